@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""dbflow's own state in SQL: SQLite (WAL) or MariaDB/MySQL."""

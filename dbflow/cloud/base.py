@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What dbflow asks of a cloud: small interfaces, each operation create-or-find or delete-or-gone.
+
+Every resource is named after what it is for (an instance id), so a call whose answer was lost is made again
+without harm: ``create`` returns the resource of that name when there is one, ``delete`` of something gone
+succeeds. Calls block until the cloud says the resource is usable (or gone), within the driver's deadlines.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+
+
+class CloudError(Exception):
+    """The cloud refused or failed. ``str()`` names the resource and is fit for a user to read."""
+
+
+class NotFound(CloudError):
+    """No such flavor, image, server …; the message names it."""
+
+
+class OutOfCapacity(CloudError):
+    """The cloud has no room (no valid host, quota, no free address)."""
+
+
+class Unavailable(CloudError):
+    """The cloud did not answer; trying again may help."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flavor:
+    """A size of server."""
+
+    id: str
+    name: str
+    ram: int
+    """MiB"""
+    vcpus: int
+    disk: int = 0
+    """GiB of root disk"""
+    ephemeral: int = 0
+    """GiB"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """An address reserved for an instance."""
+
+    id: str
+    addresses: tuple[Mapping[str, str], ...]
+    """({"address": "127.0.3.1", "type": "private", "network": "…"}, …)"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Volume:
+    """Storage of an instance's data."""
+
+    id: str
+    size: int
+    """GiB"""
+    type: str | None
+    device: str
+    """What the guest mounts: a block device, or (local cloud) the directory itself."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A machine: on OpenStack a Nova server, on the local cloud a guest agent's process."""
+
+    id: str
+    name: str
+    status: str
+    """ACTIVE, SHUTOFF, ERROR, VERIFY_RESIZE"""
+    flavor_id: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Boot:
+    """What a new server is given."""
+
+    instance_id: str
+    flavor_id: str
+    image: str | None
+    port: Port
+    volume: Volume | None
+    files: Mapping[str, str]
+    """Path below the guest's configuration directory -> contents; holds the instance's message key (secret)."""
+    availability_zone: str | None = None
+    locality: str | None = None
+
+
+class Flavors(abc.ABC):
+    """Sizes on offer."""
+
+    @abc.abstractmethod
+    def list(self) -> list[Flavor]:
+        """All flavors, by RAM."""
+
+    @abc.abstractmethod
+    def get(self, flavor_id: str) -> Flavor:
+        """NotFound when there is none of that id."""
+
+
+class Networks(abc.ABC):
+    """Addresses."""
+
+    @abc.abstractmethod
+    def create_port(self, instance_id: str, nics: list[Mapping[str, str]], access: Mapping[str, object]) -> Port:
+        """Create or find the instance's port; nobody else has its address. OutOfCapacity when none is free."""
+
+    @abc.abstractmethod
+    def delete_port(self, instance_id: str) -> None:
+        """Delete whatever port the instance has."""
+
+
+class Volumes(abc.ABC):
+    """Storage."""
+
+    @abc.abstractmethod
+    def create(self, instance_id: str, size: int, volume_type: str | None) -> Volume:
+        """Create or find; ``size`` in GiB."""
+
+    @abc.abstractmethod
+    def get(self, instance_id: str) -> Volume:
+        """NotFound when the instance has none."""
+
+    @abc.abstractmethod
+    def resize(self, instance_id: str, size: int) -> Volume:
+        """Extend to ``size`` GiB; a volume already of that size is fine. Never shrinks data away: to undo an
+        extension the record goes back where the driver can, else the larger size stays (and is returned)."""
+
+    @abc.abstractmethod
+    def delete(self, instance_id: str) -> None:
+        """Delete the volume and its data."""
+
+
+class Servers(abc.ABC):
+    """Machines."""
+
+    @abc.abstractmethod
+    def create(self, boot: Boot) -> Server:
+        """Create or find by instance id, and wait for ACTIVE. The guest may still be booting then."""
+
+    @abc.abstractmethod
+    def get(self, instance_id: str) -> Server:
+        """NotFound when there is none."""
+
+    @abc.abstractmethod
+    def resize(self, instance_id: str, flavor_id: str) -> Server:
+        """Change the flavor; the machine reboots. A server already of that flavor is fine. Returns when the
+        server is ACTIVE on the new flavor or waits in VERIFY_RESIZE for a decision."""
+
+    @abc.abstractmethod
+    def confirm_resize(self, instance_id: str) -> None:
+        """Make a resize final; fine when there is nothing to confirm."""
+
+    @abc.abstractmethod
+    def revert_resize(self, instance_id: str, flavor_id: str) -> Server:
+        """Back to ``flavor_id``, whether the resize awaits confirmation, was confirmed or never began."""
+
+    @abc.abstractmethod
+    def reboot(self, instance_id: str) -> None:
+        """Restart the machine, and wait for ACTIVE."""
+
+    @abc.abstractmethod
+    def delete(self, instance_id: str) -> None:
+        """Delete and wait until it is gone; everything that ran on it has ended."""
+
+
+class Cloud(abc.ABC):
+    """A driver: the interfaces, and what it owns."""
+
+    flavors: Flavors
+    networks: Networks
+    volumes: Volumes
+    servers: Servers
+
+    @abc.abstractmethod
+    def inventory(self) -> dict[str, list[str]]:
+        """Everything that carries our name, for orphan checks: {"servers": [instance id, …], "volumes": …,
+        "ports": …, "processes": …}; each list sorted, one entry a resource."""
+
+    @abc.abstractmethod
+    def keep(self) -> None:
+        """Called every few seconds by the leader: bring back what should run but does not (local cloud)."""

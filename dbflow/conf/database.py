@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where dbflow keeps its own state."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("database", title="dbflow's own state")
+OPTS = [
+    cfg.StrOpt(
+        "connection",
+        default="sqlite:////var/lib/dbflow/dbflow.sqlite",
+        secret=True,
+        help="SQLAlchemy URL: sqlite:////path (WAL) or mysql+pymysql://user:password@host/name.",
+    ),
+    cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process."),
+    cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
+]

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages between the control plane and the guests."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup("messaging", title="Messages to and from guests")
+OPTS = [
+    cfg.StrOpt(
+        "url",
+        default="amqp://guest:guest@127.0.0.1:5672//",
+        secret=True,
+        help="Broker URL. amqp:// is RabbitMQ; dbflow+unix:///path/to/socket is the embedded broker.",
+    ),
+    cfg.StrOpt("exchange", default="dbflow", help="Prefix of the exchanges and queues."),
+    cfg.FloatOpt("resend", default=2.0, min=0.1, help="Seconds after which an unanswered request is sent again."),
+    cfg.FloatOpt(
+        "guest_lost_after", default=30.0, help="Seconds of silence after which a running guest task has failed."
+    ),
+    cfg.FloatOpt("pending_timeout", default=120.0, help="Seconds a guest has to accept a request."),
+    cfg.FloatOpt("call_timeout", default=15.0, help="Seconds the API waits for a guest's answer (short calls)."),
+    cfg.FloatOpt("heartbeat_interval", default=10.0, min=0.5, help="Seconds between two heartbeats of a guest."),
+    cfg.FloatOpt("heartbeat_expiry", default=90.0, help="Seconds after which a guest that is silent shows as ERROR."),
+]

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealing: secrets at rest (Fernet keys of a file) and messages in flight (AES-256-GCM, one key an instance)."""
+
+import base64
+import binascii
+import json
+import os
+import pathlib
+import stat
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+
+class BadSeal(Exception):
+    """A sealed text or message that these keys did not make, or that was made for something else."""
+
+
+class Keyring:
+    """Seals secrets at rest. The first key seals, every key unseals, so keys can be rotated."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        """``keys``: url-safe base64 Fernet keys, newest first; at least one."""
+        if not keys:
+            raise ValueError("a keyring needs at least one key")
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "Keyring":
+        """Read one key a line. Refuses a file that others may read (PermissionError)."""
+        file = pathlib.Path(path)
+        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise PermissionError(f"{path} holds keys and must be readable by its owner only (mode 0600)")
+        return cls([line.encode() for line in file.read_text().split()])
+
+    @staticmethod
+    def create_file(path: str | os.PathLike[str]) -> None:
+        """Write a new key file, mode 0600; FileExistsError when there is one."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def seal(self, value: Any) -> str:
+        """JSON-able value -> ASCII text."""
+        return self._fernet.encrypt(json.dumps(value).encode()).decode()
+
+    def unseal(self, text: str) -> Any:
+        """What :meth:`seal` was given; BadSeal when no key fits."""
+        try:
+            return json.loads(self._fernet.decrypt(text.encode()))
+        except InvalidToken:
+            raise BadSeal("sealed with a key that is not in the key file") from None
+
+    def reseal(self, text: str) -> str:
+        """The same secret, sealed with the newest key."""
+        try:
+            return self._fernet.rotate(text.encode()).decode()
+        except InvalidToken:
+            raise BadSeal("sealed with a key that is not in the key file") from None
+
+
+def new_message_key() -> bytes:
+    """A key for the messages of one instance: 32 random bytes."""
+    return AESGCM.generate_key(bit_length=256)
+
+
+def seal_message(key: bytes, body: Any, *bound: str) -> dict[str, str]:
+    """Encrypt and authenticate a JSON-able message body.
+
+    ``bound`` (direction, instance, message type, request, asker …) is not sent: the receiver must name the
+    same values, so a message can't be passed off as another one.
+    """
+    nonce = os.urandom(12)
+    sealed = AESGCM(key).encrypt(nonce, json.dumps(body).encode(), json.dumps(bound).encode())
+    return {"sealed": base64.b64encode(nonce + sealed).decode()}
+
+
+def unseal_message(key: bytes, message: Any, *bound: str) -> Any:
+    """What :func:`seal_message` was given; BadSeal for anything else."""
+    try:
+        raw = base64.b64decode(message["sealed"], validate=True)
+        return json.loads(AESGCM(key).decrypt(raw[:12], raw[12:], json.dumps(bound).encode()))
+    except (InvalidTag, KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise BadSeal(f"message refused: {type(error).__name__}") from None

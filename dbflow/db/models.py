@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What dbflow keeps in SQL. Times are UTC without a zone; ids are UUIDs as text."""
+
+import datetime
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# MySQL's DATETIME keeps whole seconds unless told otherwise; the order of operations needs more.
+Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+LongText = sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def utcnow() -> datetime.datetime:
+    """Now, UTC, without a zone (as every column here keeps it)."""
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+
+
+def new_id() -> str:
+    """A fresh UUID as text."""
+    return str(uuid.uuid4())
+
+
+class Base(DeclarativeBase):
+    """All of dbflow's tables but the flow tables, whose layout is TaskFlow's (see persistence)."""
+
+    type_annotation_map = {
+        str: sa.String(255),
+        datetime.datetime: Time,
+        dict[str, Any]: sa.JSON,
+        list[Any]: sa.JSON,
+    }
+
+
+Id = sa.String(36)
+
+
+class Datastore(Base):
+    """A kind of database, such as mariadb."""
+
+    __tablename__ = "datastores"
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(unique=True)
+    default_version_id: Mapped[str | None] = mapped_column(Id)
+
+
+class DatastoreVersion(Base):
+    """A version of a datastore that an instance can be made of."""
+
+    __tablename__ = "datastore_versions"
+    __table_args__ = (sa.UniqueConstraint("datastore_id", "name", "version"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    datastore_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastores.id"))
+    name: Mapped[str]
+    version: Mapped[str]
+    """The number, such as 10.11.14; ``name`` is what users call it."""
+    manager: Mapped[str]
+    """Which plug-in serves it."""
+    image_id: Mapped[str | None]
+    image_tags: Mapped[list[Any]] = mapped_column(default=list)
+    packages: Mapped[list[Any]] = mapped_column(default=list)
+    active: Mapped[bool] = mapped_column(default=True)
+    registry_ext: Mapped[str | None]
+    repl_strategy: Mapped[str | None]
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+
+class Instance(Base):
+    """A database server and what belongs to it."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        sa.Index("instances_of_project", "project_id", "deleted", "created", "id"),
+        sa.Index("instances_by_created", "deleted", "created", "id"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str]
+    project_id: Mapped[str]
+    user_id: Mapped[str]
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    updated: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    deleted: Mapped[bool] = mapped_column(default=False)
+    deleted_at: Mapped[datetime.datetime | None]
+    task: Mapped[str] = mapped_column(default="NONE")
+    """What the control plane is doing with it: a name of dbflow.status.Task."""
+    operation_id: Mapped[str | None] = mapped_column(Id)
+    """The one operation that may change it now; the lock of DESIGN's "one running operation an instance"."""
+    datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"))
+    flavor_id: Mapped[str]
+    ram: Mapped[int] = mapped_column(default=0)
+    """MiB of its flavor, for the quota."""
+    volume_size: Mapped[int | None]
+    """GiB; None where there is no volume."""
+    volume_type: Mapped[str | None]
+    region: Mapped[str | None]
+    availability_zone: Mapped[str | None]
+    locality: Mapped[str | None]
+    access: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    nics: Mapped[list[Any]] = mapped_column(default=list)
+    addresses: Mapped[list[Any]] = mapped_column(default=list)
+    """[{"address": "127.0.3.1", "type": "private"|"public", "network": id?}, …]"""
+    hostname: Mapped[str | None]
+    server_id: Mapped[str | None]
+    volume_id: Mapped[str | None]
+    port_id: Mapped[str | None]
+    configuration_id: Mapped[str | None] = mapped_column(Id)
+    replica_of_id: Mapped[str | None] = mapped_column(Id, index=True)
+    fault: Mapped[dict[str, Any] | None]
+    """{"message", "details", "created"}: why the last operation failed, in words for its user."""
+    guest_key: Mapped[str | None] = mapped_column(sa.Text)
+    """The instance's message key, sealed by the keyring."""
+
+
+class Health(Base):
+    """The last heartbeat of each guest; a table of its own because it is written all the time."""
+
+    __tablename__ = "instance_health"
+    instance_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    seen: Mapped[datetime.datetime]
+    service_status: Mapped[str]
+    """A name of dbflow.status.Service."""
+    datastore_version: Mapped[str | None]
+    agent_version: Mapped[str | None]
+    volume_used: Mapped[float | None]
+    """GiB"""
+    volume_total: Mapped[float | None]
+    """GiB"""
+    position: Mapped[str | None]
+    """Replication position (GTID, LSN)."""
+    load: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    in_flight: Mapped[int] = mapped_column(default=0)
+
+
+class Operation(Base):
+    """What a user asked for: one job, one flow. Also the outbox and the audit trail."""
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        sa.Index("operations_by_state", "state", "created"),
+        sa.Index("operations_of_project", "project_id", "created"),
+        sa.Index("operations_of_target", "target_id", "created"),
+    )
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(sa.String(64))
+    version: Mapped[int]
+    """Version of the flow's definition when it was accepted."""
+    target_type: Mapped[str] = mapped_column(sa.String(32))
+    target_id: Mapped[str] = mapped_column(Id)
+    project_id: Mapped[str]
+    user_id: Mapped[str]
+    request_id: Mapped[str | None]
+    priority: Mapped[str] = mapped_column(sa.String(16), default="NORMAL")
+    state: Mapped[str] = mapped_column(sa.String(16), default="ACCEPTED")
+    """A name of dbflow.operations.State."""
+    requested: Mapped[str | None] = mapped_column(sa.String(16))
+    """What somebody wants of it while it runs: "cancel" or "suspend"."""
+    after_id: Mapped[str | None] = mapped_column(Id, index=True)
+    """Not to be posted before this operation has ended."""
+    epoch: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    """The fencing token of the claim that may write (DESIGN: fence)."""
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often it was claimed."""
+    conductor: Mapped[str | None]
+    """Who claimed it last."""
+    arguments: Mapped[str] = mapped_column(LongText)
+    """JSON, sealed by the keyring: may hold passwords."""
+    flow_uuid: Mapped[str] = mapped_column(Id, unique=True, default=new_id)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    """Why it failed, in words for its user; None while all is well."""
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    started: Mapped[datetime.datetime | None]
+    finished: Mapped[datetime.datetime | None]
+
+
+class Conductor(Base):
+    """Conductor processes, as they report themselves."""
+
+    __tablename__ = "conductors"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    version: Mapped[str]
+    leader: Mapped[bool] = mapped_column(default=False)
+    flows: Mapped[int] = mapped_column(default=0)
+    started: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+
+class Quota(Base):
+    """A project's own limits; resources without a row have the configured default. Also the row that a
+    reservation locks (resource "") so that two creates at the limit can't both win."""
+
+    __tablename__ = "quotas"
+    project_id: Mapped[str] = mapped_column(primary_key=True)
+    resource: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    hard_limit: Mapped[int]
+
+
+class IdempotencyKey(Base):
+    """The answer once given to a POST that carried an Idempotency-Key."""
+
+    __tablename__ = "idempotency_keys"
+    project_id: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(sa.String(64))
+    """SHA-256 of method, path and body: the same key with another request is refused."""
+    status: Mapped[int | None]
+    """None while the first request is still being answered."""
+    answer: Mapped[str | None] = mapped_column(LongText)
+    """Body and headers, sealed."""
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
+
+
+class RootHistory(Base):
+    """Who first enabled root on an instance, and when."""
+
+    __tablename__ = "root_history"
+    instance_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[str]
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a datastore plug-in of the guest is made of: small interfaces, composed.
+
+What an engine can't do it leaves ``None`` in :class:`Datastore`; the API then answers as Trove does. Every
+method is idempotent: it may be run again after a crash in its middle. Passwords arrive as arguments of Python
+calls only; they must not reach argv, the environment, logs, or files readable by others.
+"""
+
+import abc
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Progress = Callable[[float], None]
+"""Told a fraction from 0 to 1."""
+
+
+class DatastoreError(Exception):
+    """The server refused or failed; ``str()`` is fit for a user to read and holds no secret."""
+
+
+class AlreadyExists(DatastoreError):
+    """A database or user of that name is there already."""
+
+
+class NotFound(DatastoreError):
+    """No such database or user."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """Where the plug-in works: read from the guest's configuration at start."""
+
+    instance_id: str
+    address: str
+    """IPv4 address the server listens on."""
+    port: int
+    data_dir: pathlib.Path
+    """Mount point of the data volume; everything that must outlive the machine is below it."""
+    run_dir: pathlib.Path
+    """Sockets and pid files; may be lost at a reboot. Its path is short enough for a Unix socket."""
+    log_dir: pathlib.Path
+    run_as: str | None
+    """User the server must run as when the agent is root; None when the agent is unprivileged itself."""
+    image_dir: pathlib.Path | None = None
+    """A prepared data directory of the engine to copy from, where the image carries one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the configuration of the server is rendered from."""
+
+    ram: int
+    """MiB of the flavor"""
+    vcpus: int
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Parameters of the attached configuration group."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatabaseSpec:
+    """A database to make."""
+
+    name: str
+    character_set: str | None = None
+    collate: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class UserSpec:
+    """A user to make or change."""
+
+    name: str
+    password: str = dataclasses.field(repr=False)
+    host: str = "%"
+    databases: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class User:
+    """A user as the server knows it."""
+
+    name: str
+    host: str
+    databases: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Health:
+    """One look at the server, cheap enough for every heartbeat."""
+
+    service_status: str
+    """A name of dbflow.status.Service."""
+    version: str | None
+    position: str | None = None
+    load: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Lifecycle(abc.ABC):
+    """Install, start, stop."""
+
+    @abc.abstractmethod
+    def install(self, settings: Settings, progress: Progress) -> None:
+        """Make a secured server in an empty data directory, running when this returns."""
+
+    @abc.abstractmethod
+    def configure(self, settings: Settings) -> None:
+        """Write the server's configuration; takes effect at the next start."""
+
+    @abc.abstractmethod
+    def start(self, timeout: float) -> None:
+        """Start and wait until it answers; fine when it runs. DatastoreError with the log's reason else."""
+
+    @abc.abstractmethod
+    def stop(self, timeout: float) -> None:
+        """Stop cleanly, by force after ``timeout`` seconds; fine when it is stopped."""
+
+    @abc.abstractmethod
+    def restart(self, timeout: float) -> None:
+        """Stop, then start."""
+
+    @abc.abstractmethod
+    def health(self) -> Health:
+        """Never raises; answers within 3 seconds."""
+
+    @abc.abstractmethod
+    def resume(self) -> None:
+        """Called when the agent starts: bring the server up again if it was installed and not stopped on
+        purpose (a machine that rebooted); does nothing on a fresh machine."""
+
+    @abc.abstractmethod
+    def build_image(self, target: pathlib.Path) -> None:
+        """Prepare a data directory that ``install`` can copy (no secrets in it); target must not exist."""
+
+
+class Accounts(abc.ABC):
+    """Databases, users, grants. Names are checked by the API; reserved ones never arrive."""
+
+    @abc.abstractmethod
+    def list_databases(self) -> list[DatabaseSpec]:
+        """By name, without the engine's own."""
+
+    @abc.abstractmethod
+    def create_databases(self, databases: Sequence[DatabaseSpec]) -> None:
+        """AlreadyExists names the first that is there; then nothing was made."""
+
+    @abc.abstractmethod
+    def delete_database(self, name: str) -> None:
+        """NotFound when it is not there."""
+
+    @abc.abstractmethod
+    def list_users(self) -> list[User]:
+        """By name and host, without the engine's own and dbflow's."""
+
+    @abc.abstractmethod
+    def get_user(self, name: str, host: str) -> User:
+        """NotFound when it is not there."""
+
+    @abc.abstractmethod
+    def create_users(self, users: Sequence[UserSpec]) -> None:
+        """AlreadyExists names the first that is there; then nothing was made. Grants each its databases."""
+
+    @abc.abstractmethod
+    def update_user(
+        self, name: str, host: str, *, new_name: str | None, new_host: str | None, password: str | None
+    ) -> None:
+        """Rename and/or change the password. NotFound; AlreadyExists when the new name is taken."""
+
+    @abc.abstractmethod
+    def set_passwords(self, users: Sequence[UserSpec]) -> None:
+        """Change passwords; NotFound names the first user that is not there, and nothing was changed."""
+
+    @abc.abstractmethod
+    def delete_user(self, name: str, host: str) -> None:
+        """NotFound when it is not there."""
+
+    @abc.abstractmethod
+    def grant(self, name: str, host: str, databases: Sequence[str]) -> None:
+        """All rights on each database. NotFound for the user or a database."""
+
+    @abc.abstractmethod
+    def revoke(self, name: str, host: str, database: str) -> None:
+        """NotFound when the user has no such grant."""
+
+    @abc.abstractmethod
+    def enable_root(self, password: str) -> str:
+        """Let the administrator in from anywhere with this password. Returns the administrator's name."""
+
+    @abc.abstractmethod
+    def disable_root(self) -> None:
+        """Take that away again."""
+
+    @abc.abstractmethod
+    def root_enabled(self) -> bool:
+        """Whether the administrator can log in from outside now."""
+
+
+class Datastore(abc.ABC):
+    """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
+
+    lifecycle: Lifecycle
+    accounts: Accounts | None = None
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine

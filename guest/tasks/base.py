@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks that run on a guest. The class path is the protocol: conductors name it, guests load it.
+
+A guest task takes ``instance_id`` (its topic) in ``execute`` and, where it has one, in ``revert``. It is either
+idempotent (``resumable = True``: run again after the agent died in its middle) or not (the flow is told and
+reverts). On the guest, ``self.datastore`` is the machine's plug-in.
+"""
+
+import inspect
+from typing import Any, ClassVar
+
+from taskflow import atom, task
+
+from guest.datastores.base import Datastore
+
+
+class GuestTask(task.Task):
+    """Base of every task that a flow runs on a guest."""
+
+    resumable: ClassVar[bool] = True
+    """Whether it may run again after it was interrupted in the middle."""
+    deadline: ClassVar[float] = 600.0
+    """Seconds the whole step may take, from the first request to the answer."""
+    reads_only: ClassVar[bool] = False
+    """Changes nothing, so it needs no journal (API look-ups)."""
+
+    _datastore: Datastore | None = None
+
+    @classmethod
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # revert() gets only the arguments it names, and the topic is one of them.
+        if cls.reverts_on_guest() and "instance_id" not in inspect.signature(cls.revert).parameters:
+            raise TypeError(f"{cls.__name__}.revert() must take instance_id")
+
+    @classmethod
+    def reverts_on_guest(cls) -> bool:
+        """Whether undoing it is work for the guest; a revert that does nothing stays with the conductor."""
+        return cls.revert is not atom.Atom.revert
+
+    @classmethod
+    def path(cls) -> str:
+        """The name under which conductor and guest know it."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
+    def bind(self, datastore: Datastore) -> None:
+        """Called by the agent before the task runs."""
+        self._datastore = datastore
+
+    @property
+    def datastore(self) -> Datastore:
+        """The machine's plug-in; only on a guest."""
+        if self._datastore is None:
+            raise RuntimeError(f"{self.name} runs on a guest only")
+        return self._datastore
