@@ -129,4 +129,4 @@ def request(session: Session, operation_id: str, what: str) -> bool:
     asked = session.execute(
         update(Operation).where(Operation.id == operation_id, Operation.state.not_in(ENDED)).values(requested=what)
     )
-    return cast(Any, asked).rowcount == 1
+    return bool(cast(Any, asked).rowcount == 1)

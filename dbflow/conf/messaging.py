@@ -13,9 +13,7 @@ OPTS = [
     ),
     cfg.StrOpt("exchange", default="dbflow", help="Prefix of the exchanges and queues."),
     cfg.FloatOpt("resend", default=2.0, min=0.1, help="Seconds after which an unanswered request is sent again."),
-    cfg.FloatOpt(
-        "guest_lost_after", default=30.0, help="Seconds of silence after which a running guest task has failed."
-    ),
+    cfg.FloatOpt("guest_lost_after", default=30.0, help="Seconds of silence that fail a running guest task."),
     cfg.FloatOpt("pending_timeout", default=120.0, help="Seconds a guest has to accept a request."),
     cfg.FloatOpt("call_timeout", default=15.0, help="Seconds the API waits for a guest's answer (short calls)."),
     cfg.FloatOpt("heartbeat_interval", default=10.0, min=0.5, help="Seconds between two heartbeats of a guest."),
