@@ -1,1 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The datastores that the control plane knows."""
+
+import functools
+import importlib.metadata
+
+from dbflow.datastores.base import Datastore, Feature, Invalid
+
+GROUP = "dbflow.datastores"
+
+__all__ = ["GROUP", "Datastore", "Feature", "Invalid", "load", "managers"]
+
+
+def managers() -> list[str]:
+    """Names that ``load`` takes, sorted."""
+    return sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP))
+
+
+@functools.cache
+def load(manager: str) -> Datastore:
+    """The plug-in of that manager. LookupError when none is installed."""
+    for entry in importlib.metadata.entry_points(group=GROUP, name=manager):
+        plugin = entry.load()()
+        if not isinstance(plugin, Datastore):
+            raise TypeError(f"{entry.value} is not a {Datastore.__module__}.Datastore")
+        return plugin
+    raise LookupError(f"No datastore plug-in {manager!r} is installed.")

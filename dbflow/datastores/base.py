@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the control plane knows of a datastore without asking a guest: its ports, what it can do, which names it takes.
+
+Plug-ins are loaded by manager name from the entry point group ``dbflow.datastores``. Guests use the same knowledge
+(reserved names), so these modules import nothing but the standard library.
+"""
+
+import abc
+import enum
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class Feature(enum.StrEnum):
+    """What a datastore may be able to do; what is not among ``capabilities`` the API refuses."""
+
+    DATABASES = "databases"
+    USERS = "users"
+    ROOT = "root"
+    RESTART = "restart"
+    RESIZE_FLAVOR = "resize_flavor"
+    RESIZE_VOLUME = "resize_volume"
+
+
+class Invalid(ValueError):
+    """A value the datastore does not take; ``str()`` is a sentence for the user, ``field`` says which value."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+
+
+class Datastore(abc.ABC):
+    """A kind of database server."""
+
+    name: ClassVar[str]
+    """Of the datastore, as users write it."""
+    manager: ClassVar[str]
+    """Name of both plug-ins: this one and the guest's."""
+    ports: ClassVar[tuple[int, ...]]
+    """TCP ports that clients use; the first is the default."""
+    capabilities: ClassVar[frozenset[Feature]]
+    reserved_databases: ClassVar[frozenset[str]]
+    """The engine's own, in lower case: neither shown nor made nor deleted."""
+    reserved_users: ClassVar[frozenset[str]]
+    """The engine's own and dbflow's, in lower case."""
+    charsets: ClassVar[Mapping[str, frozenset[str]]]
+    """Character set -> its collations."""
+
+    def supports(self, feature: Feature) -> bool:
+        """Whether it can do this."""
+        return feature in self.capabilities
+
+    def is_reserved_database(self, name: str) -> bool:
+        """Whether the name belongs to the engine, in whatever case it is written."""
+        return name.casefold() in self.reserved_databases
+
+    def is_reserved_user(self, name: str) -> bool:
+        """Whether the name belongs to the engine or to dbflow, in whatever case it is written."""
+        return name.casefold() in self.reserved_users
+
+    @abc.abstractmethod
+    def check_database(self, name: str, character_set: str | None = None, collate: str | None = None) -> None:
+        """Raise Invalid (fields name, character_set, collate) for a database that can't be made."""
+
+    @abc.abstractmethod
+    def check_user(self, name: str, host: str = "%") -> None:
+        """Raise Invalid (fields name, host) for a user that can't be made."""
+
+    @abc.abstractmethod
+    def check_grant(self, database: str) -> None:
+        """Raise Invalid (field databases) for a database that can't be granted to a user by name."""
+
+    @abc.abstractmethod
+    def check_password(self, password: str) -> None:
+        """Raise Invalid (field password), which does not hold the password."""

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB, as the control plane sees it."""
+
+import re
+
+from dbflow.datastores import base
+from dbflow.datastores.base import Feature, Invalid
+from dbflow.datastores.mariadb_charsets import CHARSETS, canonical
+
+DATABASE_NAME_MAX = 64
+USER_NAME_MAX = 128
+HOST_MAX = 255
+ADMIN_USER = "dbflow_admin"
+"""dbflow's own administrator, on the database server's machine only."""
+
+_HOST = re.compile(r"[\w.:%/*-]+", re.ASCII)
+
+
+class MariaDB(base.Datastore):
+    """MariaDB 10.11: names and limits are the server's own."""
+
+    name = "mariadb"
+    manager = "mariadb"
+    ports = (3306,)
+    capabilities = frozenset(Feature)
+    reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
+    reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
+    charsets = CHARSETS
+
+    def check_database(self, name: str, character_set: str | None = None, collate: str | None = None) -> None:
+        """See the base class."""
+        _check_name("name", "database", name, DATABASE_NAME_MAX)
+        if self.is_reserved_database(name):
+            raise Invalid("name", f'The database name "{name}" is reserved.')
+        charset = canonical(character_set) if character_set is not None else None
+        if charset is not None and charset not in self.charsets:
+            raise Invalid("character_set", f'"{character_set}" is not a character set of MariaDB.')
+        if collate is not None:
+            self._check_collation(collate, charset)
+
+    def _check_collation(self, collate: str, charset: str | None) -> None:
+        collation = canonical(collate)
+        if not any(collation in known for known in self.charsets.values()):
+            raise Invalid("collate", f'"{collate}" is not a collation of MariaDB.')
+        if charset is not None and collation not in self.charsets[charset]:
+            raise Invalid("collate", f'Collation "{collate}" does not belong to character set "{charset}".')
+
+    def check_user(self, name: str, host: str = "%") -> None:
+        """See the base class."""
+        _check_name("name", "user", name, USER_NAME_MAX)
+        if self.is_reserved_user(name):
+            raise Invalid("name", f'The user name "{name}" is reserved.')
+        if len(host) > HOST_MAX:
+            raise Invalid("host", f"A host may have at most {HOST_MAX} characters.")
+        if not _HOST.fullmatch(host):
+            raise Invalid("host", f'"{host}" is not a host name, an address or a pattern of one.')
+
+    def check_grant(self, database: str) -> None:
+        """See the base class. The server keeps the pattern of a grant in 64 characters, and ``_``, ``%`` and ``\\``
+        take two each there."""
+        if len(database) + sum(database.count(character) for character in "_%\\") > DATABASE_NAME_MAX:
+            raise Invalid(
+                "databases",
+                f'The database name "{database}" is too long to be granted: each "_", "%" and "\\" in it counts'
+                f" twice, and {DATABASE_NAME_MAX} characters are the limit.",
+            )
+
+    def check_password(self, password: str) -> None:
+        """See the base class."""
+        if not password:
+            raise Invalid("password", "A password must not be empty.")
+        if "\0" in password:
+            raise Invalid("password", "A password must not hold a NUL character.")
+
+
+def _check_name(field: str, what: str, name: str, longest: int) -> None:
+    """The server keeps names in three-byte UTF-8: what lies beyond becomes "?" or is refused; spaces at the end
+    of a name are lost."""
+    if not name:
+        raise Invalid(field, f"A {what} name must not be empty.")
+    if len(name) > longest:
+        raise Invalid(field, f"A {what} name may have at most {longest} characters.")
+    if name != name.strip():
+        raise Invalid(field, f"A {what} name must not begin or end with a space.")
+    if any(ord(character) < 32 or ord(character) > 0xFFFF or 0xD800 <= ord(character) < 0xE000 for character in name):
+        raise Invalid(field, f"A {what} name must not hold control characters or characters beyond U+FFFF.")
