@@ -92,9 +92,11 @@ class Instance(Base):
     datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"))
     flavor_id: Mapped[str]
     ram: Mapped[int] = mapped_column(default=0)
-    """MiB of its flavor, for the quota."""
+    """MiB it counts for in the quota: while a resize runs, the larger of the two flavors'."""
     volume_size: Mapped[int | None]
     """GiB; None where there is no volume."""
+    quota_volume: Mapped[int] = mapped_column(default=0)
+    """GiB it counts for in the quota: while a resize runs, the larger of the two sizes."""
     volume_type: Mapped[str | None]
     region: Mapped[str | None]
     availability_zone: Mapped[str | None]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fence: of all the conductors that ever claimed an operation, only the newest may write for it.
+
+A claim has an epoch, greater than that of every earlier claim of the same job. The claimer raises the operation's
+epoch in SQL before it loads the flow; from then on every write of that flow checks it inside its own transaction.
+A conductor that slept past its session therefore fails at its next write, whatever it was doing.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, cast
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+from taskflow import exceptions
+
+from dbflow.db.models import Operation, utcnow
+from dbflow.db.session import Database
+from dbflow.operations import ENDED, State
+
+
+class StaleClaim(exceptions.ExecutionFailure):  # TaskFlow never retries this one, and never consumes the job for it
+    """A newer claim exists: whoever sees this must stop, and leave the job alone."""
+
+
+class AlreadyEnded(Exception):
+    """The operation has ended; its job is a left-over and can be consumed."""
+
+
+class NotRunnable(Exception):
+    """The operation may not run now (suspended, or its predecessor has not ended)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fence:
+    """The right to write for one operation, as long as its epoch is the newest."""
+
+    database: Database
+    operation_id: str
+    epoch: int
+
+    def check(self, session: Session) -> None:
+        """Raise StaleClaim unless this is the newest claim. Holds a shared lock on the operation's row until the
+        transaction ends, so a newer claim waits for the commit (and sees what it wrote) or is seen here."""
+        newest = session.scalar(
+            select(Operation.epoch).where(Operation.id == self.operation_id).with_for_update(read=True)
+        )
+        if newest != self.epoch:
+            raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction of this claim."""
+        with self.database.write() as session:
+            self.check(session)
+            yield session
+
+
+def take(database: Database, operation_id: str, epoch: int | None, conductor: str) -> tuple[Fence, Operation]:
+    """Raise the operation's epoch to that of a fresh claim, and return the fence with the operation's row.
+
+    ``epoch``: the claim's token; None where the board is inside this process and claims can't overlap, then the
+    next number is taken. Raises StaleClaim, AlreadyEnded or NotRunnable.
+    """
+    with database.write() as session:
+        row = session.get(Operation, operation_id, with_for_update=True)
+        if row is None or row.state in ENDED:
+            raise AlreadyEnded(operation_id)
+        if row.state == State.SUSPENDED or _waits(session, row):
+            raise NotRunnable(operation_id)
+        mine = row.epoch + 1 if epoch is None else epoch
+        taken = session.execute(
+            update(Operation)
+            .where(Operation.id == operation_id, Operation.epoch < mine)
+            .values(
+                epoch=mine,
+                conductor=conductor,
+                attempts=Operation.attempts + 1,
+                state=State.RUNNING if row.state == State.ACCEPTED else row.state,
+                started=row.started or utcnow(),
+            )
+        )
+        if cast(Any, taken).rowcount != 1:
+            raise StaleClaim(f"operation {operation_id}: claim {mine} is older than {row.epoch}")
+        session.refresh(row)
+    return Fence(database, operation_id, mine), row
+
+
+def _waits(session: Session, operation: Operation) -> bool:
+    """Whether the operation's predecessor has not ended."""
+    if operation.after_id is None:
+        return False
+    state = session.scalar(select(Operation.state).where(Operation.id == operation.after_id))
+    return state is not None and state not in ENDED

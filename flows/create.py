@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""instance.create: an address, a volume, a server, and the database on it."""
+
+from guest.tasks.accounts import CreateDatabases, CreateUsers
+from guest.tasks.lifecycle import Prepare
+from guest.tasks.status import Status
+from sqlalchemy.orm import Session
+from taskflow import flow as tf_flow
+from taskflow.patterns import linear_flow, unordered_flow
+
+from dbflow.operations import State
+from dbflow.status import Task
+from flows.outcome import fault, release
+from flows.registry import Arguments, Ending, operation
+from flows.tasks.channel import OpenChannel
+from flows.tasks.compute import CreateServer
+from flows.tasks.network import CreatePort
+from flows.tasks.record import RecordHealth
+from flows.tasks.volume import CreateVolume
+
+EXAMPLE: Arguments = {
+    "flavor_id": "1",
+    "ram": 256,
+    "vcpus": 1,
+    "volume_size": 1,
+    "volume_type": None,
+    "nics": [],
+    "access": {},
+    "availability_zone": None,
+    "locality": None,
+    "databases": [{"name": "shop"}],
+    "users": [{"name": "app", "password": "secret", "host": "%", "databases": ["shop"]}],
+    "overrides": {},
+    "manager": "mariadb",
+    "image": None,
+}
+
+
+def ended(session: Session, ending: Ending) -> None:
+    """ACTIVE, or ERROR with a fault: the row stays until its owner deletes it."""
+    if ending.state == State.SUCCESS:
+        release(session, ending, task=Task.NONE, fault=None)
+    else:
+        release(session, ending, task=Task.ERROR, fault=fault(ending, "Creating the instance"))
+
+
+@operation("instance.create", title="Create an instance", ended=ended, example=EXAMPLE)
+def build(arguments: Arguments) -> tf_flow.Flow:
+    """Resources side by side, then the server, then the work of its guest."""
+    flow = linear_flow.Flow("instance.create")
+    flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
+    flow.add(CreateServer(), Prepare("install-datastore"))
+    if arguments.get("databases"):
+        flow.add(CreateDatabases("create-databases"))
+    if arguments.get("users"):
+        flow.add(CreateUsers("create-users"))
+    return flow.add(Status("check-health", provides="health"), RecordHealth())

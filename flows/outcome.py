@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end of an operation means for its instance."""
+
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from dbflow.db.models import Instance, utcnow
+from dbflow.operations import State
+from dbflow.status import Task
+from flows.registry import Ending
+
+
+def release(session: Session, ending: Ending, **columns: Any) -> bool:
+    """Set columns of the operation's instance and give its lock back.
+
+    False, with nothing written, when another operation has taken the instance over (a delete that interrupted).
+    """
+    released = session.execute(
+        update(Instance)
+        .where(Instance.id == ending.target_id, Instance.operation_id == ending.operation_id)
+        .values(**columns, operation_id=None, updated=utcnow())
+    )
+    return bool(getattr(released, "rowcount", 0))
+
+
+def fault(ending: Ending, doing: str) -> dict[str, Any]:
+    """The instance's ``fault``: what failed, in words, and when."""
+    return {
+        "message": f"{doing} failed: {ending.error}" if ending.error else f"{doing} was cancelled.",
+        "details": f"operation {ending.operation_id} ({ending.kind})",
+        "created": utcnow().isoformat(timespec="seconds"),
+    }
+
+
+def settle(session: Session, ending: Ending, doing: str, *, done: dict[str, Any], undone: dict[str, Any]) -> None:
+    """The usual end of a change: the columns of ``done``; or those of ``undone`` and back to work with a fault; or
+    ERROR with a fault when undoing it failed too."""
+    if ending.state == State.SUCCESS:
+        release(session, ending, task=Task.NONE, fault=None, **done)
+    else:
+        task = Task.NONE if ending.state == State.REVERTED else Task.ERROR
+        release(session, ending, task=task, fault=fault(ending, doing), **undone)

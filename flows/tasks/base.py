@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks that run in a conductor, and what they may use there."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+import tenacity
+from oslo_config import cfg
+from taskflow import task
+
+from dbflow.cloud.base import Cloud, CloudError, Unavailable
+from dbflow.crypto import Keyring
+from dbflow.fencing import Fence
+
+
+class GuestChannels(Protocol):
+    """The broker's side of an instance's messages."""
+
+    def declare_guest(self, instance_id: str) -> None:
+        """Make the guest's queue; fine when it is there."""
+
+    def delete_guest(self, instance_id: str) -> None:
+        """Remove it; fine when it is gone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowContext:
+    """What a running flow's local tasks work with."""
+
+    fence: Fence
+    """Every write goes through it."""
+    keyring: Keyring
+    cloud: Cloud
+    channels: GuestChannels
+    conf: cfg.ConfigOpts
+
+
+def dashed(class_name: str) -> str:
+    """CreatePort -> create-port."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
+
+
+class LocalTask(task.Task):
+    """A task of the conductor: calls the cloud, writes records.
+
+    It may be run again after a crash at any point, so ``execute`` looks before it makes and ``revert`` removes
+    whatever there is. Reverts use arguments only: the result of a step that failed half-way is not known.
+    """
+
+    tries: ClassVar[int] = 5
+    """How often a call is tried while the cloud does not answer (and a revert, whatever the cloud says)."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "execute" in vars(cls):
+            cls.execute = _persistent(cls.execute, Unavailable)
+        if "revert" in vars(cls):
+            cls.revert = _persistent(cls.revert, CloudError)
+
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name or dashed(type(self).__name__), **kwargs)
+        self._context: FlowContext | None = None
+
+    def bind(self, context: FlowContext) -> None:
+        """Called by the conductor before the flow runs."""
+        self._context = context
+
+    @property
+    def context(self) -> FlowContext:
+        """What the flow works with; only while it runs."""
+        if self._context is None:
+            raise RuntimeError(f"{self.name} is not part of a running flow")
+        return self._context
+
+
+def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., Any]:
+    """Try again, with growing pauses, while ``on`` is raised."""
+
+    @functools.wraps(call)
+    def trying(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(on),
+            stop=tenacity.stop_after_attempt(self.tries),
+            wait=tenacity.wait_exponential_jitter(initial=0.2, max=10),
+            reraise=True,
+        )
+        return retrying(call, self, *args, **kwargs)
+
+    return trying

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbflow import guestconfig
+from dbflow.cloud.base import Boot, Port, Volume
+from dbflow.guestkeys import key_of
+from flows.tasks.base import LocalTask
+from flows.tasks.record import update_instance
+
+
+class CreateServer(LocalTask):
+    """Start the server with its guest agent."""
+
+    def execute(
+        self,
+        instance_id: str,
+        flavor_id: str,
+        image: str | None,
+        manager: str,
+        port: Mapping[str, Any],
+        volume: Mapping[str, Any] | None,
+        availability_zone: str | None,
+        locality: str | None,
+    ) -> None:
+        """The server gets its instance id, its message key and the broker's address, and nothing else."""
+        conf = self.context.conf
+        files = guestconfig.render(
+            instance_id=instance_id,
+            manager=manager,
+            url=conf.messaging.url,
+            exchange=conf.messaging.exchange,
+            key=key_of(self.context.fence.database, self.context.keyring, instance_id),
+            heartbeat_interval=conf.messaging.heartbeat_interval,
+        )
+        server = self.context.cloud.servers.create(
+            Boot(
+                instance_id=instance_id,
+                flavor_id=flavor_id,
+                image=image,
+                port=Port(id=port["id"], addresses=tuple(port["addresses"])),
+                volume=Volume(**volume) if volume else None,
+                files=files,
+                availability_zone=availability_zone,
+                locality=locality,
+            )
+        )
+        update_instance(self.context.fence, instance_id, server_id=server.id)
+
+    def revert(self, instance_id: str, **_: Any) -> None:
+        """Delete the server and all that runs on it."""
+        self.context.cloud.servers.delete(instance_id)
+        update_instance(self.context.fence, instance_id, server_id=None)
+
+
+class DeleteServer(LocalTask):
+    """Delete the server and all that runs on it."""
+
+    def execute(self, instance_id: str) -> None:
+        """Return when it is gone."""
+        self.context.cloud.servers.delete(instance_id)
+
+
+class ResizeServer(LocalTask):
+    """Change the server's flavor."""
+
+    def execute(self, instance_id: str, flavor_id: str) -> None:
+        """Return when the server runs with the new flavor."""
+        self.context.cloud.servers.resize(instance_id, flavor_id)
+
+    def revert(self, instance_id: str, old_flavor_id: str, **_: Any) -> None:
+        """Back to the old flavor."""
+        self.context.cloud.servers.revert_resize(instance_id, old_flavor_id)
+
+
+class ConfirmResize(LocalTask):
+    """Make the new flavor final."""
+
+    def execute(self, instance_id: str) -> None:
+        """Nothing to do on a cloud that resizes without asking."""
+        self.context.cloud.servers.confirm_resize(instance_id)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes to the instance's row, each through the fence of the claim."""
+
+from typing import Any
+
+from sqlalchemy import update
+
+from dbflow.db.models import Health, Instance, utcnow
+from dbflow.fencing import Fence
+from flows.tasks.base import LocalTask
+
+
+def update_instance(fence: Fence, instance_id: str, **columns: Any) -> None:
+    """Set columns of an instance."""
+    with fence.write() as session:
+        session.execute(update(Instance).where(Instance.id == instance_id).values(**columns, updated=utcnow()))
+
+
+class RecordHealth(LocalTask):
+    """Record the guest's state, so that the instance is seen as healthy when it is seen as active."""
+
+    def execute(self, instance_id: str, health: dict[str, Any]) -> None:
+        """``health``: what guest.tasks.status.Status returns."""
+        with self.context.fence.write() as session:
+            row = session.get(Health, instance_id) or Health(instance_id=instance_id)
+            row.seen = utcnow()
+            row.service_status = health["service_status"]
+            row.datastore_version = health.get("version")
+            row.volume_used, row.volume_total = health.get("volume_used"), health.get("volume_total")
+            row.load = dict(health.get("load") or {})
+            session.add(row)
