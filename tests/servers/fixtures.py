@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from kazoo.client import KazooClient
 
 from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper
 
@@ -45,8 +46,14 @@ def mariadb_server(servers_base: pathlib.Path) -> Iterator[MariaDBServer]:
 
 @pytest.fixture
 def zookeeper_hosts(zookeeper: ZooKeeper) -> str:
-    """Hosts for kazoo with a root of this test's own, which kazoo makes by ``ensure_path("/")``."""
-    return f"{zookeeper.hosts}/test-{secrets.token_hex(8)}"
+    """Hosts for kazoo with an empty root of this test's own."""
+    root = f"/test-{secrets.token_hex(8)}"
+    client = KazooClient(zookeeper.hosts)
+    client.start()
+    client.create(root)
+    client.stop()
+    client.close()
+    return zookeeper.hosts + root
 
 
 @pytest.fixture

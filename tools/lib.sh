@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shell functions of the project's commands: source this file from bash, then call `enter_repo`.
+# shellcheck shell=bash
+
+# What a newcomer's machine needs, as Debian 12 packages. The core packages start no service and make no user.
+RUN_PACKAGES=(mariadb-server-core mariadb-client-core mariadb-backup)
+# The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
+# its dependency on a desktop's Java.
+TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server)
+DATABASE_USER=dbflow-db
+VENV=.venv
+CACHE=.cache
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# Make the repository's root the current directory, wherever the command was called from.
+enter_repo() { cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1; }
+
+is_root() { [[ $EUID -eq 0 ]]; }
+
+# Seconds since $1 (an $EPOCHREALTIME), with one decimal.
+seconds_since() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f", to - from }'; }
+
+# Print those of the packages that are not installed.
+missing_packages() {
+    local package
+    for package in "$@"; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || say "$package"
+    done
+}
+
+# Print a Python 3.11 or later that can make virtual environments; fail when there is none.
+find_python() {
+    local python
+    for python in python3 /usr/bin/python3 python3.11 python3.12 python3.13; do
+        if "$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            command -v "$python"
+            return
+        fi
+    done
+    return 1
+}
