@@ -87,6 +87,8 @@ class Boot:
     """Path below the guest's configuration directory -> contents; holds the instance's message key (secret)."""
     availability_zone: str | None = None
     locality: str | None = None
+    manager: str | None = None
+    """The datastore's manager; the local cloud keeps its images by that name."""
 
 
 class Flavors(abc.ABC):

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers: a record of what should run, and one function that makes it so.
+
+``server.json`` is written when all else of the server is in place, so it exists only for complete servers. It
+holds a boot number. A reboot raises that in one write and then converges: processes of earlier boots are stopped,
+an agent of this boot is started. Whoever comes after a crash (the same call again, or ``keep``) converges too.
+"""
+
+import dataclasses
+import logging
+import pathlib
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from dbflow.cloud import base
+from dbflow.cloud.local import agent, files
+from dbflow.cloud.local.agent import Agent
+from dbflow.cloud.local.images import Images
+from dbflow.cloud.local.layout import Layout
+from dbflow.cloud.local.locks import Locks
+from dbflow.cloud.local.machine import write_config
+from dbflow.cloud.local.processes import Processes, end
+
+LOG = logging.getLogger(__name__)
+_RECORD = "server.json"
+_AGENT_GRACE = 5.0
+"""Seconds an agent has to end by itself; it is made to be killed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Record:
+    flavor_id: str
+    run_dir: str
+    boot: int = 1
+    deleting: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How servers are run."""
+
+    command: Sequence[str]
+    """Of the guest agent; ``--config-dir DIR`` is added."""
+    port: int
+    stop_timeout: float
+    delete_timeout: float
+
+
+class LocalServers(base.Servers):
+    """Guest agents of this machine, and all that they started."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        locks: Locks,
+        processes: Processes,
+        flavors: base.Flavors,
+        images: Images,
+        settings: Settings,
+    ) -> None:
+        self._layout = layout
+        self._locks = locks
+        self._processes = processes
+        self._flavors = flavors
+        self._images = images
+        self._settings = settings
+
+    def create(self, boot: base.Boot) -> base.Server:
+        """Create or find by instance id, and start its agent if it does not run."""
+        instance_id = boot.instance_id
+        self._flavors.get(boot.flavor_id)
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+            record = self._record(instance_id)
+            if record is None or record.deleting:
+                self._discard(instance_id, record)
+                record = self._prepare(boot)
+            self._converge(instance_id, record)
+        return self.get(instance_id)
+
+    def get(self, instance_id: str) -> base.Server:
+        """ACTIVE while the agent lives, else SHUTOFF. NotFound when there is none."""
+        with files.naming(f"Server of instance {instance_id}"):
+            record = self._existing(instance_id)
+            alive = self._agent(instance_id).boot() is not None
+        return base.Server(
+            id=instance_id, name=instance_id, status="ACTIVE" if alive else "SHUTOFF", flavor_id=record.flavor_id
+        )
+
+    def resize(self, instance_id: str, flavor_id: str) -> base.Server:
+        """Change the flavor and reboot; a server already of that flavor is only made to run."""
+        self._flavors.get(flavor_id)
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+            record = self._existing(instance_id)
+            if record.flavor_id != flavor_id:
+                record = dataclasses.replace(record, flavor_id=flavor_id, boot=record.boot + 1)
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+        return self.get(instance_id)
+
+    def confirm_resize(self, instance_id: str) -> None:
+        """Nothing to do: a resize here is final at once."""
+        self._existing(instance_id)
+
+    def revert_resize(self, instance_id: str, flavor_id: str) -> base.Server:
+        """A resize back."""
+        return self.resize(instance_id, flavor_id)
+
+    def reboot(self, instance_id: str) -> None:
+        """Stop everything of the server cleanly and start its agent again."""
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+            record = self._existing(instance_id)
+            record = dataclasses.replace(record, boot=record.boot + 1)
+            self._save(instance_id, record)
+            self._converge(instance_id, record)
+
+    def delete(self, instance_id: str) -> None:
+        """End every process of the server, known to its record or not, and remove its directories."""
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+            record = self._record(instance_id)
+            if record is not None and not record.deleting:
+                # From now on nobody starts it again.
+                record = dataclasses.replace(record, deleting=True)
+                self._save(instance_id, record)
+            self._end(instance_id, self._settings.delete_timeout)
+            self._remove(instance_id, record)
+
+    def keep(self) -> None:
+        """Start agents that should run but do not, and finish reboots that were interrupted."""
+        agent.reap()
+        for instance_id in files.names(self._layout.servers):
+            try:
+                if self._needs_care(instance_id):
+                    self._care(instance_id)
+            except base.Unavailable as busy:
+                LOG.debug("Left alone: %s", busy)
+            except base.CloudError as error:
+                LOG.warning("Could not bring back a server: %s", error)
+
+    def _needs_care(self, instance_id: str) -> bool:
+        with files.naming(f"Server of instance {instance_id}"):
+            record = self._record(instance_id)
+            return record is not None and not record.deleting and self._agent(instance_id).boot() != record.boot
+
+    def _care(self, instance_id: str) -> None:
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id, timeout=0):
+            record = self._record(instance_id)
+            if record is not None and not record.deleting:
+                LOG.info("Starting the guest agent of instance %s again", instance_id)
+                self._converge(instance_id, record)
+
+    def _prepare(self, boot: base.Boot) -> _Record:
+        """Write everything, the record last."""
+        instance_id = boot.instance_id
+        directory = self._layout.server(instance_id)
+        run_dir = self._layout.run_dir(instance_id)
+        write_config(
+            directory,
+            boot,
+            owner=self._layout.owner,
+            run_dir=run_dir,
+            port=self._settings.port,
+            image_dir=self._images.path(boot.manager),
+        )
+        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir))
+        self._save(instance_id, record)
+        return record
+
+    def _converge(self, instance_id: str, record: _Record) -> None:
+        agent_process = self._agent(instance_id)
+        if agent_process.boot() == record.boot:
+            return
+        if record.boot > 1:
+            self._shut_down(instance_id, record.boot)
+        self._layout.make_run_dir(pathlib.Path(record.run_dir))
+        environment = self._processes.environment(instance_id, record.boot)
+        agent_process.start(self._settings.command, environment, record.boot)
+
+    def _shut_down(self, instance_id: str, boot: int) -> None:
+        """What a machine does that reboots into ``boot``: end the agent first, so that it starts nothing anew, then
+        the database, which gets its time to write everything out. What runs in ``boot`` already is left alone."""
+        arguments = self._agent(instance_id).arguments
+
+        def agents() -> list[psutil.Process]:
+            found = self._processes.of(instance_id, before=boot)
+            return [each.process for each in found if each.command()[-len(arguments) :] == arguments]
+
+        end(agents, _AGENT_GRACE, f"Server of instance {instance_id}")
+        self._end(instance_id, self._settings.stop_timeout, before=boot)
+
+    def _end(self, instance_id: str, grace: float, before: int | None = None) -> None:
+        def everything() -> list[psutil.Process]:
+            return [found.process for found in self._processes.of(instance_id, before)]
+
+        deadline = time.monotonic() + grace
+        while True:
+            end(everything, max(0.0, deadline - time.monotonic()), f"Server of instance {instance_id}")
+            agent.reap()
+            if self._agent(instance_id).boot() is None:
+                return
+            # An agent just being born holds the lock before it bears the marks.
+            if time.monotonic() > deadline + _AGENT_GRACE:
+                raise base.CloudError(f"Server of instance {instance_id}: an unknown process holds its agent.lock")
+            time.sleep(0.01)
+
+    def _discard(self, instance_id: str, record: _Record | None) -> None:
+        """Finish a delete, or remove what a create left before its record was written (and anything started)."""
+        if record is not None:
+            self._end(instance_id, self._settings.delete_timeout)
+        self._remove(instance_id, record)
+
+    def _remove(self, instance_id: str, record: _Record | None) -> None:
+        if record is not None:
+            files.remove_tree(pathlib.Path(record.run_dir))
+        files.remove_tree(self._layout.server(instance_id))
+
+    def _agent(self, instance_id: str) -> Agent:
+        return Agent(self._layout.server(instance_id))
+
+    def _record(self, instance_id: str) -> _Record | None:
+        found = files.read_json(self._layout.server(instance_id) / _RECORD)
+        return None if found is None else _Record(**found)
+
+    def _existing(self, instance_id: str) -> _Record:
+        record = self._record(instance_id)
+        if record is None or record.deleting:
+            raise base.NotFound(f"Server of instance {instance_id} cannot be found.")
+        return record
+
+    def _save(self, instance_id: str, record: _Record) -> None:
+        files.write_json(self._layout.server(instance_id) / _RECORD, dataclasses.asdict(record))
