@@ -28,6 +28,10 @@ class NotFound(DatastoreError):
     """No such database or user."""
 
 
+class Unsupported(DatastoreError):
+    """The engine can't do this."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Machine:
     """Where the plug-in works: read from the guest's configuration at start."""
@@ -142,8 +146,9 @@ class Accounts(abc.ABC):
         """By name, without the engine's own."""
 
     @abc.abstractmethod
-    def create_databases(self, databases: Sequence[DatabaseSpec]) -> None:
-        """AlreadyExists names the first that is there; then nothing was made."""
+    def create_databases(self, databases: Sequence[DatabaseSpec], *, if_missing: bool = False) -> None:
+        """AlreadyExists names the first that is there; then nothing was made. With ``if_missing`` only those that
+        are not there are made, and there is no such error."""
 
     @abc.abstractmethod
     def delete_database(self, name: str) -> None:
@@ -158,8 +163,9 @@ class Accounts(abc.ABC):
         """NotFound when it is not there."""
 
     @abc.abstractmethod
-    def create_users(self, users: Sequence[UserSpec]) -> None:
-        """AlreadyExists names the first that is there; then nothing was made. Grants each its databases."""
+    def create_users(self, users: Sequence[UserSpec], *, if_missing: bool = False) -> None:
+        """AlreadyExists names the first that is there; then nothing was made. Grants each its databases, which need
+        not be there yet. With ``if_missing`` those that are there get password and grants, and no such error."""
 
     @abc.abstractmethod
     def update_user(

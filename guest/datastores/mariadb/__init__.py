@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB on a guest."""
+
+from guest.datastores import base
+from guest.datastores.base import Machine
+from guest.datastores.mariadb.accounts import Accounts
+from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.lifecycle import Lifecycle
+from guest.datastores.mariadb.server import Server
+
+
+class Datastore(base.Datastore):
+    """The plug-in."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        layout = Layout.of(machine)
+        client = Client(layout)
+        self.lifecycle = Lifecycle(layout, client, Server(layout, client))
+        self.accounts = Accounts(client, layout)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the files of an instance are."""
+
+import dataclasses
+import os
+import pathlib
+import pwd
+import tempfile
+
+from guest.datastores.base import Machine
+
+
+@dataclasses.dataclass(frozen=True)
+class Owner:
+    """The user that the server runs as, and whether the agent has to change to it."""
+
+    name: str
+    uid: int
+    gid: int
+    switch: bool
+
+    @classmethod
+    def of(cls, run_as: str | None) -> "Owner":
+        """``run_as`` when the agent is root, else the agent's own user."""
+        if os.geteuid() == 0 and run_as is not None:
+            entry = pwd.getpwnam(run_as)
+            return cls(run_as, entry.pw_uid, entry.pw_gid, True)
+        return cls(str(os.geteuid()), os.geteuid(), os.getegid(), False)
+
+    def give(self, path: pathlib.Path) -> None:
+        """Make the path theirs."""
+        if self.switch:
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Paths of one instance."""
+
+    machine: Machine
+    owner: Owner
+
+    @classmethod
+    def of(cls, machine: Machine) -> "Layout":
+        """The layout on this machine."""
+        return cls(machine, Owner.of(machine.run_as))
+
+    @property
+    def data(self) -> pathlib.Path:
+        """The server's data directory."""
+        return self.machine.data_dir / "data"
+
+    @property
+    def state(self) -> pathlib.Path:
+        """What dbflow keeps beside the data."""
+        return self.machine.data_dir / "mariadb"
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The server's configuration file."""
+        return self.state / "server.cnf"
+
+    @property
+    def secret(self) -> pathlib.Path:
+        """The administrator's password; only the agent may read it."""
+        return self.state / "admin"
+
+    @property
+    def init_sql(self) -> pathlib.Path:
+        """Run by the server at every start: makes the administrator, whatever was done to it before."""
+        return self.state / "init.sql"
+
+    @property
+    def exchange(self) -> pathlib.Path:
+        """The only directory that SQL may read files from or write files to."""
+        return self.state / "files"
+
+    @property
+    def intents(self) -> pathlib.Path:
+        """Changes of accounts that have begun."""
+        return self.state / "intents"
+
+    @property
+    def installed(self) -> pathlib.Path:
+        """There once the data directory is complete."""
+        return self.state / "installed"
+
+    @property
+    def stopped(self) -> pathlib.Path:
+        """There while the server is stopped on purpose."""
+        return self.state / "stopped"
+
+    @property
+    def runtime(self) -> pathlib.Path:
+        """The server's own directory for its socket and pid file."""
+        return self.machine.run_dir / "mariadb"
+
+    @property
+    def socket(self) -> pathlib.Path:
+        """Where the agent talks to the server."""
+        return self.runtime / "sock"
+
+    @property
+    def pid_file(self) -> pathlib.Path:
+        """Written by the server once it is up."""
+        return self.runtime / "pid"
+
+    @property
+    def log(self) -> pathlib.Path:
+        """The server's error log."""
+        return self.machine.log_dir / "mariadb.log"
+
+    def make_directories(self) -> None:
+        """Everything around the data directory itself; fine when it is there."""
+        for path in (self.machine.data_dir, self.machine.run_dir, self.machine.log_dir):
+            path.mkdir(parents=True, exist_ok=True)
+        for path in (self.state, self.intents):
+            path.mkdir(mode=0o711, exist_ok=True)
+        self.exchange.mkdir(mode=0o700, exist_ok=True)
+        self.runtime.mkdir(mode=0o750, exist_ok=True)
+        self.log.touch(mode=0o640)
+        for path in (self.exchange, self.runtime, self.log):
+            self.owner.give(path)
+
+
+def write(path: pathlib.Path, text: str, owner: Owner | None = None) -> None:
+    """Replace a file at once (never half of it), readable by ``owner`` (default: the agent) only."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = pathlib.Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if owner is not None:
+            owner.give(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

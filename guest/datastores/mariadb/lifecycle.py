@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Install, configure, start and stop MariaDB."""
+
+import logging
+import pathlib
+import secrets
+import shutil
+import tempfile
+
+from dbflow.datastores.mariadb import ADMIN_USER
+from dbflow.status import Service
+from guest.datastores import base
+from guest.datastores.base import DatastoreError, Health, Progress, Settings
+from guest.datastores.mariadb import config, image, quoting
+from guest.datastores.mariadb.client import Client, Session
+from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.server import Server
+
+LOG = logging.getLogger(__name__)
+
+START_TIMEOUT = 300.0
+"""Seconds; a server that recovers from a crash may need minutes."""
+_HEALTH_TIMEOUT = 1.0
+"""Seconds for each answer of a look at the server."""
+_LOAD = {"Threads_connected": "threads_connected", "Threads_running": "threads_running", "Questions": "questions"}
+
+
+class Lifecycle(base.Lifecycle):
+    """See the base class."""
+
+    def __init__(self, layout: Layout, client: Client, server: Server) -> None:
+        self._layout = layout
+        self._client = client
+        self._server = server
+
+    def install(self, settings: Settings, progress: Progress) -> None:
+        """See the base class. What was left half done is wiped and made again."""
+        self._layout.make_directories()
+        progress(0.1)
+        if not self._layout.installed.exists():
+            self._make_data()
+        progress(0.5)
+        self._make_administrator()
+        self.configure(settings)
+        write(self._layout.installed, "")
+        self.start(START_TIMEOUT)
+        progress(1.0)
+
+    def configure(self, settings: Settings) -> None:
+        """See the base class."""
+        disk = shutil.disk_usage(self._layout.machine.data_dir).total // config.MIB
+        write(self._layout.config, config.render(settings, self._layout, disk), self._layout.owner)
+
+    def start(self, timeout: float) -> None:
+        """See the base class."""
+        if not self._layout.installed.exists():
+            raise DatastoreError("There is no database server on this machine yet.")
+        self._layout.make_directories()
+        self._layout.stopped.unlink(missing_ok=True)
+        self._server.start(timeout)
+
+    def stop(self, timeout: float) -> None:
+        """See the base class."""
+        if self._layout.installed.exists():
+            write(self._layout.stopped, "")
+        self._server.stop(timeout)
+
+    def restart(self, timeout: float) -> None:
+        """See the base class. An agent that dies in its middle leaves no stop on purpose behind."""
+        self._server.stop(timeout)
+        self.start(timeout)
+
+    def health(self) -> Health:
+        """See the base class."""
+        if not self._layout.installed.exists():
+            return Health(Service.NEW, None)
+        if self._server.process() is None:
+            stopped = self._layout.stopped.exists()
+            return Health(Service.SHUTDOWN if stopped else Service.CRASHED, None)
+        try:
+            with self._client.session(_HEALTH_TIMEOUT) as session:
+                return _examine(session)
+        except DatastoreError:
+            return Health(Service.RUNNING, None)
+
+    def resume(self) -> None:
+        """See the base class. A server that does not come up is told by health(), not by an exception: the agent
+        must be there to be asked."""
+        if not self._layout.installed.exists() or self._layout.stopped.exists():
+            return
+        try:
+            self.start(START_TIMEOUT)
+        except DatastoreError as error:
+            LOG.error("%s", error)
+
+    def build_image(self, target: pathlib.Path) -> None:
+        """See the base class."""
+        image.build(target, self._layout.owner)
+
+    def _make_data(self) -> None:
+        """Made beside its place and moved there: a half-made data directory is never taken for a whole one."""
+        parent, data = self._layout.machine.data_dir, self._layout.data
+        for leftover in (data, *parent.glob(".new-*")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        work = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
+        prepared = self._layout.machine.image_dir
+        if prepared is not None and image.fits(prepared):
+            image.copy(prepared, work / "data", self._layout.owner)
+        else:
+            image.make_data(work / "data", self._layout.owner)
+        (work / "data").rename(data)
+        work.rmdir()
+
+    def _make_administrator(self) -> None:
+        if not self._layout.secret.exists():
+            write(self._layout.secret, secrets.token_urlsafe(32))
+        who = quoting.account(ADMIN_USER, "localhost")
+        digest = quoting.literal(quoting.password_hash(self._layout.secret.read_text()))
+        statements = (
+            # Of this server only; a replica has its own administrator.
+            "SET SESSION sql_log_bin = 0;",
+            f"CREATE OR REPLACE USER {who} IDENTIFIED BY PASSWORD {digest};",
+            f"GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION;",
+        )
+        write(self._layout.init_sql, "\n".join((*statements, "")), self._layout.owner)
+
+
+def _examine(session: Session) -> Health:
+    ((version, position),) = session.rows("SELECT VERSION(), @@GLOBAL.gtid_current_pos")
+    names = ", ".join(quoting.literal(name) for name in _LOAD)
+    found = session.rows(
+        f"SELECT VARIABLE_NAME, VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ({names})"
+    )
+    values = {str(name).casefold(): float(value) for name, value in found}
+    load = {key: values[name.casefold()] for name, key in _LOAD.items()}
+    return Health(Service.HEALTHY, str(version).split("-", 1)[0], position or None, load)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server's error log says about a failure."""
+
+import pathlib
+import re
+
+_ERROR = re.compile(r"\[ERROR\] (?:/\S*/mariadbd: )?(.+)")
+_CONSEQUENCES = re.compile(r"Aborting|Plugin 'InnoDB' |Failed to initialize plugins|Unknown/unsupported storage engine")
+_MOST = 3
+
+
+def reason(text: str) -> str | None:
+    """The first errors without those that only follow from others; None when the text has none."""
+    errors = [match[1].strip() for match in _ERROR.finditer(text)]
+    causes = [error for error in errors if not _CONSEQUENCES.match(error)] or errors
+    return " ".join(error if error.endswith((".", "?")) else f"{error}." for error in causes[:_MOST]) or None
+
+
+def since(path: pathlib.Path, offset: int) -> str:
+    """What was written to the log after the first ``offset`` bytes."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read().decode(errors="replace")

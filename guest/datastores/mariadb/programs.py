@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB's programs, and how they are run: as the server's user, with a bare environment."""
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+from typing import Any
+
+from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb.layout import Owner
+
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+
+
+@functools.cache
+def find(name: str) -> str:
+    """The program's path. Debian keeps mariadbd where an ordinary user's PATH does not look."""
+    path = shutil.which(name, path=SEARCH_PATH)
+    if path is None:
+        raise DatastoreError(f"The program {name} is not installed on this machine.")
+    return path
+
+
+@functools.cache
+def version() -> str:
+    """Of the installed server, such as 10.11.19."""
+    answer = subprocess.run(
+        [find("mariadbd"), "--no-defaults", "--version"], capture_output=True, text=True, check=True
+    )
+    match = re.search(r"Ver (\d+\.\d+\.\d+)", answer.stdout)
+    if match is None:
+        raise DatastoreError("The installed mariadbd does not tell its version.")
+    return match[1]
+
+
+def as_user(owner: Owner) -> dict[str, Any]:
+    """Arguments of Popen: nothing of the agent's environment, and the server's user when the agent is root."""
+    arguments: dict[str, Any] = {"env": {"PATH": SEARCH_PATH, "LC_ALL": "C"}, "stdin": subprocess.DEVNULL}
+    if owner.switch:
+        arguments |= {"user": owner.uid, "group": owner.gid, "extra_groups": []}
+    return arguments

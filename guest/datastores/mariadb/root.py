@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's own administrator: nobody until it is enabled, then ``root`` from anywhere."""
+
+from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.quoting import account, literal, password_hash
+
+NAME = "root"
+_ROOT = account(NAME, "%")
+
+
+class Root:
+    """Let it in and lock it out."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def enable(self, password: str) -> str:
+        """All rights, with this password; a new one when it is in already. Returns its name."""
+        with self._client.session() as session:
+            digest = literal(password_hash(password))
+            session.run(f"CREATE OR REPLACE USER {_ROOT} IDENTIFIED BY PASSWORD {digest}")
+            session.run(f"GRANT ALL PRIVILEGES ON *.* TO {_ROOT} WITH GRANT OPTION")
+        return NAME
+
+    def disable(self) -> None:
+        """Fine when it is not in."""
+        with self._client.session() as session:
+            session.run(f"DROP USER IF EXISTS {_ROOT}")
+
+    def enabled(self) -> bool:
+        """Whether it can log in from outside."""
+        with self._client.session() as session:
+            rows = session.rows(f"SELECT 1 FROM mysql.global_priv WHERE User = {literal(NAME)} AND Host <> 'localhost'")
+        return bool(rows)

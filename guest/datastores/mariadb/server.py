@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server's process: a daemon that outlives the agent and is found again by the next one."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+
+import psutil
+import pymysql
+
+from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb import log, programs
+from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.layout import Layout
+
+PROGRAM = "mariadbd"
+_PAUSE = 0.01
+"""Seconds between two looks at a server that starts."""
+
+
+class Server:
+    """The one process that serves this instance's data directory."""
+
+    def __init__(self, layout: Layout, client: Client) -> None:
+        self._layout = layout
+        self._client = client
+        self._child: subprocess.Popen[bytes] | None = None
+        self._mark = f"--datadir={layout.data}"
+
+    def process(self) -> psutil.Process | None:
+        """The running server, whoever started it; None when there is none."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
+        return next((process for process in self._candidates() if self._is_ours(process)), None)
+
+    def start(self, timeout: float) -> None:
+        """Start it unless it runs, and wait until it answers. DatastoreError says what the log says."""
+        offset = self._layout.log.stat().st_size
+        process = self.process() or self._spawn()
+        deadline = time.monotonic() + timeout
+        while not self.answers():
+            if not self._is_ours(process):
+                raise DatastoreError(f"The database server does not start: {self._why(offset)}")
+            if time.monotonic() > deadline:
+                raise DatastoreError(f"The database server does not answer {timeout:g} s after its start.")
+            time.sleep(_PAUSE)
+
+    def stop(self, timeout: float) -> None:
+        """End it cleanly, by force after ``timeout`` seconds."""
+        process = self.process()
+        if process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+            try:
+                process.wait(timeout)
+            except psutil.TimeoutExpired:
+                process.kill()
+                process.wait(timeout)
+
+    def answers(self) -> bool:
+        """Whether it takes a connection now."""
+        try:
+            self._client.connect(timeout=1.0).close()
+        except (pymysql.Error, OSError):
+            return False
+        return True
+
+    def _spawn(self) -> psutil.Process:
+        self._layout.socket.unlink(missing_ok=True)
+        with self._layout.log.open("ab") as output:
+            self._child = subprocess.Popen(
+                [programs.find(PROGRAM), f"--defaults-file={self._layout.config}", self._mark],
+                stdout=output,
+                stderr=output,
+                cwd="/",
+                start_new_session=True,
+                **programs.as_user(self._layout.owner),
+            )
+        return psutil.Process(self._child.pid)
+
+    def _candidates(self) -> Iterator[psutil.Process]:
+        with contextlib.suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            yield psutil.Process(int(self._layout.pid_file.read_text()))
+        # A server that still starts has written no pid file yet; one in a lost run directory has none any more.
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == PROGRAM:
+                yield process
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return self._mark in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+
+    def _why(self, offset: int) -> str:
+        said = log.reason(log.since(self._layout.log, offset))
+        code = self._child.poll() if self._child is not None else None
+        if said is None and code is not None and code < 0:
+            return f"it was ended by signal {-code}."
+        return said or "it ended without a word in its log."
