@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.create: an address, a volume, a server, and the database on it."""
 
-from guest.tasks.accounts import CreateDatabases, CreateUsers
-from guest.tasks.lifecycle import Prepare
-from guest.tasks.status import Status
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
@@ -17,6 +14,9 @@ from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
 from flows.tasks.record import RecordHealth
 from flows.tasks.volume import CreateVolume
+from guest.tasks.accounts import CreateDatabases, CreateUsers
+from guest.tasks.lifecycle import Prepare
+from guest.tasks.status import Status
 
 EXAMPLE: Arguments = {
     "flavor_id": "1",

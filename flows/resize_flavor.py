@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.resize_flavor: another size of machine, and the database tuned for it."""
 
-from guest.tasks.lifecycle import ApplyFlavor, Start, Stop
-from guest.tasks.status import Status
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
@@ -11,6 +9,8 @@ from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.compute import ConfirmResize, ResizeServer
 from flows.tasks.record import RecordHealth
+from guest.tasks.lifecycle import ApplyFlavor, Start, Stop
+from guest.tasks.status import Status
 
 EXAMPLE: Arguments = {
     "flavor_id": "2",

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.resize_volume: more room, while the database runs."""
 
-from guest.tasks.volume import GrowFilesystem
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
@@ -9,6 +8,7 @@ from taskflow.patterns import linear_flow
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.volume import ResizeVolume
+from guest.tasks.volume import GrowFilesystem
 
 EXAMPLE: Arguments = {"volume_size": 2, "old_volume_size": 1}
 

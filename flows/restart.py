@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.restart: the database server, not the machine."""
 
-from guest.tasks.lifecycle import Restart
-from guest.tasks.status import Status
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
@@ -10,6 +8,8 @@ from taskflow.patterns import linear_flow
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.record import RecordHealth
+from guest.tasks.lifecycle import Restart
+from guest.tasks.status import Status
 
 
 def ended(session: Session, ending: Ending) -> None:

@@ -17,8 +17,9 @@ from taskflow import exceptions, states
 from taskflow.persistence import models
 
 from dbflow.crypto import Keyring
-from dbflow.db.models import utcnow
+from dbflow.db.models import Operation, utcnow
 from dbflow.fencing import Fence
+from dbflow.operations import State
 from dbflow.persistence.rows import atom_detail, atom_row
 from dbflow.persistence.tables import ATOMS, FLOWS, LOGBOOKS
 
@@ -63,6 +64,7 @@ class FlowBackend:
         self._new: dict[str, models.AtomDetail] = {}
         self._changed: dict[str, models.AtomDetail] = {}
         self._flow: models.FlowDetail | None = None
+        self._reverting = False
         self.ended = False
 
     def open(self, flow_uuid: str, name: str) -> models.FlowDetail:
@@ -157,3 +159,7 @@ class FlowBackend:
             changed.append(row)
         if changed:
             session.connection().execute(_UPDATE_ATOM, changed)
+        if not self._reverting and any(atom.state == states.REVERTING for atom in self._changed.values()):
+            self._reverting = True
+            operation = sa.update(Operation).where(Operation.id == self._fence.operation_id)
+            session.execute(operation.values(state=State.REVERTING))

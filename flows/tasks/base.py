@@ -35,6 +35,8 @@ class FlowContext:
     keyring: Keyring
     cloud: Cloud
     channels: GuestChannels
+    guest_key: Callable[[str], bytes]
+    """Instance id -> its message key."""
     conf: cfg.ConfigOpts
 
 

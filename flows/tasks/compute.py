@@ -6,7 +6,6 @@ from typing import Any
 
 from dbflow import guestconfig
 from dbflow.cloud.base import Boot, Port, Volume
-from dbflow.guestkeys import key_of
 from flows.tasks.base import LocalTask
 from flows.tasks.record import update_instance
 
@@ -32,7 +31,7 @@ class CreateServer(LocalTask):
             manager=manager,
             url=conf.messaging.url,
             exchange=conf.messaging.exchange,
-            key=key_of(self.context.fence.database, self.context.keyring, instance_id),
+            key=self.context.guest_key(instance_id),
             heartbeat_interval=conf.messaging.heartbeat_interval,
         )
         server = self.context.cloud.servers.create(

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What people want of running operations, and how their engines hear of it at once."""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent import futures
+
+from sqlalchemy import select
+
+from dbflow.db.models import Operation
+from dbflow.db.session import Database
+
+LOG = logging.getLogger(__name__)
+
+
+class HandedOver(Exception):
+    """The engine stopped where it was because its conductor is leaving."""
+
+
+class Control:
+    """The wish about one running operation. ``asked`` is done once there is one, so an engine that waits for its
+    steps waits for this too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.asked: futures.Future[None] = futures.Future()
+        self.wanted: str | None = None
+        """"cancel", "suspend" or None"""
+        self.leaving = False
+
+    def ask(self, what: str) -> None:
+        """Cancel or suspend; the first wish counts, but a cancel overrules a suspend."""
+        with self._lock:
+            if self.wanted is None or what == "cancel":
+                fresh, self.wanted = self.wanted != what, what
+                if fresh:
+                    self._ring()
+
+    def leave(self) -> None:
+        """The conductor goes: stop as soon as possible, wherever the flow is."""
+        with self._lock:
+            self.leaving = True
+            self._ring()
+
+    def answer(self, how: Callable[[], None]) -> None:
+        """Called by the engine when it was asked: act, and be ready to be asked again."""
+        with self._lock:
+            if not self.leaving:
+                self.asked = futures.Future()
+        how()
+
+    def _ring(self) -> None:
+        if not self.asked.done():
+            self.asked.set_result(None)
+
+
+class Wishes:
+    """Looks up what is wanted of all operations that run here, in one query however many there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._controls: dict[str, Control] = {}
+
+    def watch(self, operation_id: str, control: Control) -> None:
+        """From now on ``control`` is asked what the operation's row says."""
+        with self._lock:
+            self._controls[operation_id] = control
+
+    def forget(self, operation_id: str) -> None:
+        """The operation runs here no more."""
+        with self._lock:
+            self._controls.pop(operation_id, None)
+
+    def all(self) -> list[Control]:
+        """Of every operation that runs here."""
+        with self._lock:
+            return list(self._controls.values())
+
+    def look(self) -> None:
+        """One round."""
+        with self._lock:
+            controls = dict(self._controls)
+        if not controls:
+            return
+        with self._database.read() as session:
+            rows = session.execute(
+                select(Operation.id, Operation.requested).where(
+                    Operation.id.in_(controls), Operation.requested.is_not(None)
+                )
+            )
+            for operation_id, wanted in rows:
+                if wanted is not None:
+                    controls[operation_id].ask(wanted)

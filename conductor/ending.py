@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a flow's last state to the operation's, in words for its user."""
+
+from collections.abc import Callable
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from taskflow import states
+from taskflow.persistence import models
+from taskflow.types import failure
+
+from dbflow.db.models import Operation, utcnow
+from dbflow.operations import State
+from dbflow.persistence.rows import failure_text
+from flows.registry import Arguments, Definition, Ending
+
+# The exceptions whose words are meant for users; of others only the type is told.
+_READABLE = (
+    "dbflow.cloud.base.CloudError",
+    "dbflow.messaging.errors.GuestUnreachable",
+    "guest.datastores.base.DatastoreError",
+)
+_STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
+
+
+def on_end(
+    operation: Operation, definition: Definition, arguments: Arguments
+) -> Callable[[Session, models.FlowDetail], None]:
+    """What the backend calls with the flow that has ended, in the transaction that saves it."""
+
+    def write(session: Session, flow: models.FlowDetail) -> None:
+        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow))
+
+    return write
+
+
+def finish(
+    session: Session,
+    operation: Operation,
+    definition: Definition,
+    arguments: Arguments,
+    state: State,
+    error: str | None,
+) -> None:
+    """End the operation, and do to its target what that means."""
+    session.execute(
+        update(Operation)
+        .where(Operation.id == operation.id)
+        .values(state=state, error=error, requested=None, finished=utcnow())
+    )
+    definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments))
+
+
+def _error(flow: models.FlowDetail) -> str | None:
+    """What failed first, and what could not be undone; None when nothing failed."""
+    atoms = sorted(flow, key=lambda atom: atom.meta.get("finished", ""))
+    failed = [_told(atom.name, atom.failure) for atom in atoms if atom.failure is not None]
+    left = [_told(atom.name, atom.revert_failure) for atom in atoms if atom.revert_failure is not None]
+    if not failed and not left:
+        return None
+    words = failed[:1]
+    if left:
+        words.append("Could not be undone: " + "; ".join(left))
+    return ". ".join(words)
+
+
+def _told(step: str, what: failure.Failure) -> str:
+    readable = what.check(*_READABLE)
+    text = failure_text(what) if readable else f"internal error ({next(iter(what)).rpartition('.')[2]})"
+    return f"step {step}: {text}"

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running one claimed operation: fence, load, run, and say what is to become of its job."""
+
+import enum
+import logging
+from concurrent import futures
+from typing import Any
+
+from oslo_config import cfg
+from sqlalchemy import update
+from taskflow import engines, exceptions, states
+
+from conductor.control import Control, HandedOver
+from conductor.ending import finish, on_end
+from conductor.engine import Engine
+from dbflow.cloud.base import Cloud
+from dbflow.crypto import BadSeal, Keyring
+from dbflow.db.models import Operation
+from dbflow.db.session import Database
+from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
+from dbflow.guestkeys import GuestKeys
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.operations import CANCEL, SUSPEND, State
+from dbflow.persistence.backend import FlowBackend
+from flows.registry import REGISTRY, Arguments, Definition, UnknownOperation
+from flows.tasks.base import FlowContext
+
+LOG = logging.getLogger(__name__)
+
+
+class Job(enum.Enum):
+    """What is to become of the job."""
+
+    CONSUME = enum.auto()
+    ABANDON = enum.auto()
+    """Give it back: somebody (maybe we, after a pause) goes on."""
+    LEAVE = enum.auto()
+    """Not ours any more: touch nothing."""
+
+
+class Runner:
+    """Runs operations; one a process, used by many threads."""
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        database: Database,
+        keyring: Keyring,
+        guest_keys: GuestKeys,
+        cloud: Cloud,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._conf, self._database, self._keyring, self._guest_keys = conf, database, keyring, guest_keys
+        self._cloud, self._dispatcher = cloud, dispatcher
+        self._threads = futures.ThreadPoolExecutor(conf.conductor.task_threads, thread_name_prefix="task")
+
+    def run(self, operation_id: str, epoch: int | None, conductor: str, control: Control) -> Job:
+        """Run an operation whose job was claimed, from where it was left to its end (or until it is stopped)."""
+        try:
+            fence, operation = take(self._database, operation_id, epoch, conductor)
+            return self._run(fence, operation, control)
+        except (AlreadyEnded, NotRunnable):
+            return Job.CONSUME
+        except StaleClaim as stale:
+            LOG.warning("%s", stale)
+            return Job.LEAVE
+        except HandedOver:
+            LOG.info("operation %s: handed over", operation_id)
+        except (UnknownOperation, BadSeal, exceptions.StorageFailure) as error:
+            LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
+        except Exception:
+            LOG.exception("operation %s: the engine broke off; giving the job back", operation_id)
+        return Job.ABANDON
+
+    def _run(self, fence: Fence, operation: Operation, control: Control) -> Job:
+        definition = REGISTRY.definition(operation.kind, operation.version)
+        arguments: Arguments = self._keyring.unseal(operation.arguments)
+        if operation.attempts > self._conf.conductor.max_attempts:
+            return self._give_up(fence, operation, definition, arguments)
+        backend = FlowBackend(fence, self._keyring, on_end(operation, definition, arguments))
+        engine = self._engine(fence, operation, definition, arguments, backend, control)
+        if operation.requested:
+            control.ask(operation.requested)
+        LOG.info(
+            "operation %s (%s): epoch %d, attempt %d", operation.id, operation.kind, fence.epoch, operation.attempts
+        )
+        try:
+            self._drive(engine, backend, control)
+        finally:
+            engine.settle(0 if control.leaving else 600)
+        if backend.ended:
+            return Job.CONSUME
+        self._suspended(fence)
+        return Job.CONSUME
+
+    def _engine(
+        self,
+        fence: Fence,
+        operation: Operation,
+        definition: Definition,
+        arguments: Arguments,
+        backend: FlowBackend,
+        control: Control,
+    ) -> Engine:
+        flow = definition.build(arguments)
+        detail = backend.open(operation.flow_uuid, flow.name)
+        context = FlowContext(fence, self._keyring, self._cloud, self._dispatcher, self._guest_keys, self._conf)
+        store: dict[str, Any] = {"instance_id": operation.target_id, **arguments}
+        engine: Engine = engines.load(
+            flow,
+            flow_detail=detail,
+            backend=backend,
+            engine="dbflow",
+            store=None if len(detail) else store,
+            context=context,
+            control=control,
+            dispatcher=self._dispatcher,
+            executor=self._threads,
+        )
+        return engine
+
+    def _drive(self, engine: Engine, backend: FlowBackend, control: Control) -> None:
+        """Run to the end, to a suspension, or round and back when the operation was cancelled."""
+        engine.compile()
+        engine.prepare()
+        if control.wanted == SUSPEND:
+            return
+        if control.wanted != CANCEL:
+            _run_quietly(engine, backend)
+        if control.wanted == CANCEL and not backend.ended:
+            engine.undo()
+            _run_quietly(engine, backend)
+
+    def _suspended(self, fence: Fence) -> None:
+        with fence.write() as session:
+            session.execute(
+                update(Operation)
+                .where(Operation.id == fence.operation_id)
+                .values(state=State.SUSPENDED, requested=None, conductor=None)
+            )
+
+    def _give_up(self, fence: Fence, operation: Operation, definition: Definition, arguments: Arguments) -> Job:
+        """Park an operation that broke its conductors again and again: people must look, and can retry."""
+        error = f"given up after {operation.attempts - 1} attempts; the conductors' logs say why"
+        LOG.error("operation %s: %s", operation.id, error)
+        with fence.write() as session:
+            finish(session, operation, definition, arguments, State.FAILED, error)
+        return Job.CONSUME
+
+
+def _run_quietly(engine: Engine, backend: FlowBackend) -> None:
+    """A flow that was reverted raises what made it fail; that is in its record by then."""
+    try:
+        engine.run(timeout=1.0)
+    except Exception:
+        if not backend.ended:
+            raise
+    if engine.storage.get_flow_state() == states.SUSPENDED:
+        backend.flush()

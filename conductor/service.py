@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A conductor: claims operations from the board, runs them, and takes its turn at leading."""
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+import sqlalchemy as sa
+from oslo_config import cfg
+
+from conductor.control import Control, Wishes
+from conductor.health import HealthBook
+from conductor.leader import Leader
+from conductor.runner import Job, Runner
+from dbflow import __version__
+from dbflow.cloud.base import Cloud
+from dbflow.crypto import Keyring
+from dbflow.db.models import Conductor, Operation, utcnow
+from dbflow.db.session import Database
+from dbflow.guestkeys import GuestKeys
+from dbflow.jobboard import Board, Boards, BoardUnavailable
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.operations import State
+
+LOG = logging.getLogger(__name__)
+
+_RECONNECT = 1.0
+_WISHES_EVERY = 0.5
+_REPORT_EVERY = 5.0
+
+
+def unique_name() -> str:
+    """host:pid:random: claims go by name, so no two starts of a process may share one."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class ConductorService:
+    """The claim loop and the threads beside it. ``run`` blocks until ``stop`` is called."""
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        database: Database,
+        keyring: Keyring,
+        guest_keys: GuestKeys,
+        cloud: Cloud,
+        boards: Boards,
+        dispatcher: Dispatcher,
+        health: HealthBook | None,
+    ) -> None:
+        """``health``: whose heartbeats this process writes down; None where another conductor of the same process
+        does."""
+        self.name = unique_name()
+        self._conf, self._database, self._boards, self._health = conf, database, boards, health
+        self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher)
+        self._leader = Leader(conf, database, cloud)
+        self._wishes = Wishes(database)
+        self._flows = futures.ThreadPoolExecutor(conf.conductor.max_flows, thread_name_prefix="flow")
+        self._running: set[str] = set()
+        self._not_before: dict[str, tuple[float, int]] = {}
+        self._stopping = threading.Event()
+        self._board: Board | None = None
+        self._leading = False
+        self._threads: list[threading.Thread] = []
+
+    def run(self) -> None:
+        """Serve until stopped; every lost session begins a new board."""
+        self._beside(self._look_for_wishes, _WISHES_EVERY)
+        self._beside(self._report, _REPORT_EVERY)
+        if self._health is not None:
+            self._beside(self._health.write, 1.0)
+        while not self._stopping.is_set():
+            board = self._boards.board(self.name)
+            try:
+                board.connect()
+            except BoardUnavailable as error:
+                LOG.warning("no jobboard: %s", error)
+                board.close()
+                self._stopping.wait(_RECONNECT)
+                continue
+            self._board = board
+            candidate = threading.Thread(target=self._stand_for_election, args=(board,), daemon=True)
+            candidate.start()
+            self._claim_jobs(board)
+            for control in self._wishes.all():
+                control.leave()  # stopping, or the claims are lost: either way the flows are not ours to run on
+            self._drain(1.5 if self._stopping.is_set() else 30.0)
+            board.withdraw()
+            board.close()
+
+    def stop(self) -> None:
+        """Hand over: running flows stop where they are, their jobs are free at once."""
+        self._stopping.set()
+        if self._board is not None:
+            self._board.wake()
+
+    @property
+    def flows(self) -> int:
+        """How many flows run here now."""
+        return len(self._running)
+
+    def _claim_jobs(self, board: Board) -> None:
+        while not self._stopping.is_set() and not board.lost.is_set():
+            for job in board.waiting():
+                if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set():
+                    break
+                self._claim(board, job)
+            board.wait(1.0)
+
+    def _claim(self, board: Board, job: Any) -> None:
+        operation_id = job.details["operation_id"]
+        pause, _ = self._not_before.get(operation_id, (0.0, 0))
+        if operation_id in self._running or time.monotonic() < pause:
+            return
+        try:
+            if not board.claim(job):
+                return
+        except BoardUnavailable as error:
+            LOG.warning("claim failed: %s", error)
+            return
+        control = Control()
+        self._running.add(operation_id)
+        self._wishes.watch(operation_id, control)
+        self._flows.submit(self._work, board, job, operation_id, control)
+
+    def _work(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
+        try:
+            outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)
+            self._running.discard(operation_id)
+            self._dispose(board, job, operation_id, outcome)
+        except BoardUnavailable as error:
+            LOG.warning("operation %s: %s; its job is left to whoever claims it next", operation_id, error)
+        except Exception:
+            LOG.exception("operation %s", operation_id)
+        finally:
+            self._running.discard(operation_id)
+            self._wishes.forget(operation_id)
+            board.wake()
+
+    def _dispose(self, board: Board, job: Any, operation_id: str, outcome: Job) -> None:
+        if outcome is Job.CONSUME:
+            self._not_before.pop(operation_id, None)
+            board.consume(job)
+            self._post_successors(board, operation_id)
+        elif outcome is Job.ABANDON:
+            if not self._stopping.is_set():  # others may try at once; this conductor gives it a rest
+                _, times = self._not_before.get(operation_id, (0.0, 0))
+                self._not_before[operation_id] = (time.monotonic() + min(30.0, 0.5 * 2**times), times + 1)
+            board.abandon(job)
+
+    def _post_successors(self, board: Board, operation_id: str) -> None:
+        with self._database.read() as session:
+            waiting = session.scalars(
+                sa.select(Operation).where(Operation.after_id == operation_id, Operation.state == State.ACCEPTED)
+            ).all()
+        for successor in waiting:
+            board.post(successor)
+
+    def _stand_for_election(self, board: Board) -> None:
+        while not self._stopping.is_set() and not board.lost.is_set():
+            try:
+                board.lead(lambda: self._lead(board))
+            except BoardUnavailable as error:
+                LOG.warning("election: %s", error)
+            self._stopping.wait(_RECONNECT)
+
+    def _lead(self, board: Board) -> None:
+        if self._stopping.is_set() or board.lost.is_set():
+            return
+        self._leading = True
+        try:
+            self._leader.lead(board, self._stopping)
+        finally:
+            self._leading = False
+
+    def _look_for_wishes(self) -> None:
+        self._wishes.look()
+
+    def _report(self) -> None:
+        """Say in SQL that this conductor lives; the jobboard, not this row, decides who owns what."""
+        with self._database.write() as session:
+            row = session.get(Conductor, self.name) or Conductor(
+                name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
+            )
+            row.seen, row.leader, row.flows = utcnow(), self._leading, len(self._running)
+            session.add(row)
+
+    def _beside(self, duty: Callable[[], Any], every: float) -> None:
+        def loop() -> None:
+            while True:
+                try:
+                    duty()
+                except sa.exc.SQLAlchemyError as error:
+                    LOG.warning("%s put off: %s", getattr(duty, "__name__", duty), type(error).__name__)
+                except Exception:
+                    LOG.exception("%s", duty)
+                if self._stopping.wait(every):
+                    return
+
+        thread = threading.Thread(target=loop, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _drain(self, timeout: float) -> None:
+        """Wait until no flow runs here any more."""
+        deadline = time.monotonic() + timeout
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.01)

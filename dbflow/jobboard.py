@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The jobboard: which operations wait for a conductor, and who has claimed which.
+
+TaskFlow's ZooKeeper board, taught to keep what it knows: urgent jobs first and then the oldest, no question to
+ZooKeeper about jobs that it has seen locked, and no search through all jobs for each change. A job carries the
+operation's id and its flow's uuid, nothing else; the board can be lost whole and be filled again from SQL.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+from kazoo.protocol.states import KazooState
+from kazoo.recipe.election import Election
+from oslo_config import cfg
+from oslo_serialization import jsonutils
+from oslo_utils import uuidutils
+from taskflow import exceptions
+from taskflow.jobs import base
+from taskflow.jobs.backends import impl_zookeeper
+from zake.fake_client import FakeClient
+from zake.fake_storage import FakeStorage
+
+from dbflow.db.models import Operation
+
+_RANK = {
+    priority: rank
+    for rank, priority in enumerate(
+        (
+            base.JobPriority.VERY_HIGH,
+            base.JobPriority.HIGH,
+            base.JobPriority.NORMAL,
+            base.JobPriority.LOW,
+            base.JobPriority.VERY_LOW,
+        )
+    )
+}
+
+_FIRST_CONNECT = 3.0
+"""Seconds the first post of a process waits for its connection; later ones never wait."""
+
+
+class BoardUnavailable(Exception):
+    """ZooKeeper does not answer. What is accepted stays accepted; the leader posts it later."""
+
+
+@dataclasses.dataclass(frozen=True)
+class JobView:
+    """A job as people look at it."""
+
+    operation_id: str
+    kind: str
+    priority: str
+    posted: datetime.datetime | None
+    owner: str | None
+    """The conductor that has claimed it."""
+
+
+class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
+    """Knows from the children list alone which jobs are locked."""
+
+    _locked: frozenset[str] = frozenset()
+    on_change: Callable[[], None] = staticmethod(lambda: None)
+
+    def _on_job_posting(self, children: list[str], delayed: bool = True) -> None:
+        postfix = len(self.LOCK_POSTFIX)
+        prefix = self.path + "/"
+        locked = {prefix + child[:-postfix] for child in children if child.endswith(self.LOCK_POSTFIX)}
+        posted = {
+            prefix + child
+            for child in children
+            if child.startswith(self.JOB_PREFIX) and not child.endswith(self.LOCK_POSTFIX)
+        }
+        self._locked = frozenset(locked)
+        for path in [path for path in list(self._known_jobs) if path not in posted]:
+            self._remove_job(path)
+        for path in posted - self._known_jobs.keys():
+            request = self._client.get_async(path)
+            if delayed:
+                request.rawlink(functools.partial(self._learn, path))
+            else:
+                self._process_child(path, request, quiet=False)
+        self.on_change()
+
+    def _learn(self, path: str, request: Any) -> None:
+        self._process_child(path, request)
+        self.on_change()
+
+    def waiting(self) -> list[impl_zookeeper.ZookeeperJob]:
+        """Jobs that nobody has claimed, urgent ones first, then the oldest."""
+        locked = self._locked
+        with self._job_cond:
+            free = [job for path, job in self._known_jobs.items() if path not in locked]
+        return sorted(free, key=lambda job: (_RANK[job.priority], job.sequence))
+
+
+class Board:
+    """One process's sight of the jobboard. After a lost session (``lost`` is set) make a new one."""
+
+    def __init__(self, client: Any, root: str, name: str, *, embedded: bool) -> None:
+        self.name = name
+        """Whom claims are made for: unique for each start of a process."""
+        self.lost = threading.Event()
+        """The session has ended, and with it every claim of this board."""
+        self._changed = threading.Event()
+        self._client, self._root, self._embedded = client, root, embedded
+        self._client.add_listener(self._on_state)
+        self._board = _LeanBoard(
+            name, {"path": f"{root}/board/jobs", "check_compatible": False}, client=client, emit_notifications=False
+        )
+        self._board.on_change = self._changed.set
+
+    def connect(self, timeout: float = 10.0) -> None:
+        """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
+        with _unavailable():
+            self._board.connect(timeout=timeout)
+
+    def post(self, operation: Operation) -> None:
+        """Put an operation's job on the board."""
+        details = {"operation_id": operation.id, "flow_uuid": operation.flow_uuid}
+        with _unavailable():
+            self._board.post(operation.kind, details=details, priority=operation.priority)
+
+    def posted(self) -> set[str]:
+        """Ids of all operations that have a job, asked afresh."""
+        with _unavailable():
+            self._board._force_refresh()
+            return {job.details["operation_id"] for job in list(self._board._known_jobs.values())}
+
+    def waiting(self) -> list[impl_zookeeper.ZookeeperJob]:
+        """Jobs to claim, in the order to claim them."""
+        return self._board.waiting()
+
+    def wait(self, timeout: float) -> None:
+        """Until something on the board changed, or for ``timeout`` seconds."""
+        self._changed.wait(timeout)
+        self._changed.clear()
+
+    def wake(self) -> None:
+        """End :meth:`wait` now."""
+        self._changed.set()
+
+    def claim(self, job: impl_zookeeper.ZookeeperJob) -> bool:
+        """Claim a job; False when somebody was faster or it is gone."""
+        try:
+            with _unavailable():
+                self._board.claim(job, self.name)
+        except (exceptions.UnclaimableJob, exceptions.NotFound):
+            return False
+        return True
+
+    def epoch(self, job: impl_zookeeper.ZookeeperJob) -> int | None:
+        """The fencing token of our claim: the id of the transaction that made its lock, which only grows.
+
+        None on the embedded board, whose claims live and die with this one process.
+        Raises BoardUnavailable when the claim is not ours any more.
+        """
+        if self._embedded:
+            return None
+        with _unavailable():
+            _, stat = self._client.get(job.lock_path)
+            session = self._client.client_id
+            if session is None or stat.ephemeralOwner != session[0]:
+                raise BoardUnavailable(f"the claim of {job.name} is not ours any more")
+            return int(stat.czxid)
+
+    def consume(self, job: impl_zookeeper.ZookeeperJob) -> None:
+        """Take a finished job off the board."""
+        with _unavailable(), contextlib.suppress(exceptions.NotFound):
+            self._board.consume(job, self.name)
+
+    def abandon(self, job: impl_zookeeper.ZookeeperJob) -> None:
+        """Give a claimed job back, for anybody to claim."""
+        with _unavailable(), contextlib.suppress(exceptions.NotFound):
+            self._board.abandon(job, self.name)
+
+    def jobs(self) -> list[JobView]:
+        """Every job, in the order of the board."""
+        with _unavailable():
+            self._board._force_refresh()
+            jobs = sorted(self._board._known_jobs.values(), key=lambda job: (_RANK[job.priority], job.sequence))
+            return [
+                JobView(
+                    job.details["operation_id"], job.name, str(job.priority.value), job.created_on, self._owner(job)
+                )
+                for job in jobs
+            ]
+
+    def _owner(self, job: impl_zookeeper.ZookeeperJob) -> str | None:
+        owner: str | None = self._board.find_owner(job) if job.path in self._board._locked else None
+        return owner
+
+    def lead(self, duties: Callable[[], None]) -> None:
+        """Stand for election; run ``duties`` while leading. Returns when they end or the candidate was cancelled."""
+        if self._embedded:
+            duties()
+            return
+        self._election = Election(self._client, f"{self._root}/leader", self.name)
+        with _unavailable():
+            self._election.run(duties)
+
+    def withdraw(self) -> None:
+        """Stop standing for election."""
+        if not self._embedded and hasattr(self, "_election"):
+            self._election.cancel()
+
+    def close(self) -> None:
+        """Disconnect: every claim of this board is free for others at once."""
+        self._board.close()
+        with contextlib.suppress(Exception):
+            self._client.stop()
+            self._client.close()
+        self._changed.set()
+
+    def _on_state(self, state: str) -> None:
+        if state == KazooState.LOST:
+            self.lost.set()
+            self._changed.set()
+
+
+class Poster:
+    """Posts jobs without watching the board: all that an API process needs."""
+
+    def __init__(self, client: Any, root: str, start: Callable[[], object]) -> None:
+        self._client, self._path, self._start = client, f"{root}/board/jobs", start
+        self._lock = threading.Lock()
+        self._started = self._ready = False
+
+    def post(self, operation: Operation) -> None:
+        """Put an operation's job on the board. BoardUnavailable at once when ZooKeeper is away."""
+        posting = base.format_posting(
+            uuidutils.generate_uuid(),
+            operation.kind,
+            details={"operation_id": operation.id, "flow_uuid": operation.flow_uuid},
+            priority=base.JobPriority.convert(operation.priority),
+        )
+        with _unavailable():
+            self._connect()
+            self._client.create(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+
+    def _connect(self) -> None:
+        with self._lock:
+            if not self._started:
+                self._started = True
+                self._start()
+            if not self._client.connected:
+                raise BoardUnavailable("not connected to ZooKeeper")
+            if not self._ready:
+                self._client.ensure_path(self._path)
+                self._ready = True
+
+    def close(self) -> None:
+        """Disconnect."""
+        with contextlib.suppress(Exception):
+            self._client.stop()
+            self._client.close()
+
+
+class Boards:
+    """Makes boards and posters as ``[coordination]`` says. One a process: the embedded board lives in it."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf.coordination
+        self.embedded = self._conf.driver == "embedded"
+        self._storage = FakeStorage(_handler()) if self.embedded else None
+
+    def board(self, name: str) -> Board:
+        """A board for a conductor or a look around; connect it before use."""
+        return Board(self._client(), self._conf.root, name, embedded=self.embedded)
+
+    def poster(self) -> Poster:
+        """For an API process."""
+        client = self._client()
+        # kazoo's start() gives up for good when its time is over; start_async() goes on trying in the background.
+        start = client.start if self.embedded else lambda: client.start_async().wait(_FIRST_CONNECT)
+        return Poster(client, self._conf.root, start)
+
+    def _client(self) -> Any:
+        if self.embedded:
+            return FakeClient(storage=self._storage)
+        return KazooClient(
+            hosts=self._conf.hosts,
+            timeout=self._conf.session_timeout,
+            connection_retry={"max_tries": -1, "max_delay": 5.0},
+            command_retry={"max_tries": 3, "max_delay": 1.0},
+        )
+
+
+def _handler() -> Any:
+    from kazoo.handlers.threading import SequentialThreadingHandler
+
+    return SequentialThreadingHandler()
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """Whatever ZooKeeper's absence looks like -> BoardUnavailable."""
+    try:
+        yield
+    except (exceptions.UnclaimableJob, exceptions.NotFound):
+        raise
+    except (KazooException, exceptions.JobFailure, OSError, TimeoutError) as error:
+        raise BoardUnavailable(f"{type(error).__name__}: {error}") from error
