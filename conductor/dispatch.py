@@ -106,7 +106,7 @@ class TaskRouter(executor.TaskExecutor):
         self, task: Any, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None
     ) -> Future:
         chosen = self._guests if isinstance(task, GuestTask) else self._local
-        return chosen.execute_task(task, task_uuid, arguments, progress_callback)  # type: ignore[no-any-return]
+        return chosen.execute_task(task, task_uuid, arguments, progress_callback)
 
     def revert_task(
         self,
@@ -119,6 +119,4 @@ class TaskRouter(executor.TaskExecutor):
     ) -> Future:
         on_guest = isinstance(task, GuestTask) and task.reverts_on_guest()
         chosen = self._guests if on_guest else self._local
-        return chosen.revert_task(  # type: ignore[no-any-return]
-            task, task_uuid, arguments, result, failures, progress_callback
-        )
+        return chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks guests to do things: one dispatcher a process, for every engine and for the API's own calls.
+
+One reply queue, one receiving thread, no discovery of workers: the instance id is the topic. Requests are sent
+again until the guest says that it is at work, and again when it falls silent; guests do no request twice.
+"""
+
+import collections
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from typing import Any
+
+from taskflow.types import failure
+
+from dbflow import crypto
+from dbflow.messaging import wire
+from dbflow.messaging.connection import connection
+from dbflow.messaging.errors import GuestLost, GuestOverdue, GuestRefused, GuestUnreachable
+from dbflow.messaging.heartbeats import Heartbeats, OnHeartbeat
+from dbflow.messaging.layout import Layout
+from dbflow.messaging.link import Envelope, Link
+from dbflow.messaging.pending import OnEvent, Pending
+
+LOG = logging.getLogger(__name__)
+EVENT_THREADS = 4
+
+
+class Dispatcher:
+    """See the module. Every method may be called from any thread."""
+
+    def __init__(
+        self,
+        url: str,
+        prefix: str,
+        name: str,
+        key_of: Callable[[str], bytes],
+        *,
+        resend: float = 2.0,
+        guest_lost_after: float = 30.0,
+        pending_timeout: float = 120.0,
+        on_heartbeat: OnHeartbeat | None = None,
+    ) -> None:
+        """``name`` is unique for each start of a process. ``key_of(instance id)`` gives the instance's message key
+        and raises for one that is not there. All times in seconds. ``on_heartbeat(instance id, heartbeat)`` is
+        called in a thread of its own, only if given does this process take heartbeats.
+        """
+        self._url, self._name, self._key_of = url, name, key_of
+        self._layout = Layout(prefix)
+        self._resend, self._lost_after, self._pending_timeout = resend, guest_lost_after, pending_timeout
+        self._pending: dict[str, Pending] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._events = futures.ThreadPoolExecutor(EVENT_THREADS, thread_name_prefix="progress")
+        self.stats: collections.Counter[str] = collections.Counter()
+        """Messages by what became of them: answered, late, odd, forged, heartbeats, heartbeats_refused …"""
+        queues = [self._layout.asker(name)]
+        self._heartbeats: Heartbeats | None = None
+        if on_heartbeat is not None:
+            self._heartbeats = Heartbeats(key_of, on_heartbeat, self.stats)
+            queues.append(self._layout.heartbeats())
+        self._link = Link(
+            url, queues, self._on_message, exchanges=[self._layout.down, self._layout.up], on_ready=self._resend_all
+        )
+        self._clock = threading.Thread(target=self._keep_time, name="dispatcher-clock", daemon=True)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the broker is there."""
+        return self._link.ready
+
+    def start(self) -> None:
+        """Returns at once, whether there is a broker or not."""
+        if self._heartbeats is not None:
+            self._heartbeats.start()
+        self._link.start()
+        self._clock.start()
+
+    def stop(self) -> None:
+        """Stop asking. Futures of requests that are not answered yet stay unfinished: guests go on, and the next
+        conductor asks again."""
+        self._stopping = True
+        self._wake.set()
+        self._link.stop()
+        if self._clock.ident is not None:
+            self._clock.join(5)
+        if self._heartbeats is not None:
+            self._heartbeats.stop()
+        self._events.shutdown(wait=False)
+
+    def submit(self, request: wire.GuestRequest, on_event: OnEvent | None = None) -> futures.Future[Any]:
+        """Ask. The future's result is what the task returned, or a taskflow Failure: of the guest's task, or of
+        GuestUnreachable, GuestLost, GuestOverdue. It never raises. While the broker is away no time-out runs.
+
+        ``on_event`` is called by a thread of a small pool. What ``key_of`` raises, and MessageTooLarge, are
+        raised here.
+        """
+        pending = Pending(request, self._key_of(request.instance_id), on_event, self._events)
+        envelope = self._envelope(pending)
+        with self._lock:
+            self._pending[str(request.id)] = pending
+        self._wake.set()
+        self._send(pending, envelope)
+        return pending.future
+
+    def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
+        """Have a guest do one thing now, and wait: what the task (its class path) returned.
+
+        Raises GuestUnreachable (also its kinds) after ``timeout`` seconds, GuestRefused when the task failed.
+        """
+        request = wire.GuestRequest(
+            instance_id=instance_id,
+            id=wire.RequestId(str(uuid.uuid4()), wire.EXECUTE, 1),
+            task=task,
+            name=task,
+            arguments={**arguments, "instance_id": instance_id},
+            deadline=timeout,
+        )
+        future = self.submit(request)
+        try:
+            result = future.result(timeout)
+        except futures.TimeoutError:
+            self._remove(str(request.id))
+            raise GuestUnreachable(f"guest {instance_id} did not answer within {timeout:g} s") from None
+        if isinstance(result, failure.Failure):
+            raise _as_error(result)
+        return result
+
+    def declare_guest(self, instance_id: str) -> None:
+        """Make the guest's queue. Raises what the broker or the connection raises."""
+        with connection(self._url) as conn:
+            self._layout.guest(instance_id)(conn.channel()).declare()
+
+    def delete_guest(self, instance_id: str) -> None:
+        """Delete the guest's queue; fine when it is gone. Requests to that guest fail."""
+        with self._lock:
+            gone = [key for key, pending in self._pending.items() if pending.request.instance_id == instance_id]
+        for request_id in gone:
+            self._fail(request_id, GuestUnreachable(f"guest {instance_id} is deleted"))
+        queue = self._layout.guest(instance_id)
+        with connection(self._url) as conn:
+            queue(conn.channel()).delete()
+        self._link.forget(queue.name)
+        if self._heartbeats is not None:
+            self._heartbeats.forget(instance_id)
+
+    # -- sending
+
+    def _envelope(self, pending: Pending) -> Envelope:
+        request = pending.request
+        return Envelope(
+            exchange=self._layout.down,
+            routing_key=request.instance_id,
+            body=wire.seal_request(pending.key, request, self._name),
+            type=wire.REQUEST,
+            correlation_id=str(request.id),
+            reply_to=self._name,
+            expiration=2 * self._resend,
+            to=self._layout.guest(request.instance_id),
+        )
+
+    def _send(self, pending: Pending, envelope: Envelope) -> None:
+        pending.sent = time.monotonic()
+        pending.due = not self._link.send(envelope)
+
+    def _resend_all(self) -> None:
+        """The broker is back: whatever it held may be lost."""
+        with self._lock:
+            for pending in self._pending.values():
+                pending.due = True
+        self._wake.set()
+
+    # -- time
+
+    def _keep_time(self) -> None:
+        tick, last = min(self._resend / 4, 0.5), time.monotonic()
+        while not self._stopping:
+            self._wake.wait(tick if self._pending else None)
+            self._wake.clear()
+            now = time.monotonic()
+            with self._lock:
+                entries = list(self._pending.items())
+            for request_id, pending in entries:
+                try:
+                    self._look_after(request_id, pending, now, now - last)
+                except Exception:
+                    LOG.exception("request %s", request_id)
+            last = now
+
+    def _look_after(self, request_id: str, pending: Pending, now: float, passed: float) -> None:
+        request = pending.request
+        if not self._link.ready:
+            pending.pause(min(passed, now - pending.made))
+            return
+        age, silent, unsent = now - pending.made, now - pending.heard, now - pending.sent
+        if age > request.deadline:
+            self._fail(request_id, GuestOverdue(f"{request.name} took more than {request.deadline:g} s"))
+        elif pending.accepted and silent > self._lost_after:
+            self._fail(request_id, GuestLost(f"no sign of life of guest {request.instance_id} for {silent:.0f} s"))
+        elif not pending.accepted and age > self._pending_timeout:
+            self._fail(request_id, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
+        elif pending.due or (unsent > self._resend and (not pending.accepted or silent > 2 * self._resend)):
+            # A copy that outlives its request in the broker could be run after the flow has moved on: nothing is
+            # sent in the last moments before a time-out, for as long as the broker keeps a message.
+            limit = min(request.deadline, float("inf") if pending.accepted else self._pending_timeout)
+            if pending.accepted or age < max(limit - 2 * self._resend, limit / 2):
+                self._send(pending, self._envelope(pending))
+
+    def _fail(self, request_id: str, error: GuestUnreachable) -> None:
+        pending = self._remove(request_id)
+        if pending is not None:
+            LOG.warning("request %s: %s", request_id, type(error).__name__)
+            pending.fail(error)
+
+    def _remove(self, request_id: str) -> Pending | None:
+        with self._lock:
+            return self._pending.pop(request_id, None)
+
+    # -- receiving
+
+    def _on_message(self, message: Any) -> None:
+        try:
+            if message.properties.get("type") == wire.HEARTBEAT:
+                self._on_heartbeat(message)
+            else:
+                self._on_response(message)
+        except crypto.BadSeal:
+            self.stats["forged"] += 1
+        except wire.BadMessage:
+            self.stats["odd"] += 1
+
+    def _on_heartbeat(self, message: Any) -> None:
+        if self._heartbeats is not None:
+            self._heartbeats.put(str((message.headers or {}).get(wire.INSTANCE_HEADER)), wire.content(message))
+
+    def _on_response(self, message: Any) -> None:
+        request_id = message.properties.get("correlation_id")
+        pending = self._pending.get(request_id) if isinstance(request_id, str) else None
+        if pending is None:
+            self.stats["late"] += 1
+            return
+        state, data = wire.unseal_response(
+            pending.key, wire.content(message), pending.request.instance_id, request_id, self._name
+        )
+        pending.heard = time.monotonic()
+        pending.accepted = True
+        if state in (wire.SUCCESS, wire.FAILURE):
+            self._remove(request_id)
+            self.stats["answered"] += 1
+            pending.finish(data)
+        elif state == wire.EVENT and data["event_type"] != wire.ALIVE:
+            pending.event(data["event_type"], data["details"])
+
+
+def _as_error(why: failure.Failure) -> Exception:
+    if why.exception is not None and isinstance(why.exception, GuestUnreachable):
+        return why.exception
+    return GuestRefused(why.exception_str, tuple(name.rpartition(".")[2] for name in why))

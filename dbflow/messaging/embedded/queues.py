@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Direct exchanges, bindings and bounded queues in memory; knows nothing of sockets."""
+
+import collections
+import dataclasses
+import time
+from typing import Any
+
+DEFAULT_BOUND = 10_000
+"""Messages a queue holds when its declaration does not say."""
+
+Message = dict[str, Any]
+
+
+class NoSuchQueue(KeyError):
+    """A queue nobody declared."""
+
+
+@dataclasses.dataclass
+class Queue:
+    """Messages in order of arrival, and who consumes them in turn."""
+
+    name: str
+    bound: int = DEFAULT_BOUND
+    expires: float | None = None
+    """Seconds without a consumer after which the queue goes away."""
+    messages: collections.deque[tuple[float | None, Message]] = dataclasses.field(default_factory=collections.deque)
+    """(when it is void, message)"""
+    consumers: collections.deque[Any] = dataclasses.field(default_factory=collections.deque)
+    unused_since: float = dataclasses.field(default_factory=time.monotonic)
+
+    def put(self, message: Message) -> None:
+        """Append; the oldest message makes room when the queue is full."""
+        ttl = _ttl(message)
+        self.messages.append((None if ttl is None else time.monotonic() + ttl, message))
+        if len(self.messages) > self.bound:
+            self.messages.popleft()
+
+    def take(self) -> Message | None:
+        """The oldest message that is still valid."""
+        while self.messages:
+            void_at, message = self.messages.popleft()
+            if void_at is None or void_at > time.monotonic():
+                return message
+        return None
+
+
+class Queues:
+    """All queues and bindings of a broker."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, Queue] = {}
+        self._bindings: dict[tuple[str, str], set[str]] = {}
+
+    def declare(self, name: str, bound: int | None, expires: float | None) -> Queue:
+        """Create or find; the bound and expiry of the latest declaration hold."""
+        queue = self.queues.setdefault(name, Queue(name))
+        queue.bound = bound or DEFAULT_BOUND
+        queue.expires = expires
+        queue.unused_since = time.monotonic()
+        return queue
+
+    def get(self, name: str) -> Queue:
+        """NoSuchQueue when there is none."""
+        try:
+            return self.queues[name]
+        except KeyError:
+            raise NoSuchQueue(name) from None
+
+    def find_or_create(self, name: str) -> Queue:
+        """For a consumer that came back before the queue's owner did, after a restart of the broker."""
+        return self.queues.setdefault(name, Queue(name))
+
+    def bind(self, name: str, exchange: str, key: str) -> None:
+        """Messages sent to the exchange with this key go to the queue, too."""
+        self.get(name)
+        self._bindings.setdefault((exchange, key), set()).add(name)
+
+    def unbind(self, name: str, exchange: str, key: str) -> None:
+        """Take a binding away; fine when there is none."""
+        bound = self._bindings.get((exchange, key), set())
+        bound.discard(name)
+        if not bound:
+            self._bindings.pop((exchange, key), None)
+
+    def delete(self, name: str) -> None:
+        """Delete a queue with its messages and bindings; fine when there is none."""
+        self.queues.pop(name, None)
+        for exchange, key in list(self._bindings):
+            self.unbind(name, exchange, key)
+
+    def publish(self, exchange: str, key: str, message: Message) -> list[Queue]:
+        """Put the message into every queue it is meant for; the nameless exchange routes by queue name."""
+        names = self._bindings.get((exchange, key), set()) if exchange else {key}
+        reached = [self.queues[name] for name in names if name in self.queues]
+        for queue in reached:
+            queue.put(message)
+        return reached
+
+    def expire(self, now: float) -> float | None:
+        """Drop the queues that were unused for long enough; seconds until the next one is due, if any."""
+        waits = []
+        for queue in [queue for queue in self.queues.values() if queue.expires is not None and not queue.consumers]:
+            left = queue.unused_since + (queue.expires or 0.0) - now
+            if left <= 0:
+                self.delete(queue.name)
+            else:
+                waits.append(left)
+        return min(waits, default=None)
+
+
+def _ttl(message: Message) -> float | None:
+    """Seconds a message is valid (AMQP's ``expiration`` is milliseconds as text)."""
+    value = message.get("properties", {}).get("expiration")
+    return None if value is None else int(value) / 1000

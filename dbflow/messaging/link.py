@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lasting link to the broker: one thread that receives, one that sends; both connect again, for ever.
+
+Nothing here waits for the broker: what can't be sent now is dropped, since everything is asked again.
+"""
+
+import dataclasses
+import logging
+import queue
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import kombu
+
+from dbflow.messaging.connection import connection
+
+LOG = logging.getLogger(__name__)
+RECEIVE_TICK = 1.0
+"""Seconds after which a quiet receiver looks whether it should stop."""
+BACK_OFF = (0.05, 3.0)
+"""Seconds before the first and the last of the tries to connect again; each waits twice as long."""
+MAX_WAITING = 10_000
+"""Messages that may wait for the sender."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Envelope:
+    """A message on its way out."""
+
+    exchange: kombu.Exchange
+    routing_key: str
+    body: Any = dataclasses.field(repr=False)
+    type: str
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: float | None = None
+    """Seconds after which the broker drops it."""
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    to: kombu.Queue | None = None
+    """Queue to declare first, once a connection."""
+
+
+class Link:
+    """Receives from ``queues`` and sends envelopes, across any outage of the broker."""
+
+    def __init__(
+        self,
+        url: str,
+        queues: Sequence[kombu.Queue],
+        on_message: Callable[[Any], None],
+        *,
+        exchanges: Sequence[kombu.Exchange] = (),
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_message`` gets raw kombu messages, in the receiving thread; what it raises is logged, no more.
+
+        ``exchanges`` are declared at every connect. ``on_ready`` is called whenever both directions are up again.
+        """
+        self._url = url
+        self._queues = queues
+        self._exchanges = exchanges
+        self._on_message = on_message
+        self._on_ready = on_ready
+        self._stopping = threading.Event()
+        self._receiving, self._sending = threading.Event(), threading.Event()
+        self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
+        self._declared: set[str] = set()
+        self._threads = [
+            threading.Thread(target=self._keep, args=(self._receive, self._receiving), name="receive", daemon=True),
+            threading.Thread(target=self._keep, args=(self._send, self._sending), name="send", daemon=True),
+        ]
+
+    @property
+    def ready(self) -> bool:
+        """Whether both directions are up."""
+        return self._receiving.is_set() and self._sending.is_set()
+
+    def start(self) -> None:
+        """Returns at once, whether there is a broker or not."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop_receiving(self) -> None:
+        """Take no more messages; sending goes on until :meth:`stop`."""
+        self._stopping.set()
+        self._threads[0].join(RECEIVE_TICK + 1)
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Send what waits, if the broker takes it, and close."""
+        self._stopping.set()
+        try:
+            self._outgoing.put(None, timeout=timeout)
+        except queue.Full:
+            return  # the broker takes nothing; the threads are daemons
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def send(self, envelope: Envelope) -> bool:
+        """Hand over to the sender; False when there is no connection or too much waits already."""
+        if not self._sending.is_set():
+            return False
+        try:
+            self._outgoing.put_nowait(envelope)
+        except queue.Full:
+            return False
+        return True
+
+    def forget(self, name: str) -> None:
+        """The queue of this name was deleted."""
+        self._declared.discard(name)
+
+    def _keep(self, work: Callable[[kombu.Connection], None], up: threading.Event) -> None:
+        wait = BACK_OFF[0]
+        while not self._stopping.is_set():
+            try:
+                with connection(self._url) as conn:
+                    conn.connect()
+                    work(conn)
+            except Exception as error:  # whatever it is, the next connection may do
+                if up.is_set():
+                    wait = BACK_OFF[0]
+                LOG.log(
+                    logging.WARNING if up.is_set() else logging.DEBUG,
+                    "%s: lost the broker (%s), connecting again",
+                    threading.current_thread().name,
+                    type(error).__name__,
+                )
+            finally:
+                up.clear()
+            self._stopping.wait(wait * random.uniform(0.8, 1.2))
+            wait = min(wait * 2, BACK_OFF[1])
+
+    def _up(self, event: threading.Event) -> None:
+        event.set()
+        if self.ready:
+            self._on_ready()
+
+    def _receive(self, conn: kombu.Connection) -> None:
+        channel = conn.channel()
+        for exchange in self._exchanges:
+            exchange(channel).declare()
+        # Without acknowledgement: a message lost on the way to its handler is one more message to be sent again.
+        with kombu.Consumer(channel, queues=list(self._queues), on_message=self._guard, no_ack=True):
+            self._up(self._receiving)
+            while not self._stopping.is_set():
+                try:
+                    conn.drain_events(timeout=RECEIVE_TICK)
+                except TimeoutError:
+                    continue
+
+    def _guard(self, message: Any) -> None:
+        try:
+            self._on_message(message)
+        except Exception:
+            LOG.exception("a message was dropped")
+
+    def _send(self, conn: kombu.Connection) -> None:
+        channel = conn.channel()
+        producer = kombu.Producer(channel)
+        self._declared.clear()
+        self._up(self._sending)
+        while True:
+            envelope = self._outgoing.get()
+            if envelope is None:
+                return
+            self._publish(producer, envelope)
+
+    def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
+        if envelope.to is not None and envelope.to.name not in self._declared:
+            envelope.to(producer.channel).declare()
+            self._declared.add(envelope.to.name)
+        producer.publish(
+            envelope.body,
+            exchange=envelope.exchange.name,
+            routing_key=envelope.routing_key,
+            serializer="json",
+            type=envelope.type,
+            correlation_id=envelope.correlation_id,
+            reply_to=envelope.reply_to,
+            expiration=envelope.expiration,
+            headers=envelope.headers,
+        )

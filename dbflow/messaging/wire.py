@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes over the broker: TaskFlow's worker protocol, each body sealed for one guest, one request, one asker.
+
+The request has two fields beyond TaskFlow's: ``epoch`` (of the claim under which it is made; 0 for calls of the
+API) and ``issued`` (seconds since 1970, when it was first made). Both are inside the seal.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from taskflow import exceptions as taskflow_errors
+from taskflow.engines.worker_based import protocol
+from taskflow.types import failure
+
+from dbflow import crypto
+from dbflow.messaging.errors import MessageTooLarge
+
+MAX_BODY = 1024 * 1024
+"""Bytes of a sealed body."""
+
+REQUEST, RESPONSE, HEARTBEAT = protocol.REQUEST, protocol.RESPONSE, "HEARTBEAT"
+EXECUTE, REVERT = protocol.EXECUTE, protocol.REVERT
+RUNNING, EVENT, SUCCESS, FAILURE = protocol.RUNNING, protocol.EVENT, protocol.SUCCESS, protocol.FAILURE
+ALIVE = "alive"
+"""Event by which a guest says that it is still at work on a request."""
+INSTANCE_HEADER = "instance"
+"""Header of a heartbeat: whose key it is sealed with."""
+
+
+class BadMessage(Exception):
+    """Not a message of this protocol; it is dropped and counted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RequestId:
+    """``<atom uuid>.<execute|revert>.<attempt>``: the same for every try to have one step done."""
+
+    atom: str
+    action: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.atom}.{self.action}.{self.attempt}"
+
+    @classmethod
+    def parse(cls, text: str) -> "RequestId":
+        """BadMessage for anything else."""
+        atom, *rest = text.rsplit(".", 2)
+        if not atom or len(rest) != 2 or rest[0] not in (EXECUTE, REVERT) or not rest[1].isdecimal():
+            raise BadMessage("not a request id")
+        return cls(atom, rest[0], int(rest[1]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestRequest:
+    """One step to be done by one guest."""
+
+    NOTHING: ClassVar[object] = protocol.NO_RESULT
+
+    instance_id: str
+    id: RequestId
+    task: str
+    """Class path of the guest task."""
+    name: str
+    """The atom's name in its flow."""
+    version: tuple[int, ...] = (1, 0)
+    arguments: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    epoch: int = 0
+    result: Any = dataclasses.field(default=NOTHING, repr=False)
+    """Of a revert: what the execution returned (or its Failure)."""
+    failures: Mapping[str, failure.Failure] = dataclasses.field(default_factory=dict, repr=False)
+    """Of a revert: why the flow reverts."""
+    deadline: float = 600.0
+    """Seconds the step may take in all."""
+    issued: float = dataclasses.field(default_factory=time.time)
+
+    def body(self) -> dict[str, Any]:
+        """As TaskFlow's worker protocol has it."""
+        body: dict[str, Any] = {
+            "task_cls": self.task,
+            "task_name": self.name,
+            "task_version": list(self.version),
+            "action": self.id.action,
+            "arguments": dict(self.arguments),
+            "epoch": self.epoch,
+            "issued": self.issued,
+        }
+        if self.result is not self.NOTHING:
+            body["result"] = _outcome(self.result)
+        if self.failures:
+            body["failures"] = {name: failure_body(why) for name, why in self.failures.items()}
+        return body
+
+
+def _outcome(result: Any) -> list[Any]:
+    if isinstance(result, failure.Failure):
+        return ["failure", failure_body(result)]
+    return ["success", result]
+
+
+def failure_body(why: failure.Failure) -> dict[str, Any]:
+    """A Failure without the exception's arguments, which may be anything and hold anything."""
+    body: dict[str, Any] = why.to_dict(include_args=False)
+    return body
+
+
+def seal_request(key: bytes, request: GuestRequest, asker: str) -> dict[str, str]:
+    """MessageTooLarge when it is."""
+    return _seal(key, request.body(), "down", request.instance_id, REQUEST, str(request.id), asker)
+
+
+def unseal_request(key: bytes, message: Any, instance_id: str, request_id: str, asker: str) -> dict[str, Any]:
+    """A checked request body; BadMessage or BadSeal."""
+    body = crypto.unseal_message(key, message, "down", instance_id, REQUEST, request_id, asker)
+    _check(protocol.Request, body)
+    if not isinstance(body.get("epoch"), int) or not isinstance(body.get("issued"), int | float):
+        raise BadMessage("a request without epoch or time")
+    if body["action"] != RequestId.parse(request_id).action:
+        raise BadMessage("a request whose id names another action")
+    return dict(body)
+
+
+def seal_response(
+    key: bytes, state: str, data: Mapping[str, Any], instance_id: str, request_id: str, asker: str
+) -> dict[str, str]:
+    """MessageTooLarge when it is."""
+    body = protocol.Response(state, **data).to_dict()
+    return _seal(key, body, "up", instance_id, RESPONSE, request_id, asker)
+
+
+def unseal_response(key: bytes, message: Any, instance_id: str, request_id: str, asker: str) -> tuple[str, Any]:
+    """(state, data) of a checked response: the result or Failure of a finished one, else the event's dict."""
+    body = crypto.unseal_message(key, message, "up", instance_id, RESPONSE, request_id, asker)
+    _check(protocol.Response, body)
+    state, data = body["state"], body["data"]
+    if state == SUCCESS and "result" in data:
+        return state, data["result"]
+    if state == FAILURE and "result" in data:
+        if not isinstance(data["result"], dict):
+            raise BadMessage("a failure that is none")
+        _check(failure.Failure, data["result"])
+        return state, failure.Failure.from_dict(data["result"])
+    if state == RUNNING or (state == EVENT and "event_type" in data):
+        return state, data
+    raise BadMessage(f"a response {state} without its data")
+
+
+def seal_heartbeat(key: bytes, body: Mapping[str, Any], instance_id: str) -> dict[str, str]:
+    """MessageTooLarge when it is."""
+    return _seal(key, dict(body), "up", instance_id, HEARTBEAT)
+
+
+def unseal_heartbeat(key: bytes, message: Any, instance_id: str) -> dict[str, Any]:
+    """A heartbeat with its ``sequence`` [boot, number] and ``at`` (seconds since 1970); BadMessage or BadSeal."""
+    body = crypto.unseal_message(key, message, "up", instance_id, HEARTBEAT)
+    if not isinstance(body, dict) or not isinstance(body.get("at"), int | float):
+        raise BadMessage("a heartbeat without its time")
+    sequence = body.get("sequence")
+    if not isinstance(sequence, list) or len(sequence) != 2 or not all(isinstance(part, int) for part in sequence):
+        raise BadMessage("a heartbeat without its sequence")
+    return body
+
+
+def _seal(key: bytes, body: Any, *bound: str) -> dict[str, str]:
+    sealed = crypto.seal_message(key, body, *bound)
+    size = len(sealed["sealed"])
+    if size > MAX_BODY - 64:
+        raise MessageTooLarge(f"a message of {size} bytes; {MAX_BODY} are allowed")
+    return sealed
+
+
+def _check(kind: Any, body: Any) -> None:
+    try:
+        kind.validate(body)
+    except (taskflow_errors.InvalidFormat, TypeError, ValueError, KeyError, IndexError, AttributeError):
+        raise BadMessage(f"not a {kind.__name__} of the worker protocol") from None
+
+
+def content(message: Any) -> Any:
+    """The JSON body of a received kombu message; BadMessage when it is too large or not JSON."""
+    raw = message.body
+    if len(raw) > MAX_BODY:
+        raise BadMessage(f"a message of {len(raw)} bytes")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise BadMessage("a message that is not JSON") from None

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest agent: a TaskFlow worker on the topic of its instance.
+
+It speaks TaskFlow's worker protocol and runs tasks by TaskFlow's endpoints. What the stock worker lacks is here:
+a journal, so that a request asked again is answered and not done again; seals; signs of life.
+
+Tasks that change something run one at a time, in the order in which they came, so that a revert waits for the
+execution that it undoes. Tasks that only read run beside them.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent import futures
+from typing import Any
+
+from dbflow import crypto
+from dbflow.messaging import wire
+from dbflow.messaging.errors import MessageTooLarge
+from dbflow.messaging.layout import HEARTBEAT, Layout
+from dbflow.messaging.link import Envelope, Link
+from guest import work
+from guest.datastores.base import Datastore
+from guest.journal import Interrupted, Journal, StaleRequest, Verdict
+from guest.registry import UnknownTask, task_class
+from guest.running import Running
+from guest.settings import Settings
+from guest.tasks.base import GuestTask
+
+LOG = logging.getLogger(__name__)
+READERS = 7
+MAX_RUNNING = 256
+"""Requests taken at once; those beyond are asked again."""
+OLDEST_CALL = 6 * 86400.0
+"""Seconds after which a call of the API is not taken any more: the journal may have forgotten that it was done."""
+
+
+class Agent:
+    """Takes requests from the guest's queue and answers them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        datastore: Datastore,
+        journal: Journal,
+        *,
+        on_ready: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_ready``: the broker is there (again). ``on_change``: a task that changes something has ended."""
+        self._id, self._key = settings.instance_id, settings.key
+        self._datastore, self._journal, self._on_change = datastore, journal, on_change
+        self._layout = Layout(settings.exchange)
+        self._link = Link(
+            settings.url, [self._layout.guest(self._id, declare=False)], self._on_message, on_ready=on_ready
+        )
+        self._writer = futures.ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._readers = futures.ThreadPoolExecutor(READERS, thread_name_prefix="reader")
+        self._running: dict[str, Running] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests taken and not yet answered."""
+        return len(self._running)
+
+    def start(self) -> None:
+        """Begin to take requests. A server that ran before the machine went down is brought up first."""
+        self._writer.submit(self._resume)
+        self._link.start()
+
+    def stop(self, grace: float) -> None:
+        """Take no more requests, give those that run ``grace`` seconds to end, and go."""
+        deadline = time.monotonic() + grace
+        self._link.stop_receiving()
+        self._writer.shutdown(wait=False)
+        self._readers.shutdown(wait=False)
+        while self._running and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._link.stop()
+
+    def _resume(self) -> None:
+        try:
+            self._datastore.lifecycle.resume()
+        except Exception as error:
+            LOG.error("the database server did not come up: %s", error)
+        self._on_change()
+
+    # -- requests
+
+    def _on_message(self, message: Any) -> None:
+        properties = message.properties
+        request_id, asker = str(properties.get("correlation_id")), str(properties.get("reply_to"))
+        try:
+            if properties.get("type") != wire.REQUEST:
+                raise wire.BadMessage("not a request")
+            body = wire.unseal_request(self._key, wire.content(message), self._id, request_id, asker)
+            self._take(wire.RequestId.parse(request_id), asker, body)
+        except (crypto.BadSeal, wire.BadMessage) as error:
+            LOG.warning("a message was refused: %s", error)
+
+    def _take(self, request: wire.RequestId, asker: str, body: dict[str, Any]) -> None:
+        try:
+            found = task_class(body["task_cls"])
+        except UnknownTask as error:
+            self._reply(str(request), asker, work.refused(error))
+            return
+        if len(self._running) >= MAX_RUNNING and str(request) not in self._running:
+            LOG.warning("too many requests at once")
+        elif not (found.reads_only and request.action == wire.EXECUTE):
+            self._admit(found, request, asker, body)
+        elif not self._turn_to(str(request), asker):
+            self._launch(request, asker, lambda: self._perform(found, body, request), self._readers)
+
+    def _admit(self, found: type[GuestTask], request: wire.RequestId, asker: str, body: dict[str, Any]) -> None:
+        if body["epoch"] == 0 and time.time() - body["issued"] > OLDEST_CALL:
+            raise wire.BadMessage("a call made days ago")
+        admission = self._journal.admit(request, body["epoch"])
+        if admission.answer is not None:
+            self._reply(str(request), asker, admission.answer)
+        elif admission.verdict is Verdict.STALE:
+            self._reply(str(request), asker, work.refused(StaleRequest(f"{request} is out of date")))
+        elif admission.verdict is Verdict.RUNNING:
+            self._turn_to(str(request), asker)
+        else:
+            again = admission.verdict is Verdict.RESUME
+            self._launch(request, asker, lambda: self._change(found, body, request, again), self._writer)
+
+    def _launch(
+        self, request: wire.RequestId, asker: str, job: Callable[[], work.Answer], pool: futures.Executor
+    ) -> None:
+        with self._lock:
+            self._running[str(request)] = Running(asker)
+        self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
+        pool.submit(self._run, str(request), job)
+
+    def _turn_to(self, request_id: str, asker: str) -> bool:
+        """Whoever asked last gets the events and the answer of what runs; False when it does not run."""
+        with self._lock:
+            running = self._running.get(request_id)
+            if running is not None:
+                running.asker = asker
+        if running is not None:
+            self._reply(request_id, asker, {"state": wire.RUNNING, "data": {}})
+        return running is not None
+
+    # -- running
+
+    def _run(self, request_id: str, job: Callable[[], work.Answer]) -> None:
+        try:
+            answer = job()
+        except Exception as error:
+            LOG.exception("request %s could not be answered properly", request_id)
+            answer = work.refused(error)
+        with self._lock:
+            running = self._running.pop(request_id)
+        self._reply(request_id, running.asker, answer)
+
+    def _perform(self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId) -> work.Answer:
+        def on_progress(event_type: str, details: dict[str, Any]) -> None:
+            running = self._running.get(str(request))
+            if running is not None and running.progress(event_type, details):
+                self._tell(str(request), running)
+
+        return work.perform(found, body, self._datastore, str(request), on_progress)
+
+    def _change(
+        self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId, again: bool
+    ) -> work.Answer:
+        if self._journal.overtaken(request):
+            answer = work.refused(StaleRequest(f"{request} was overtaken"))
+        elif again and not found.resumable:
+            answer = work.refused(Interrupted(f"{body['task_name']} was interrupted by a restart of the guest agent"))
+        else:
+            answer = self._perform(found, body, request)
+        self._journal.answer(request, answer)
+        self._on_change()
+        return answer
+
+    # -- sending
+
+    def beat(self) -> None:
+        """Tell every asker that the guest is still at work."""
+        with self._lock:
+            running = list(self._running.items())
+        for request_id, one in running:
+            self._tell(request_id, one)
+
+    def heartbeat(self, body: dict[str, Any]) -> None:
+        """Tell the control plane how the guest is."""
+        self._link.send(
+            Envelope(
+                exchange=self._layout.up,
+                routing_key=HEARTBEAT,
+                body=wire.seal_heartbeat(self._key, body, self._id),
+                type=wire.HEARTBEAT,
+                headers={wire.INSTANCE_HEADER: self._id},
+            )
+        )
+
+    def _tell(self, request_id: str, running: Running) -> None:
+        event_type, details = running.news()
+        self._reply(
+            request_id, running.asker, {"state": wire.EVENT, "data": {"event_type": event_type, "details": details}}
+        )
+
+    def _reply(self, request_id: str, asker: str, answer: work.Answer) -> None:
+        """Not sent now is not lost: whoever waits for it asks again."""
+        try:
+            body = wire.seal_response(self._key, answer["state"], answer["data"], self._id, request_id, asker)
+        except (MessageTooLarge, TypeError, ValueError) as error:
+            LOG.error("an answer to %s can't be sent: %s", request_id, error)
+            return
+        self._link.send(
+            Envelope(
+                exchange=self._layout.up,
+                routing_key=asker,
+                body=body,
+                type=wire.RESPONSE,
+                correlation_id=request_id,
+            )
+        )

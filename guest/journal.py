@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this guest was asked to change, ever, and what it answered: no request is done twice.
+
+SQLite on the data volume, each entry on disk before anything is done or said.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import json
+import os
+import pathlib
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from dbflow.messaging.wire import RequestId
+
+RETENTION = 7 * 86400.0
+"""Seconds for which answers are kept; the newest of each atom of a flow is kept for good."""
+
+_SCHEMA = """
+create table if not exists boots (number integer primary key);
+create table if not exists latest (
+    atom text primary key, epoch integer not null, attempt integer not null
+) without rowid;
+create table if not exists requests (
+    id text primary key, atom text not null, attempt integer not null, boot integer not null,
+    answer text, at real not null
+) without rowid;
+create index if not exists requests_at on requests (at);
+"""
+
+
+class StaleRequest(Exception):
+    """Asked by a conductor that has lost its claim, or overtaken by a later attempt."""
+
+
+class Interrupted(Exception):
+    """The agent died in the middle of a step that can't be done again."""
+
+
+class Verdict(enum.Enum):
+    """What to do about a request."""
+
+    RUN = "run"
+    RESUME = "resume"
+    """An earlier life of the agent began it and did not finish."""
+    RUNNING = "running"
+    ANSWERED = "answered"
+    STALE = "stale"
+
+
+@dataclasses.dataclass(frozen=True)
+class Admission:
+    """A verdict, with the answer of a request that was ANSWERED."""
+
+    verdict: Verdict
+    answer: dict[str, Any] | None = None
+
+
+class Journal:
+    """Every method may be called from any thread."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        """Open or create (mode 0600). OSError or sqlite3.Error when the volume refuses."""
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(_SCHEMA)
+        self.boot = self._next_boot()
+
+    def _next_boot(self) -> int:
+        """Greater than that of any earlier life, also of one whose journal is lost."""
+        with self._transaction():
+            (last,) = self._db.execute("select coalesce(max(number), 0) from boots").fetchone()
+            boot: int = max(last + 1, int(time.time()))
+            self._db.execute("delete from boots")
+            self._db.execute("insert into boots values (?)", (boot,))
+        return boot
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._lock:
+            self._db.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+
+    def admit(self, request: RequestId, epoch: int) -> Admission:
+        """Enter the request; what to do about it."""
+        with self._transaction():
+            seen = self._db.execute("select epoch, attempt from latest where atom = ?", (request.atom,)).fetchone()
+            if seen and (epoch < seen[0] or request.attempt < seen[1]):
+                return Admission(Verdict.STALE)
+            if seen != (epoch, request.attempt):
+                self._db.execute("replace into latest values (?, ?, ?)", (request.atom, epoch, request.attempt))
+            return self._find_or_enter(request)
+
+    def _find_or_enter(self, request: RequestId) -> Admission:
+        row = self._db.execute("select boot, answer from requests where id = ?", (str(request),)).fetchone()
+        if row is None:
+            self._db.execute(
+                "insert into requests values (?, ?, ?, ?, null, ?)",
+                (str(request), request.atom, request.attempt, self.boot, time.time()),
+            )
+            return Admission(Verdict.RUN)
+        boot, answer = row
+        if answer is not None:
+            return Admission(Verdict.ANSWERED, json.loads(answer))
+        if boot == self.boot:
+            return Admission(Verdict.RUNNING)
+        self._db.execute("update requests set boot = ? where id = ?", (self.boot, str(request)))
+        return Admission(Verdict.RESUME)
+
+    def overtaken(self, request: RequestId) -> bool:
+        """Whether a later attempt (or the revert) was admitted while this request waited for its turn."""
+        with self._lock:
+            row = self._db.execute("select attempt from latest where atom = ?", (request.atom,)).fetchone()
+        return row is not None and row[0] > request.attempt
+
+    def answer(self, request: RequestId, answer: dict[str, Any]) -> None:
+        """Enter the answer: from now on it is repeated."""
+        with self._transaction():
+            self._db.execute(
+                "update requests set answer = ?, at = ? where id = ?", (json.dumps(answer), time.time(), str(request))
+            )
+
+    def prune(self, retention: float = RETENTION) -> int:
+        """Forget what nobody will ask again; how many answers.
+
+        The newest answer of each flow's atom stays, so that even a very late copy of its request is answered.
+        Calls of the API (epoch 0) go entirely; the agent refuses old ones by the time they were issued.
+        """
+        with self._transaction():
+            count = self._db.execute(
+                """delete from requests where answer is not null and at < ? and exists (
+                   select 1 from latest where latest.atom = requests.atom
+                   and (latest.epoch = 0 or latest.attempt > requests.attempt))""",
+                (time.time() - retention,),
+            ).rowcount
+            self._db.execute("delete from latest where epoch = 0 and atom not in (select atom from requests)")
+        return count
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``dbflow-guest --config-dir DIR``: the agent beside a database server.
+
+SIGTERM stops it within 10 seconds; the database server goes on.
+"""
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import pathlib
+import signal
+import sqlite3
+import sys
+import threading
+from collections.abc import Sequence
+
+from guest.agent import Agent
+from guest.datastores.base import Datastore
+from guest.heartbeat import Heart
+from guest.journal import Journal
+from guest.settings import BadSettings, Settings, load
+from guest.volume import Volume
+
+LOG = logging.getLogger("guest")
+PLUG_INS = "dbflow.guest.datastores"
+GRACE = 10.0
+"""Seconds that running tasks have to end after SIGTERM."""
+JOURNAL = ".dbflow-journal.sqlite"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 0, or 1 when it can't start."""
+    parser = argparse.ArgumentParser(prog="dbflow-guest", description="The agent beside a database server.")
+    parser.add_argument("--config-dir", type=pathlib.Path, required=True, metavar="DIR")
+    parser.add_argument("--debug", action="store_true", help="log more")
+    options = parser.parse_args(argv)
+    logging.basicConfig(
+        level=logging.DEBUG if options.debug else logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        stream=sys.stderr,
+    )
+    for chatty in ("amqp", "kombu", "taskflow"):  # at DEBUG they show messages and arguments
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        settings = load(options.config_dir)
+        agent, heart = build(settings)
+    except (BadSettings, OSError, sqlite3.Error) as error:
+        LOG.error("the agent can't start: %s", error)
+        return 1
+    _serve(agent, heart)
+    return 0
+
+
+def build(settings: Settings) -> tuple[Agent, Heart]:
+    """The agent of this machine and its heart, not started."""
+    datastore = _datastore(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    journal = Journal(settings.data_dir / JOURNAL)
+    heart = Heart(
+        datastore.lifecycle,
+        Volume(settings.data_dir).usage,
+        journal.prune,
+        journal.boot,
+        settings.heartbeat_interval,
+        settings.beat_interval,
+    )
+    return Agent(settings, datastore, journal, on_ready=heart.speak, on_change=heart.speak), heart
+
+
+def _datastore(settings: Settings) -> Datastore:
+    found = list(importlib.metadata.entry_points(group=PLUG_INS, name=settings.manager))
+    if not found:
+        raise BadSettings(f"there is no datastore plug-in {settings.manager}")
+    plug_in = found[0].load()
+    made: Datastore = plug_in(settings.machine(getattr(plug_in, "default_port", None)))
+    return made
+
+
+def _serve(agent: Agent, heart: Heart) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    agent.start()
+    heart.start(agent)
+    stopping.wait()
+    LOG.info("stopping")
+    agent.stop(GRACE)
+    heart.stop()
+    logging.shutdown()
+    # A task that outlived its grace must not keep the process: the journal knows that it was interrupted.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
