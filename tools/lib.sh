@@ -45,3 +45,6 @@ find_python() {
     done
     return 1
 }
+
+# Let programs of the virtual environment, and servers in sbin, be found by name.
+use_environment() { export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"; }

@@ -41,7 +41,7 @@ make_environment() {
     local profile=$1 python=$2 extras=$3 wanted log=$CACHE/pip.log
     wanted=$(sha256sum setup.cfg pyproject.toml tools/constraints.txt | sha256sum)
     # What the tests need includes what the product needs.
-    if cat "$VENV"/installed-{"$profile",test} 2>/dev/null | grep -qxF "$wanted" && "$VENV/bin/python" -c ''; then
+    if grep -qsxF "$wanted" "$VENV"/installed-{"$profile",test} && "$VENV/bin/python" -c ''; then
         return
     fi
     say "installing Python packages into $VENV"
@@ -50,7 +50,8 @@ make_environment() {
         die "no virtual environment: see $log"
     fi
     # setuptools comes first, so that the build uses the pinned one.
-    local pip=("$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -c tools/constraints.txt)
+    local pip=("$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile)
+    pip+=(-c tools/constraints.txt)
     if ! { "${pip[@]}" setuptools && "${pip[@]}" --no-build-isolation -e ".$extras"; } >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
         die "pip failed; all of its output is in $log"
