@@ -30,13 +30,11 @@ class Leader:
 
     def __init__(self, conf: cfg.ConfigOpts, database: Database, cloud: Cloud) -> None:
         self._conf, self._database, self._cloud = conf, database, cloud
-        self._first = True
         self._purged = 0.0
 
     def lead(self, board: Board, stop: threading.Event) -> None:
         """Until ``stop`` is set or the board's session is lost."""
         LOG.info("leading")
-        self._first = True
         while not stop.is_set() and not board.lost.is_set():
             self._round(board)
             stop.wait(self._conf.conductor.outbox_interval)
@@ -52,7 +50,6 @@ class Leader:
         """Post every operation that should be on the board and is not; returns how many."""
         posted = board.posted()
         waiting = [operation for operation in self._runnable() if operation.id not in posted]
-        self._first = False
         for operation in waiting:
             board.post(operation)
         if waiting:
@@ -66,12 +63,11 @@ class Leader:
             .outerjoin(before, before.id == Operation.after_id)
             .where(
                 Operation.state.not_in([*ENDED, State.SUSPENDED]),
+                Operation.created < utcnow() - _GRACE,
                 sa.or_(before.id.is_(None), before.state.in_(ENDED)),
             )
             .order_by(Operation.created)
         )
-        if not self._first:  # a new leader may have missed whole hours, and an embedded board starts empty
-            query = query.where(Operation.created < utcnow() - _GRACE)
         with self._database.read() as session:
             return list(session.scalars(query))
 

@@ -93,11 +93,21 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         self.on_change()
 
     def waiting(self) -> list[impl_zookeeper.ZookeeperJob]:
-        """Jobs that nobody has claimed, urgent ones first, then the oldest."""
+        """Jobs that nobody has claimed, urgent ones first, then the oldest.
+
+        An operation posted twice (its poster and the leader crossed) is not handed out beside itself.
+        """
         locked = self._locked
         with self._job_cond:
-            free = [job for path, job in self._known_jobs.items() if path not in locked]
-        return sorted(free, key=lambda job: (_RANK[job.priority], job.sequence))
+            jobs = list(self._known_jobs.items())
+        busy = {job.details["operation_id"] for path, job in jobs if path in locked}
+        free = sorted(
+            (job for path, job in jobs if path not in locked), key=lambda job: (_RANK[job.priority], job.sequence)
+        )
+        first: dict[str, impl_zookeeper.ZookeeperJob] = {}
+        for job in free:
+            first.setdefault(job.details["operation_id"], job)
+        return [job for operation_id, job in first.items() if operation_id not in busy]
 
 
 class Board:

@@ -9,9 +9,11 @@ from typing import Any, Protocol, cast
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from taskflow import states
 
 from dbflow.crypto import Keyring
 from dbflow.db.models import Instance, Operation, new_id, utcnow
+from dbflow.persistence.tables import ATOMS, FLOWS
 
 
 class State(enum.StrEnum):
@@ -130,3 +132,36 @@ def request(session: Session, operation_id: str, what: str) -> bool:
         update(Operation).where(Operation.id == operation_id, Operation.state.not_in(ENDED)).values(requested=what)
     )
     return bool(cast(Any, asked).rowcount == 1)
+
+
+def resume(session: Session, operation_id: str) -> bool:
+    """Let a suspended operation go on; False when it is not suspended. Post its job after the commit."""
+    resumed = session.execute(
+        update(Operation)
+        .where(Operation.id == operation_id, Operation.state == State.SUSPENDED)
+        .values(state=State.ACCEPTED, requested=None)
+    )
+    return bool(cast(Any, resumed).rowcount == 1)
+
+
+def retry(session: Session, operation_id: str) -> bool:
+    """Let a parked (FAILED) operation go on where it stopped: what could not be undone is tried again.
+
+    False when it is not parked. Raises Busy when another operation has its instance, LookupError when the
+    instance is gone. Post its job after the commit.
+    """
+    operation = session.get(Operation, operation_id, with_for_update=True)
+    if operation is None or operation.state != State.FAILED:
+        return False
+    instance = session.get(Instance, operation.target_id, with_for_update=True)
+    if instance is None or instance.deleted:
+        raise LookupError(f"{operation.target_type} {operation.target_id} is gone")
+    if instance.operation_id not in (None, operation.id):
+        raise Busy(instance.id, instance.operation_id)
+    instance.operation_id = operation.id
+    operation.state, operation.finished, operation.attempts, operation.requested = State.ACCEPTED, None, 0, None
+    flow = FLOWS.c.uuid == operation.flow_uuid
+    stuck = (ATOMS.c.parent_uuid == operation.flow_uuid) & (ATOMS.c.state == states.REVERT_FAILURE)
+    session.execute(update(FLOWS).where(flow).values(state=states.SUSPENDED))
+    session.execute(update(ATOMS).where(stuck).values(state=states.REVERTING, revert_failure=None))
+    return True

@@ -86,7 +86,7 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(on),
             stop=tenacity.stop_after_attempt(self.tries),
-            wait=tenacity.wait_exponential_jitter(initial=0.2, max=10),
+            wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
             reraise=True,
         )
         return retrying(call, self, *args, **kwargs)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations from acceptance to their end, by one conductor or several."""
+
+import time
+
+import sqlalchemy as sa
+
+from dbflow.db.models import Operation
+from dbflow.operations import CANCEL, SUSPEND, State, request, resume, retry
+from dbflow.persistence.steps import steps_of
+from dbflow.persistence.tables import ATOMS
+from tests.unit.conductor.conftest import GATE, LOG, World
+from tests.waiting import wait_for
+
+
+def test_runs_to_success(world: World) -> None:
+    world.conductor()
+    operation_id, instance_id = world.accept()
+    operation = world.wait_state(operation_id, State.SUCCESS)
+    assert LOG == ["+0", "+1", "+2"]
+    assert operation.error is None
+    assert operation.finished is not None
+    instance = world.instance(instance_id)
+    assert (instance.task, instance.flavor_id, instance.operation_id) == ("NONE", "done", None)
+    wait_for(lambda: not world.conductors[0][0]._board.posted(), 5, "an empty board")
+
+
+def test_failure_reverts_and_tells_no_secret(world: World) -> None:
+    world.conductor()
+    operation_id, instance_id = world.accept(fail="execute-2")
+    operation = world.wait_state(operation_id, State.REVERTED)
+    assert LOG == ["+0", "+1", "+2", "-2", "-1", "-0"]
+    assert operation.error == "step note-2: internal error (ValueError)"
+    instance = world.instance(instance_id)
+    assert (instance.task, instance.flavor_id) == ("NONE", "undone")
+    assert instance.fault is not None
+    assert "hunter2" not in str(instance.fault)
+    with world.database.read() as session:
+        stored = str(session.execute(sa.select(ATOMS)).all())
+        steps = steps_of(session, operation.flow_uuid, world.keyring)
+    assert "hunter2" not in stored
+    assert [(step.name, step.state, step.attempt) for step in steps] == [
+        ("note-0", "REVERTED", 2),
+        ("note-1", "REVERTED", 2),
+        ("note-2", "REVERTED", 2),
+    ]
+
+
+def test_failing_revert_parks_and_retry_goes_on(world: World) -> None:
+    world.conductor()
+    operation_id, instance_id = world.accept(fail="both-1")
+    operation = world.wait_state(operation_id, State.FAILED)
+    assert "Could not be undone: step note-1" in (operation.error or "")
+    assert world.instance(instance_id).task == "ERROR"
+    assert LOG == ["+0", "+1", "+2", "+99", "-99", "-2", "-1"]
+    with world.database.write() as session:  # what held the revert up is mended
+        row = session.get_one(Operation, operation_id)
+        row.arguments = world.keyring.seal({"fail": "both-none"})
+        retry(session, operation_id)
+    world.poster.post(world.operation(operation_id))
+    world.wait_state(operation_id, State.REVERTED)
+    assert LOG[-2:] == ["-1", "-0"]
+    assert world.instance(instance_id).task == "NONE"
+
+
+def test_cancel_turns_a_running_flow_round(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    with world.database.write() as session:
+        assert request(session, operation_id, CANCEL)
+    time.sleep(0.7)  # the wish is looked up twice a second; the step in progress must not be cut off by it
+    assert LOG == ["+0", "+1"]
+    GATE.set()
+    operation = world.wait_state(operation_id, State.REVERTED)
+    assert LOG == ["+0", "+1", "-1", "-0"]
+    assert operation.error is None
+
+
+def test_cancel_before_the_first_step(world: World) -> None:
+    operation_id, _ = world.accept()
+    with world.database.write() as session:
+        assert request(session, operation_id, CANCEL)
+    world.conductor()
+    world.wait_state(operation_id, State.REVERTED)
+    assert LOG == []
+
+
+def test_suspend_and_resume(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    with world.database.write() as session:
+        request(session, operation_id, SUSPEND)
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 5, "the wish to arrive")
+    GATE.set()
+    world.wait_state(operation_id, State.SUSPENDED)
+    assert LOG == ["+0", "+1"]
+    with world.database.write() as session:
+        resume(session, operation_id)
+    world.poster.post(world.operation(operation_id))
+    world.wait_state(operation_id, State.SUCCESS)
+    assert LOG == ["+0", "+1", "+2"]
+
+
+def test_hand_over_repeats_nothing_that_was_saved(world: World) -> None:
+    first = world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    started = time.monotonic()
+    first.stop()
+    world.conductors[0][1].join(5)
+    assert time.monotonic() - started < 2
+    assert world.operation(operation_id).state == State.RUNNING
+    GATE.set()
+    world.conductor()
+    world.wait_state(operation_id, State.SUCCESS)
+    assert LOG == ["+0", "+1", "+1", "+2"]
+
+
+def test_leader_posts_what_is_not_on_the_board(world: World) -> None:
+    operation_id, _ = world.accept(post=False)
+    world.conductor()
+    world.wait_state(operation_id, State.SUCCESS)
+
+
+def test_many_operations_on_two_conductors(world: World) -> None:
+    world.conductor()
+    world.conductor()
+    accepted = [world.accept(steps=4)[0] for _ in range(30)]
+    for operation_id in accepted:
+        operation = world.wait_state(operation_id, State.SUCCESS, timeout=40)
+        assert operation.attempts == 1
+    assert len(LOG) == 120
+    assert len({world.operation(operation_id).conductor for operation_id in accepted}) == 2
+
+
+def test_stale_claim_writes_nothing(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    with world.database.write() as session:  # a successor has claimed it
+        session.get_one(Operation, operation_id).epoch += 7
+    GATE.set()
+    service = world.conductors[0][0]
+    wait_for(lambda: not service.flows, 10, "the stale engine to stop")
+    assert LOG == ["+0", "+1"]
+    assert world.operation(operation_id).state == State.RUNNING
+    with world.database.read() as session:
+        states = {step.name: step.state for step in steps_of(session, world.operation(operation_id).flow_uuid)}
+    assert states == {"note-0": "SUCCESS", "note-1": "RUNNING", "note-2": "PENDING"}
