@@ -11,10 +11,11 @@ DATABASE_USER=dbflow-db
 VENV=.venv
 CACHE=.cache
 
-say() { printf '%s\n' "$*"; }
+# Print each argument on a line of its own.
+say() { printf '%s\n' "$@"; }
 
 die() {
-    printf '%s\n' "$*" >&2
+    say "$@" >&2
     exit 1
 }
 
