@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of every dbflow service, one module a group, all read through oslo.config."""
 
+import copy
 import importlib
 import pkgutil
 
@@ -22,7 +23,8 @@ def register(conf: cfg.ConfigOpts = CONF) -> cfg.ConfigOpts:
     """Register every group on ``conf`` (idempotent) and return it."""
     for group, options in _groups():
         if group is not None:
-            conf.register_group(group)
+            # A group keeps the values too: two configurations of one process must not share it.
+            conf.register_group(copy.deepcopy(group))
         conf.register_opts(options, group=group)
     return conf
 
