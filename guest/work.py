@@ -55,7 +55,7 @@ def _run(
         arguments.setdefault("failures", {})
     served = endpoint.Endpoint(task_class)
     task = served.generate(name=unit.task_name)
-    task.bind(datastore)
+    task.bind(datastore, request_id)
     task.notifier.register(taskflow_task.EVENT_UPDATE_PROGRESS, on_progress)
     return getattr(served, unit.action)(task, **arguments)
 

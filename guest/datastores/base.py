@@ -10,7 +10,7 @@ import abc
 import dataclasses
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 Progress = Callable[[float], None]
 """Told a fraction from 0 to 1."""
@@ -205,6 +205,8 @@ class Accounts(abc.ABC):
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
+    default_port: ClassVar[int]
+    """TCP port of the server where the machine names none."""
     lifecycle: Lifecycle
     accounts: Accounts | None = None
 

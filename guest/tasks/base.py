@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from taskflow import atom, task
 
 from guest.datastores.base import Datastore
+from guest.datastores.intents import REQUEST
 
 
 class GuestTask(task.Task):
@@ -43,9 +44,11 @@ class GuestTask(task.Task):
         """The name under which conductor and guest know it."""
         return f"{cls.__module__}.{cls.__qualname__}"
 
-    def bind(self, datastore: Datastore) -> None:
-        """Called by the agent before the task runs."""
+    def bind(self, datastore: Datastore, request: str = "") -> None:
+        """Called by the agent before the task runs, in the thread it runs in. ``request`` is the same when the task
+        is run again after an interruption."""
         self._datastore = datastore
+        REQUEST.set(request)
 
     @property
     def datastore(self) -> Datastore:

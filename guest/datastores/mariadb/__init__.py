@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MariaDB on a guest."""
 
+from typing import ClassVar
+
+from dbflow.datastores.mariadb import MariaDB
 from guest.datastores import base
 from guest.datastores.base import Machine
 from guest.datastores.mariadb.accounts import Accounts
@@ -12,6 +15,8 @@ from guest.datastores.mariadb.server import Server
 
 class Datastore(base.Datastore):
     """The plug-in."""
+
+    default_port: ClassVar[int] = MariaDB.ports[0]
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)

@@ -25,19 +25,24 @@ class Databases:
         with self._client.session() as session:
             rows = session.rows(
                 "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME"
-                " FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME"
+                " FROM information_schema.SCHEMATA"
             )
-        return [DatabaseSpec(*row) for row in rows if not _KNOWN.is_reserved_database(row[0])]
+        return [DatabaseSpec(*row) for row in sorted(rows) if not _KNOWN.is_reserved_database(row[0])]
 
     def create(self, databases: Sequence[DatabaseSpec]) -> None:
         """All or none; AlreadyExists names the first that is there."""
         names = [spec.name for spec in databases]
         with self._client.session() as session:
             there = _existing(session, names)
-            if there and not self._intents.interrupted("create databases", names):
+            if there and not self._intents.begun("create databases", names):
                 raise AlreadyExists(f'A database with the name "{there[0]}" already exists.')
-            with self._intents.begin("create databases", names):
+            self._intents.begin("create databases", names)
+            try:
                 _create_all(session, [spec for spec in databases if spec.name not in there])
+            except Exception:
+                _drop_all(session, there)
+                self._intents.undone("create databases", names)
+                raise
 
     def create_missing(self, databases: Sequence[DatabaseSpec]) -> None:
         """Make those that are not there."""
@@ -49,11 +54,11 @@ class Databases:
         """Delete it, and the grants on it: a later database of that name is somebody else's."""
         with self._client.session() as session:
             there = _existing(session, [name])
-            if not there and not self._intents.interrupted("delete database", name):
+            if not there and not self._intents.begun("delete database", name):
                 raise NotFound(f"Database {name} cannot be found on the instance.")
-            with self._intents.begin("delete database", name):
-                revoke_from_all(session, name)
-                session.run(f"DROP DATABASE IF EXISTS {identifier(name)}")
+            self._intents.begin("delete database", name)
+            revoke_from_all(session, name)
+            _drop_all(session, [name])
 
 
 def missing(session: Session, names: Sequence[str]) -> list[str]:
@@ -79,9 +84,13 @@ def _create_all(session: Session, databases: Sequence[DatabaseSpec]) -> None:
             session.run(_create_statement(spec))
             made.append(spec.name)
     except Exception:
-        for name in made:
-            session.run(f"DROP DATABASE IF EXISTS {identifier(name)}")
+        _drop_all(session, made)
         raise
+
+
+def _drop_all(session: Session, names: Sequence[str]) -> None:
+    for name in names:
+        session.run(f"DROP DATABASE IF EXISTS {identifier(name)}")
 
 
 def _create_statement(spec: DatabaseSpec) -> str:

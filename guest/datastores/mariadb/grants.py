@@ -21,8 +21,8 @@ def grant_all(session: Session, name: str, host: str, databases: Iterable[str]) 
         session.run(f"GRANT ALL PRIVILEGES ON {_on(grant_pattern(database))} TO {account(name, host)}")
 
 
-def revoke_all(session: Session, name: str, host: str, database: str) -> bool:
-    """Take away every right on the database; False when there was none."""
+def revoke_all(session: Session, name: str, host: str, database: str) -> None:
+    """Take away every right on the database; fine when there is none."""
     patterns = [
         row[0]
         for row in session.rows(f"SELECT Db FROM mysql.db WHERE User = {literal(name)} AND Host = {literal(host)}")
@@ -30,7 +30,6 @@ def revoke_all(session: Session, name: str, host: str, database: str) -> bool:
     ]
     for pattern in patterns:
         _revoke(session, name, host, pattern)
-    return bool(patterns)
 
 
 def revoke_from_all(session: Session, database: str) -> None:

@@ -4,7 +4,7 @@
 import pathlib
 import re
 
-_ERROR = re.compile(r"\[ERROR\] (?:/\S*/mariadbd: )?(.+)")
+_ERROR = re.compile(r"\[ERROR\] (?:(?:/\S*/)?mariadbd: )?(.+)")
 _CONSEQUENCES = re.compile(r"Aborting|Plugin 'InnoDB' |Failed to initialize plugins|Unknown/unsupported storage engine")
 _MOST = 3
 

@@ -68,7 +68,8 @@ class Server:
         return True
 
     def _spawn(self) -> psutil.Process:
-        self._layout.socket.unlink(missing_ok=True)
+        for leftover in (self._layout.socket, self._layout.pid_file):
+            leftover.unlink(missing_ok=True)
         with self._layout.log.open("ab") as output:
             self._child = subprocess.Popen(
                 [programs.find(PROGRAM), f"--defaults-file={self._layout.config}", self._mark],

@@ -45,37 +45,38 @@ class Users:
         names = [[spec.name, spec.host] for spec in users]
         with self._client.session() as session:
             there = [spec for spec in users if _exists(session, spec.name, spec.host)]
-            if there and not self._intents.interrupted("create users", names):
+            if there and not self._intents.begun("create users", names):
                 raise AlreadyExists(f'A user with the name "{there[0].name}" already exists.')
-            with self._intents.begin("create users", names):
-                _make(session, [spec for spec in users if spec not in there])
-                for spec in there:
-                    _bring_in_line(session, spec)
+            self._intents.begin("create users", names)
+            try:
+                _make_or_align(session, users, there)
+            except Exception:
+                _drop_all(session, there)
+                self._intents.undone("create users", names)
+                raise
 
     def create_missing(self, users: Sequence[UserSpec]) -> None:
         """Make those that are not there; give all of them their passwords and databases."""
         with self._client.session() as session:
             there = [spec for spec in users if _exists(session, spec.name, spec.host)]
-            _make(session, [spec for spec in users if spec not in there])
-            for spec in there:
-                _bring_in_line(session, spec)
+            _make_or_align(session, users, there)
 
     def update(self, name: str, host: str, new_name: str | None, new_host: str | None, password: str | None) -> None:
         """Rename it and/or change its password."""
         renamed = (new_name or name, (new_host or host).lower())
         rename = renamed != (name, host.lower())
         with self._client.session() as session:
-            again = self._intents.interrupted("rename user", name, host, *renamed)
-            if again and not _exists(session, name, host):
+            change = ("rename user", name, host, *renamed)
+            if self._intents.begun(*change) and not _exists(session, name, host):
                 name, host, rename = *renamed, False
             _require(session, name, host)
             if rename and _exists(session, *renamed):
                 raise AlreadyExists(f'A user with the name "{renamed[0]}" already exists.')
-            with self._intents.begin("rename user", name, host, *renamed):
-                if password is not None:
-                    _set_password(session, name, host, password)
-                if rename:
-                    session.run(f"RENAME USER {account(name, host)} TO {account(*renamed)}")
+            self._intents.begin(*change)
+            if password is not None:
+                _set_password(session, name, host, password)
+            if rename:
+                session.run(f"RENAME USER {account(name, host)} TO {account(*renamed)}")
 
     def set_passwords(self, users: Sequence[UserSpec]) -> None:
         """NotFound names the first that is not there, before anything was changed."""
@@ -88,10 +89,10 @@ class Users:
     def delete(self, name: str, host: str) -> None:
         """Delete it and its grants."""
         with self._client.session() as session:
-            if not self._intents.interrupted("delete user", name, host):
+            if not self._intents.begun("delete user", name, host):
                 _require(session, name, host)
-            with self._intents.begin("delete user", name, host):
-                session.run(f"DROP USER IF EXISTS {account(name, host)}")
+            self._intents.begin("delete user", name, host)
+            session.run(f"DROP USER IF EXISTS {account(name, host)}")
 
     def grant(self, name: str, host: str, databases: Sequence[str]) -> None:
         """NotFound for the user or the first database that is not there, before anything was changed."""
@@ -106,10 +107,15 @@ class Users:
         """NotFound when the user has no right on that database."""
         with self._client.session() as session:
             _require(session, name, host)
-            again = self._intents.interrupted("revoke", name, host, database)
-            with self._intents.begin("revoke", name, host, database):
-                if not revoke_all(session, name, host.lower(), database) and not again:
-                    raise NotFound(f"User {name}@{host} has no access to the database {database}.")
+            if not self._intents.begun("revoke", name, host, database):
+                self._must_have(session, name, host, database)
+            self._intents.begin("revoke", name, host, database)
+            revoke_all(session, name, host.lower(), database)
+
+    @staticmethod
+    def _must_have(session: Session, name: str, host: str, database: str) -> None:
+        if database not in granted(session).get((name, host.lower()), []):
+            raise NotFound(f"User {name}@{host} has no access to the database {database}.")
 
 
 def _exists(session: Session, name: str, host: str) -> bool:
@@ -130,6 +136,13 @@ def _not_found(name: str, host: str) -> NotFound:
     return NotFound(f"User {name}@{host} cannot be found on the instance.")
 
 
+def _make_or_align(session: Session, users: Sequence[UserSpec], there: Sequence[UserSpec]) -> None:
+    _make(session, [spec for spec in users if spec not in there])
+    for spec in there:
+        _set_password(session, spec.name, spec.host, spec.password)
+        grant_all(session, spec.name, spec.host, spec.databases)
+
+
 def _make(session: Session, users: Sequence[UserSpec]) -> None:
     made: list[UserSpec] = []
     try:
@@ -139,14 +152,13 @@ def _make(session: Session, users: Sequence[UserSpec]) -> None:
             made.append(spec)
             grant_all(session, spec.name, spec.host, spec.databases)
     except Exception:
-        for spec in made:
-            session.run(f"DROP USER IF EXISTS {account(spec.name, spec.host)}")
+        _drop_all(session, made)
         raise
 
 
-def _bring_in_line(session: Session, spec: UserSpec) -> None:
-    _set_password(session, spec.name, spec.host, spec.password)
-    grant_all(session, spec.name, spec.host, spec.databases)
+def _drop_all(session: Session, users: Sequence[UserSpec]) -> None:
+    for spec in users:
+        session.run(f"DROP USER IF EXISTS {account(spec.name, spec.host)}")
 
 
 def _set_password(session: Session, name: str, host: str, password: str) -> None:
