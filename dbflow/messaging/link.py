@@ -4,10 +4,12 @@
 Nothing here waits for the broker: what can't be sent now is dropped, since everything is asked again.
 """
 
+import contextlib
 import dataclasses
 import logging
 import queue
 import random
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,8 +19,8 @@ import kombu
 from dbflow.messaging.connection import connection
 
 LOG = logging.getLogger(__name__)
-RECEIVE_TICK = 1.0
-"""Seconds after which a quiet receiver looks whether it should stop."""
+RECEIVE_TICK = 30.0
+"""Seconds after which a quiet receiver looks up."""
 BACK_OFF = (0.05, 3.0)
 """Seconds before the first and the last of the tries to connect again; each waits twice as long."""
 MAX_WAITING = 10_000
@@ -67,6 +69,7 @@ class Link:
         self._receiving, self._sending = threading.Event(), threading.Event()
         self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
         self._declared: set[str] = set()
+        self._receiver: kombu.Connection | None = None
         self._threads = [
             threading.Thread(target=self._keep, args=(self._receive, self._receiving), name="receive", daemon=True),
             threading.Thread(target=self._keep, args=(self._send, self._sending), name="send", daemon=True),
@@ -82,20 +85,23 @@ class Link:
         for thread in self._threads:
             thread.start()
 
-    def stop_receiving(self) -> None:
+    def stop_receiving(self, timeout: float = 2.0) -> None:
         """Take no more messages; sending goes on until :meth:`stop`."""
         self._stopping.set()
-        self._threads[0].join(RECEIVE_TICK + 1)
+        conn = self._receiver
+        if conn is not None:
+            with contextlib.suppress(OSError, AttributeError):
+                conn.connection.sock.shutdown(socket.SHUT_RD)  # its thread sees the end of the stream
+        if self._threads[0].ident is not None:
+            self._threads[0].join(timeout)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Send what waits, if the broker takes it, and close."""
-        self._stopping.set()
-        try:
+        self.stop_receiving(timeout)
+        with contextlib.suppress(queue.Full):  # the broker takes nothing; the thread is a daemon
             self._outgoing.put(None, timeout=timeout)
-        except queue.Full:
-            return  # the broker takes nothing; the threads are daemons
-        for thread in self._threads:
-            thread.join(timeout)
+            if self._threads[1].ident is not None:
+                self._threads[1].join(timeout)
 
     def send(self, envelope: Envelope) -> bool:
         """Hand over to the sender; False when there is no connection or too much waits already."""
@@ -119,14 +125,9 @@ class Link:
                     conn.connect()
                     work(conn)
             except Exception as error:  # whatever it is, the next connection may do
-                if up.is_set():
+                if up.is_set() and not self._stopping.is_set():
+                    LOG.warning("lost the broker: %s; connecting again", type(error).__name__)
                     wait = BACK_OFF[0]
-                LOG.log(
-                    logging.WARNING if up.is_set() else logging.DEBUG,
-                    "%s: lost the broker (%s), connecting again",
-                    threading.current_thread().name,
-                    type(error).__name__,
-                )
             finally:
                 up.clear()
             self._stopping.wait(wait * random.uniform(0.8, 1.2))
@@ -139,6 +140,7 @@ class Link:
 
     def _receive(self, conn: kombu.Connection) -> None:
         channel = conn.channel()
+        self._receiver = conn
         for exchange in self._exchanges:
             exchange(channel).declare()
         # Without acknowledgement: a message lost on the way to its handler is one more message to be sent again.

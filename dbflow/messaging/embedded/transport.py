@@ -23,12 +23,12 @@ class Wire:
     """One connection to the broker: requests with answers, publishing without, deliveries as they come."""
 
     def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(CONNECT_TIMEOUT)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(CONNECT_TIMEOUT)
         try:
-            self._socket.connect(path)
+            self.socket.connect(path)
         except OSError as error:
-            self._socket.close()
+            self.socket.close()
             raise ConnectionError(f"no embedded broker at {path}: {error.strerror}") from None
         self._decoder = framing.Decoder()
         self._ids = itertools.count(1)
@@ -37,7 +37,7 @@ class Wire:
 
     def publish(self, exchange: str, key: str, message: dict[str, Any]) -> None:
         """ConnectionError when the broker has gone."""
-        if select.select([self._socket], [], [], 0)[0]:
+        if select.select([self.socket], [], [], 0)[0]:
             self.receive(0.0)  # notices the end of the connection, which sending alone would not
         self._send({"op": "publish", "exchange": exchange, "key": key, "message": message})
 
@@ -55,9 +55,9 @@ class Wire:
 
     def receive(self, timeout: float | None) -> None:
         """Read what there is; TimeoutError after ``timeout`` seconds without anything (None: never)."""
-        if not select.select([self._socket], [], [], timeout)[0]:
+        if not select.select([self.socket], [], [], timeout)[0]:
             raise TimeoutError("nothing from the embedded broker")
-        data = self._socket.recv(262144)
+        data = self.socket.recv(262144)
         if not data:
             raise ConnectionResetError("the embedded broker closed the connection")
         for frame in self._decoder.feed(data):
@@ -67,11 +67,11 @@ class Wire:
                 self._answers[frame["id"]] = frame
 
     def close(self) -> None:
-        self._socket.close()
+        self.socket.close()
 
     def _send(self, frame: dict[str, Any]) -> None:
-        self._socket.settimeout(ANSWER_TIMEOUT)
-        self._socket.sendall(framing.encode(frame))
+        self.socket.settimeout(ANSWER_TIMEOUT)
+        self.socket.sendall(framing.encode(frame))
 
 
 class Channel(virtual.Channel):
@@ -156,6 +156,13 @@ class Transport(virtual.Transport):
     channel_errors = (ChannelError,)
 
     wire: Wire | None = None
+
+    @property
+    def sock(self) -> socket.socket:
+        """The connection's socket, as py-amqp shows it, too."""
+        if self.wire is None:
+            raise ConnectionResetError("the connection to the embedded broker is closed")
+        return self.wire.socket
 
     def establish_connection(self) -> Any:
         self.wire = Wire(self.client.transport_options["path"])

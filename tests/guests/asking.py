@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dispatchers and requests for tests."""
+
+import pathlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from dbflow.crypto import new_message_key
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.messaging.wire import EXECUTE, GuestRequest, RequestId
+from tests.guests.process import GuestProcess
+
+TASKS = "tests.guests.tasks"
+
+
+def request(
+    instance_id: str,
+    task: str,
+    *,
+    atom: str | None = None,
+    action: str = EXECUTE,
+    attempt: int = 1,
+    epoch: int = 1,
+    deadline: float = 60.0,
+    **arguments: Any,
+) -> GuestRequest:
+    """A request for one of tests.guests.tasks."""
+    return GuestRequest(
+        instance_id=instance_id,
+        id=RequestId(atom or str(uuid.uuid4()), action, attempt),
+        task=f"{TASKS}.{task}",
+        name=task,
+        epoch=epoch,
+        deadline=deadline,
+        arguments={"instance_id": instance_id, **arguments},
+    )
+
+
+class Field:
+    """A broker's URL, guests and dispatchers on it; everything is stopped at the end."""
+
+    def __init__(self, root: pathlib.Path, url: str) -> None:
+        self.root, self.url = root, url
+        self.exchange = f"test-{uuid.uuid4().hex[:8]}"
+        self.keys: dict[str, bytes] = {}
+        self._stops: list[Callable[[], object]] = []
+
+    def key_of(self, instance_id: str) -> bytes:
+        return self.keys[instance_id]
+
+    def dispatcher(self, **options: Any) -> Dispatcher:
+        """A started dispatcher; quick to send again."""
+        name = f"asker-{uuid.uuid4().hex[:8]}"
+        made = Dispatcher(self.url, self.exchange, name, self.key_of, **{"resend": 0.4, **options})
+        made.start()
+        self._stops.append(made.stop)
+        return made
+
+    def guest(self, *, start: bool = True) -> GuestProcess:
+        """A guest with a key of its own, its agent started."""
+        instance_id = str(uuid.uuid4())
+        self.keys[instance_id] = new_message_key()
+        made = GuestProcess(self.root, instance_id, self.keys[instance_id], self.url, self.exchange)
+        self._stops.append(made.kill)
+        if start:
+            made.start()
+        return made
+
+    def close(self) -> None:
+        for stop in reversed(self._stops):
+            stop()
