@@ -105,7 +105,7 @@ class Runner:
         flow = definition.build(arguments)
         detail = backend.open(operation.flow_uuid, flow.name)
         context = FlowContext(fence, self._keyring, self._cloud, self._dispatcher, self._guest_keys, self._conf)
-        store: dict[str, Any] = {"instance_id": operation.target_id, **arguments}
+        store: dict[str, Any] = {"instance_id": operation.target_id, "overrides": {}, **arguments}
         engine: Engine = engines.load(
             flow,
             flow_detail=detail,

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting the parts together: every service is made of these, as its configuration says."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_log import log
+
+from conductor.health import HealthBook
+from conductor.service import ConductorService, unique_name
+from dbflow import cloud, conf
+from dbflow.cloud.base import Cloud
+from dbflow.crypto import Keyring
+from dbflow.db.models import Operation
+from dbflow.db.session import Database
+from dbflow.guestkeys import GuestKeys
+from dbflow.jobboard import Boards, Poster
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.messaging.heartbeats import OnHeartbeat
+from dbflow.services.context import Services
+from dbflow.services.flavors import FlavorCache
+
+
+def configure(arguments: Sequence[str] | None = None, default_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """The process's configuration, from files and arguments; logging is set up as it says."""
+    log.register_options(conf.CONF)
+    conf.register(conf.CONF)
+    files = None if default_files is None else list(default_files)
+    conf.CONF(arguments, project="dbflow", default_config_files=files)
+    log.setup(conf.CONF, "dbflow")
+    return conf.CONF
+
+
+@dataclasses.dataclass
+class Parts:
+    """What a process has one of."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    keyring: Keyring
+    guest_keys: GuestKeys
+    cloud: Cloud
+    boards: Boards
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> "Parts":
+        """Connects to nothing yet."""
+        database = Database.from_conf(conf)
+        keyring = Keyring.from_file(conf.security.key_file)
+        return cls(conf, database, keyring, GuestKeys(database, keyring), cloud.load(conf), Boards(conf))
+
+    def dispatcher(self, on_heartbeat: OnHeartbeat | None = None) -> Dispatcher:
+        """The one thing of this process that talks to guests."""
+        options = self.conf.messaging
+        return Dispatcher(
+            options.url,
+            options.exchange,
+            unique_name(),
+            self.guest_keys,
+            resend=options.resend,
+            guest_lost_after=options.guest_lost_after,
+            pending_timeout=options.pending_timeout,
+            on_heartbeat=on_heartbeat,
+        )
+
+    def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
+        """A conductor; ``health`` for the one of the process that writes heartbeats down."""
+        return ConductorService(
+            self.conf, self.database, self.keyring, self.guest_keys, self.cloud, self.boards, dispatcher, health
+        )
+
+    def services(self, dispatcher: Dispatcher) -> Services:
+        """What the API answers with."""
+        flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
+        return Services(
+            self.conf, self.database, self.keyring, flavors, dispatcher, _Posting(self.database, self.boards.poster())
+        )
+
+
+class _Posting:
+    """Posts operations by id."""
+
+    def __init__(self, database: Database, poster: Poster) -> None:
+        self._database, self._poster = database, poster
+
+    def __call__(self, operation_id: str) -> None:
+        with self._database.read() as session:
+            operation = session.get_one(Operation, operation_id)
+        self._poster.post(operation)
