@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The WSGI application."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+from flask import Flask, Response
+from flask_restx import Api
+
+from dbflow.api import docs, errors, resources, versions
+from dbflow.api.auth import Auth
+from dbflow.api.gate import Gate
+from dbflow.api.here import attach
+from dbflow.api.ratelimit import RateLimits
+from dbflow.policy import Policy
+from dbflow.services.context import Services
+from dbflow.services.feed import Feed
+
+
+class Wire(Api):
+    """Flask-RESTX with our errors and our root."""
+
+    def error_router(self, original_handler: Any, e: Exception) -> Any:
+        """Every error, also of URLs that there are not."""
+        return errors.answer(e)
+
+    def render_root(self) -> Response:
+        """GET / tells the versions."""
+        return versions.versions()
+
+
+def create_app(services: Services, auth: Auth) -> Flask:
+    """The API on these services. Wrap nothing around it: middleware of ``auth`` is in."""
+    app = Flask(__name__, static_folder=None)
+    # A trailing slash changes nothing, and no URL is answered by a redirect.
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    group = services.conf.api
+    rates = RateLimits(services.conf)
+    attach(app, services, Policy(services.conf))
+    app.extensions["dbflow.rates"] = rates
+    app.extensions["dbflow.feed"] = Feed(services.database, group.event_interval, group.max_event_streams)
+    Gate(app, auth, rates)
+    app.register_blueprint(versions.pages)
+    _serve(app)
+    app.wsgi_app = auth.wrap(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    return app
+
+
+def _serve(app: Flask) -> None:
+    token = {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
+    api = Wire(
+        title="dbflow",
+        version="v1.0",
+        description="Databases as a service: Trove's API, every operation a resumable TaskFlow graph.",
+        doc="/doc/",
+        authorizations=token,
+        security="token",
+    )
+    for info in sorted(pkgutil.iter_modules(resources.__path__), key=lambda info: info.name):
+        module = importlib.import_module(f"{resources.__name__}.{info.name}")
+        if hasattr(module, "ns"):
+            api.add_namespace(module.ns)
+    docs.register_models(api)
+    api.init_app(app)

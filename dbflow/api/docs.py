@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Swagger document, made from the very schemas that requests are checked by."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from flask_restx import Api, SchemaModel
+
+from dbflow.api.schemas.common import Schema, obj
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_MODELS: dict[str, SchemaModel] = {}
+_FAULT = obj(additionalProperties=obj(["code", "message"], code={"type": "integer"}, message={"type": "string"}))
+_WHY = {
+    400: "The request makes no sense; the message names the field.",
+    401: "No valid token, or not an administrator's.",
+    403: "The policy does not allow it, or the token is of another project.",
+    404: "No such thing in this project.",
+    409: "Another request with this Idempotency-Key is being answered, or the state does not allow it.",
+    413: "A quota, a rate limit or the size of the body is exceeded.",
+    415: "The body is not JSON.",
+    422: "The instance is not in a state for this.",
+    501: "Not in this release, or not with this datastore.",
+}
+PAGING: dict[str, dict[str, Any]] = {
+    "limit": {"type": "integer", "minimum": 0, "description": "Items on the page."},
+    "marker": {"type": "string", "description": "The last item of the page before."},
+}
+
+
+def documented(
+    summary: str,
+    *,
+    body: Schema | None = None,
+    status: int = 200,
+    returns: Schema | None = None,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    produces: list[str] | None = None,
+    also: tuple[int, ...] = (),
+) -> Callable[[Handler], Handler]:
+    """Say of a handler what it takes and answers; ``also`` are statuses beyond those that every request may get."""
+
+    def mark(handler: Handler) -> Handler:
+        name = handler.__qualname__.replace(".", "_")
+        fault = _model("Fault", _FAULT)
+        codes = {400, 401, 403, 404, 413, *also} | ({409, 415} if body is not None else set())
+        responses: dict[str, Any] = {str(code): (_WHY[code], fault) for code in sorted(codes)}
+        shape = _model(f"{name}_answer", returns) if returns is not None else None
+        responses[str(status)] = ("As asked." if shape else "Done, or accepted.", shape)
+        about: dict[str, Any] = {"description": summary, "responses": responses}
+        if body is not None:
+            about["expect"] = [_model(f"{name}_body", body)]
+        if params:
+            about["params"] = {key: {"in": "query", **value} for key, value in params.items()}
+        if produces:
+            about["produces"] = produces
+        handler.__apidoc__ = about  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def register_models(api: Api) -> None:
+    """Make every model known to this API."""
+    api.models.update(_MODELS)
+
+
+def _model(name: str, schema: Schema) -> SchemaModel:
+    if name not in _MODELS:
+        _MODELS[name] = SchemaModel(name, swagger(schema))
+    return _MODELS[name]
+
+
+def swagger(schema: Any) -> Any:
+    """JSON Schema draft 4 in the words of Swagger 2.0, which knows no alternatives and no null."""
+    if isinstance(schema, list):
+        return [swagger(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    told = {key: swagger(value) for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+    kind = told.get("type")
+    if isinstance(kind, list):
+        told["type"] = next(name for name in kind if name != "null")
+        told["x-nullable"] = True
+    return told

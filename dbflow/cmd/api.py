@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dbflow-api: serve the REST API with gunicorn, as many workers as ``[api] workers`` says."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from oslo_config import cfg
+
+from dbflow.api.app import create_app
+from dbflow.api.auth import from_conf
+from dbflow.cmd.wiring import Parts, configure
+
+
+def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
+    """gunicorn's settings. Threads, since an event stream holds one while it lasts."""
+    host = f"[{conf.api.bind_host}]" if ":" in conf.api.bind_host else conf.api.bind_host
+    return {
+        "bind": f"{host}:{conf.api.bind_port}",
+        "workers": conf.api.workers,
+        "threads": conf.api.threads,
+        "worker_class": "gthread",
+        "proc_name": "dbflow-api",
+        "graceful_timeout": 5,
+        "control_socket_disable": True,
+    }
+
+
+class Server(BaseApplication):
+    """gunicorn with one application a worker, made after the fork: connections can't be shared."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        super().__init__()
+
+    def load_config(self) -> None:
+        """From our configuration, not from gunicorn's own files."""
+        for name, value in settings(self._conf).items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in each worker."""
+        parts = Parts.from_conf(self._conf)
+        dispatcher = parts.dispatcher()
+        dispatcher.start()
+        return create_app(parts.services(dispatcher), from_conf(self._conf))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM."""
+    Server(configure(sys.argv[1:] if arguments is None else arguments)).run()
+    return 0

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what: Trove's rule names for oslo.policy.
+
+A token with the role ``reader`` and neither ``member`` nor ``manager`` may look but not change. Tokens of
+clouds that never gave out these roles keep what they could do before: everything in their own project.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_config import cfg
+from oslo_policy import opts, policy
+
+ADMIN = "rule:admin"
+READ = "rule:admin_or_owner"
+WRITE = "rule:admin_or_member"
+ANYONE = ""
+
+_BASE = {
+    "context_is_admin": ("role:admin", "Who counts as an administrator."),
+    "admin": ("role:admin or is_admin:True", "An administrator."),
+    "admin_or_owner": ("rule:admin or project_id:%(tenant)s", "Anyone of the project."),
+    "admin_or_member": (
+        "rule:admin or (project_id:%(tenant)s and (role:member or role:manager or not role:reader))",
+        "Anyone of the project but those who may only read.",
+    ),
+    "default": ("rule:admin_or_owner", "Rules without a line of their own."),
+}
+
+_RULES: dict[str, dict[str, str]] = {
+    READ: {
+        "instance": "index detail show configuration backups guest_log_list module_list",
+        "instance:extension:root": "index",
+        "instance:extension:user": "index show",
+        "instance:extension:user_access": "index",
+        "instance:extension:database": "index show",
+        "limits": "index",
+        "operation": "index show",
+    },
+    WRITE: {
+        "instance": "create delete force_delete update edit restart resize_volume resize_flavor "
+        "promote_to_replica_source eject_replica_source module_apply module_remove",
+        "instance:extension:root": "create delete",
+        "instance:extension:user": "create delete update update_all",
+        "instance:extension:user_access": "update delete",
+        "instance:extension:database": "create delete",
+        "operation": "update",
+    },
+    ADMIN: {"instance": "reset_status", "datastore": "delete", "mgmt": "quota_update", "operation": "all_projects"},
+    ANYONE: {
+        "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
+        "list_associated_volume_types",
+        "flavor": "index show",
+    },
+}
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Every rule with its default, for the sample policy file."""
+    rules = [policy.RuleDefault(name, check, description) for name, (check, description) in _BASE.items()]
+    for check, subjects in _RULES.items():
+        for subject, verbs in subjects.items():
+            rules += [
+                policy.RuleDefault(f"{subject}:{verb}", check, f"{subject} {verb}".replace(":", " "))
+                for verb in verbs.split()
+            ]
+    return rules
+
+
+class Policy:
+    """The rules of a deployment: the defaults and what its policy file changes."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        opts.set_defaults(conf)
+        self._enforcer = policy.Enforcer(conf)
+        self._enforcer.suppress_deprecation_warnings = True
+        self._enforcer.register_defaults(list_rules())
+        self._enforcer.load_rules()
+
+    def allows(self, rule: str, credentials: Mapping[str, Any]) -> bool:
+        """Whether ``credentials`` (project_id, user_id, roles, is_admin) may do it in their own project."""
+        target = {"tenant": credentials["project_id"], "project_id": credentials["project_id"]}
+        return bool(self._enforcer.authorize(rule, target, dict(credentials)))
+
+    def is_admin(self, roles: frozenset[str]) -> bool:
+        """Whether these roles make an administrator."""
+        credentials = {"roles": list(roles)}
+        return bool(self._enforcer.authorize("context_is_admin", {}, credentials))

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Databases, users, grants and root: what the guest is asked for while the client waits."""
+
+import secrets
+import string
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from dbflow.datastores import Datastore, Feature, load
+from dbflow.db.models import DatastoreVersion, Health, Instance, RootHistory, utcnow
+from dbflow.messaging.errors import GuestRefused, GuestUnreachable, MessageTooLarge
+from dbflow.services import instances, names
+from dbflow.services.context import Caller, Services
+from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unprocessable
+from dbflow.status import Service, Task
+
+_TASKS = "guest.tasks.accounts"
+_QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
+_UP = {Service.HEALTHY, Service.RUNNING}
+_ALPHABET = string.ascii_letters + string.digits
+_PASSWORD_LENGTH = 36
+
+
+class Guest:
+    """The guest of an instance that this caller may use and that can answer now."""
+
+    def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
+        """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
+        self._services = services
+        self.instance_id = instance_id
+        with services.database.read() as session:
+            instance = instances.load(session, caller, instance_id)
+            health = session.get(Health, instance.id)
+            manager = session.scalar(
+                sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
+            )
+        self._must_be_up(instance, health)
+        self.datastore: Datastore = load(str(manager))
+        if not self.datastore.supports(feature):
+            raise Unprocessable(f"{self.datastore.name} has no {feature}.")
+
+    def _must_be_up(self, instance: Instance, health: Health | None) -> None:
+        expiry = self._services.conf.messaging.heartbeat_expiry
+        if (
+            health is not None
+            and instance.task in _QUIET
+            and health.service_status in _UP
+            and (utcnow() - health.seen).total_seconds() <= expiry
+        ):
+            return
+        raise Unprocessable(f"Instance {instance.id} is not ready: its database server is not running.")
+
+    def ask(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
+        """Run a guest task; what the guest refuses becomes the error for the client.
+
+        ``missing`` is the message where the guest finds something not there.
+        """
+        timeout = self._services.conf.messaging.call_timeout
+        try:
+            return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
+        except GuestUnreachable:
+            raise Unprocessable(f"Instance {self.instance_id} is not ready: its guest did not answer.") from None
+        except MessageTooLarge as error:
+            raise OverLimit(str(error)) from None
+        except GuestRefused as error:
+            raise _refusal(error, missing) from None
+
+
+def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:
+    if error.error == "NotFound":
+        return NotFound(missing or str(error))
+    if "DatastoreError" in error.errors:
+        return BadRequest(str(error))
+    return BadRequest("The guest of the instance failed to do this.")
+
+
+def page(found: Iterable[dict[str, Any]], key: Any, limit: int, marker: str | None) -> tuple[list[Any], str | None]:
+    """A page of what a guest listed, and the next page's marker."""
+    rest = sorted(found, key=key)
+    if marker is not None:
+        rest = [item for item in rest if key(item) > marker]
+    return rest[:limit], key(rest[limit - 1]) if len(rest) > limit else None
+
+
+def list_databases(
+    services: Services, caller: Caller, instance_id: str, limit: int, marker: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """([{"name"}, …], next marker)"""
+    guest = Guest(services, caller, instance_id, Feature.DATABASES)
+    found = ({"name": database["name"]} for database in guest.ask("ListDatabases"))
+    return page(found, lambda database: database["name"], limit, marker)
+
+
+def add_databases(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
+    """All of them, or none."""
+    guest = Guest(services, caller, instance_id, Feature.DATABASES)
+    guest.ask("AddDatabases", databases=names.database_specs(guest.datastore, wanted))
+
+
+def delete_database(services: Services, caller: Caller, instance_id: str, name: str) -> None:
+    """NotFound when it is not there, or the engine's own."""
+    guest = Guest(services, caller, instance_id, Feature.DATABASES)
+    gone = f"Database {name} cannot be found on the instance."
+    if guest.datastore.is_reserved_database(name):
+        raise NotFound(gone)
+    guest.ask("DeleteDatabase", gone, name=name)
+
+
+def list_users(
+    services: Services, caller: Caller, instance_id: str, limit: int, marker: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """([{"name", "host", "databases": [{"name"}]}, …], next marker ``name@host``)"""
+    guest = Guest(services, caller, instance_id, Feature.USERS)
+    found = (_user(user) for user in guest.ask("ListUsers"))
+    return page(found, lambda user: f"{user['name']}@{user['host']}", limit, marker)
+
+
+def _user(user: dict[str, Any]) -> dict[str, Any]:
+    databases = [{"name": name} for name in user["databases"]]
+    return {"name": user["name"], "host": user["host"], "databases": databases}
+
+
+def add_users(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
+    """All of them, or none."""
+    guest = Guest(services, caller, instance_id, Feature.USERS)
+    guest.ask("AddUsers", users=names.user_specs(guest.datastore, wanted))
+
+
+def set_passwords(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
+    """Of all these users, or of none."""
+    guest = Guest(services, caller, instance_id, Feature.USERS)
+    guest.ask("SetPasswords", users=names.user_specs(guest.datastore, wanted))
+
+
+class UserOf(Guest):
+    """The guest of an instance, and one of its users by ``name@host``."""
+
+    def __init__(self, services: Services, caller: Caller, instance_id: str, reference: str) -> None:
+        super().__init__(services, caller, instance_id, Feature.USERS)
+        self.name, self.host = names.split_user(reference)
+        self.gone = f"User {self.name}@{self.host} cannot be found on the instance."
+        if self.datastore.is_reserved_user(self.name):
+            raise NotFound(self.gone)
+
+    def ask_user(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
+        """Run a guest task about this user."""
+        return self.ask(task, missing or self.gone, name=self.name, host=self.host, **arguments)
+
+
+def get_user(services: Services, caller: Caller, instance_id: str, reference: str) -> dict[str, Any]:
+    """{"name", "host", "databases": [{"name"}]}"""
+    return _user(UserOf(services, caller, instance_id, reference).ask_user("GetUser"))
+
+
+def update_user(services: Services, caller: Caller, instance_id: str, reference: str, wanted: dict[str, Any]) -> None:
+    """New name, host and/or password."""
+    user = UserOf(services, caller, instance_id, reference)
+    name, host, password = wanted.get("name"), wanted.get("host"), wanted.get("password")
+    if name is None and host is None and password is None:
+        raise BadRequest("Validation error: user: one of 'name', 'host' and 'password' is required.")
+    if name is not None or host is not None:
+        names.checked("user", lambda: user.datastore.check_user(name or user.name, host or user.host))
+    if password is not None:
+        names.checked("user", lambda: user.datastore.check_password(password))
+    user.ask_user("UpdateUser", new_name=name, new_host=host, password=password)
+
+
+def delete_user(services: Services, caller: Caller, instance_id: str, reference: str) -> None:
+    """NotFound when it is not there, or the engine's own."""
+    UserOf(services, caller, instance_id, reference).ask_user("DeleteUser")
+
+
+def list_access(services: Services, caller: Caller, instance_id: str, reference: str) -> list[dict[str, Any]]:
+    """[{"name"}, …] of the databases the user may use."""
+    databases: list[dict[str, Any]] = get_user(services, caller, instance_id, reference)["databases"]
+    return databases
+
+
+def grant(services: Services, caller: Caller, instance_id: str, reference: str, wanted: list[dict[str, Any]]) -> None:
+    """All rights on each of these databases."""
+    user = UserOf(services, caller, instance_id, reference)
+    databases = [item["name"] for item in wanted]
+    for name in databases:
+        names.checked("databases", lambda name=name: user.datastore.check_database(name))
+        names.checked("databases", lambda name=name: user.datastore.check_grant(name))
+    user.ask("Grant", name=user.name, host=user.host, databases=databases)
+
+
+def revoke(services: Services, caller: Caller, instance_id: str, reference: str, database: str) -> None:
+    """NotFound when the user is not there or may not use that database anyway."""
+    user = UserOf(services, caller, instance_id, reference)
+    gone = f"User {user.name}@{user.host} has no access to database {database}."
+    user.ask_user("Revoke", gone, database=database)
+
+
+def root_enabled(services: Services, caller: Caller, instance_id: str) -> bool:
+    """Whether root can log in from outside now."""
+    return bool(Guest(services, caller, instance_id, Feature.ROOT).ask("RootEnabled"))
+
+
+def enable_root(services: Services, caller: Caller, instance_id: str, password: str | None) -> dict[str, str]:
+    """{"name", "password"}; a password is made where none is given, and kept nowhere."""
+    guest = Guest(services, caller, instance_id, Feature.ROOT)
+    if password is None:
+        password = "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_LENGTH))
+    else:
+        names.checked("root", lambda: guest.datastore.check_password(password))
+    name = guest.ask("EnableRoot", password=password)
+    with services.database.write() as session:
+        if session.get(RootHistory, instance_id) is None:
+            session.add(RootHistory(instance_id=instance_id, user_id=caller.user_id))
+    return {"name": name, "password": password}
+
+
+def disable_root(services: Services, caller: Caller, instance_id: str) -> None:
+    """NotFound when root was never enabled."""
+    guest = Guest(services, caller, instance_id, Feature.ROOT)
+    with services.database.read() as session:
+        if session.get(RootHistory, instance_id) is None:
+            raise NotFound("Root user has never been enabled on the instance.")
+    guest.ask("DisableRoot")

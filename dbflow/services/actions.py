@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be done to an instance that is there: restart, resize, and the administrator's reset."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dbflow import operations
+from dbflow.db.models import Health, Instance, utcnow
+from dbflow.services import instances
+from dbflow.services.context import Caller, Services
+from dbflow.services.create import reserve, volume_size
+from dbflow.services.errors import BadRequest, Unprocessable
+from dbflow.services.flavors import of_reference
+from dbflow.status import Service, Task, public_status
+
+_CAN_ACT = {Service.RUNNING, Service.HEALTHY, Service.SHUTDOWN, Service.CRASHED}
+
+Plan = Callable[[Session, Instance], dict[str, Any]]
+"""Checks the instance and gives the operation's arguments."""
+
+
+def restart(services: Services, caller: Caller, instance_id: str) -> str:
+    """Restart the database server; returns the operation's id."""
+    return _operate(services, caller, instance_id, "instance.restart", Task.REBOOTING, lambda *_: {})
+
+
+def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: Any) -> str:
+    """Extend the volume to ``wanted`` GiB; returns the operation's id."""
+    size = volume_size(services, wanted)
+
+    def plan(session: Session, instance: Instance) -> dict[str, Any]:
+        old = instance.volume_size or 0
+        if size <= old:
+            raise BadRequest(f"The new volume 'size' must be larger than the current volume size of '{old}'.")
+        reserve(services, session, instance.project_id, {"volumes": size - old})
+        instance.quota_volume = size
+        return {"volume_size": size, "old_volume_size": old}
+
+    return _operate(services, caller, instance_id, "instance.resize_volume", Task.RESIZING, plan)
+
+
+def resize_flavor(services: Services, caller: Caller, instance_id: str, reference: str | int) -> str:
+    """Move to another flavor; returns the operation's id."""
+    flavor = of_reference(services.flavors, reference)
+
+    def plan(session: Session, instance: Instance) -> dict[str, Any]:
+        if flavor.id == instance.flavor_id:
+            raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
+        reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
+        old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
+        old = next((known for known in services.flavors.list() if known.id == instance.flavor_id), None)
+        return {
+            "flavor_id": flavor.id,
+            "ram": flavor.ram,
+            "vcpus": flavor.vcpus,
+            "old_flavor_id": instance.flavor_id,
+            "old_ram": old_ram,
+            "old_vcpus": old.vcpus if old else 1,
+            "overrides": {},
+        }
+
+    return _operate(services, caller, instance_id, "instance.resize_flavor", Task.RESIZING, plan)
+
+
+def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
+    """Cancel what runs on the instance; where nothing runs, forget its error."""
+    with services.database.write() as session:
+        instance = instances.load(session, caller, instance_id, lock=True)
+        woken = None
+        if instance.operation_id is not None and instance.task != Task.DELETING:
+            _, woken = instances.cancel_running(session, instance.operation_id)
+        elif instance.operation_id is None:
+            instance.task, instance.fault, instance.updated = Task.NONE, None, utcnow()
+    if woken is not None:
+        services.post_accepted(woken)
+
+
+def not_a_replica(services: Services, caller: Caller, instance_id: str) -> None:
+    """Promoting what is not a replica: always refused, since there are no replicas."""
+    row, _ = instances.show(services, caller, instance_id)
+    raise BadRequest(f"Instance {row.id} is not a replica.")
+
+
+def not_a_source(services: Services, caller: Caller, instance_id: str) -> None:
+    """Ejecting what is not a replica source: always refused, since there are no replicas."""
+    row, _ = instances.show(services, caller, instance_id)
+    raise BadRequest(f"Instance {row.id} is not a replica source.")
+
+
+def _operate(services: Services, caller: Caller, instance_id: str, kind: str, task: Task, plan: Plan) -> str:
+    try:
+        with services.database.write() as session:
+            instance = instances.load(session, caller, instance_id, lock=True)
+            _must_be_ready(session, instance)
+            operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
+            operations.lock_instance(session, instance.id, operation, task)
+    except operations.Busy as error:
+        raise Unprocessable(str(error)) from None
+    services.post_accepted(operation.id)
+    return operation.id
+
+
+def _must_be_ready(session: Session, instance: Instance) -> None:
+    service = session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
+    if instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None and service in _CAN_ACT:
+        return
+    raise Unprocessable(
+        f"Instance {instance.id} is not currently available for an action to be performed "
+        f"(instance status was {public_status(instance.task)})."
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks, and what the services need to answer."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from oslo_config import cfg
+from sqlalchemy.orm import Session
+
+from dbflow.crypto import Keyring
+from dbflow.db.session import Database
+from dbflow.services.flavors import FlavorCache
+from dbflow.services.guests import GuestCalls
+
+LOG = logging.getLogger(__name__)
+
+
+class Once(Protocol):
+    """The claim of an Idempotency-Key by the request that carries it."""
+
+    def accepted(self, session: Session, operation_id: str, target_id: str) -> None:
+        """Remember, in the transaction that accepts the operation, what the key now stands for."""
+
+
+@dataclasses.dataclass(slots=True)
+class Caller:
+    """Who asks, for which project."""
+
+    user_id: str
+    project_id: str
+    roles: frozenset[str]
+    request_id: str
+    is_admin: bool = False
+    once: Once | None = None
+
+
+@dataclasses.dataclass
+class Services:
+    """What the services work with; one a process."""
+
+    conf: cfg.ConfigOpts
+    database: Database
+    keyring: Keyring
+    flavors: FlavorCache
+    guests: GuestCalls
+    post: Callable[[str], Any]
+    """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
+
+    def post_accepted(self, operation_id: str) -> None:
+        """After the commit. The answer is 202 even if the board is away."""
+        try:
+            self.post(operation_id)
+        except Exception as error:
+            LOG.warning("operation %s will be posted by the leader: %s", operation_id, type(error).__name__)

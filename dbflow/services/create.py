@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Creating an instance: everything that can be wrong is found before anything is recorded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dbflow import operations, quota
+from dbflow.cloud.base import Flavor
+from dbflow.db.models import DatastoreVersion, Instance, new_id
+from dbflow.services import datastores, instances, names
+from dbflow.services.context import Caller, Services
+from dbflow.services.errors import BadRequest, NotFound, OverLimit
+from dbflow.services.flavors import of_reference
+from dbflow.status import Task
+
+
+def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[str, str]:
+    """Record the instance and its operation; returns the ids of both.
+
+    ``wanted`` is the ``instance`` of a body that fits the schema.
+    """
+    _refuse_what_is_not_there(services, caller, wanted)
+    with services.database.read() as session:
+        version = datastores.for_create(session, wanted.get("datastore") or {})
+    flavor = _flavor(services, wanted)
+    size = volume_size(services, (wanted.get("volume") or {}).get("size"))
+    databases, users = names.for_create(version.manager, wanted)
+    instance = _instance(services, caller, wanted, version, flavor, size)
+    arguments = _arguments(instance, flavor, version) | {"databases": databases, "users": users}
+    with services.database.write() as session:
+        reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
+        session.add(instance)
+        operation = instances.accept(services, session, caller, "instance.create", instance, arguments)
+        operations.lock_instance(session, instance.id, operation, Task.BUILDING)
+    services.post_accepted(operation.id)
+    return instance.id, operation.id
+
+
+def reserve(services: Services, session: Any, project_id: str, more: Mapping[str, int]) -> None:
+    """See that the project may have ``more``; OverLimit names what it may not."""
+    try:
+        quota.reserve(session, services.conf, project_id, more)
+    except quota.QuotaExceeded as error:
+        raise OverLimit(str(error)) from None
+
+
+def volume_size(services: Services, wanted: Any) -> int:
+    """GiB of a volume as a body has it: a number, or its digits."""
+    if wanted is None:
+        raise BadRequest("Volume size was not specified. (volume.size)")
+    size, largest = int(wanted), services.conf.quota.max_accepted_volume_size
+    if size < 1:
+        raise BadRequest("Validation error: volume.size must be at least 1.")
+    if size > largest:
+        raise OverLimit(f"volume.size exceeds the largest volume that is accepted, {largest} GiB.")
+    return size
+
+
+def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[str, Any]) -> None:
+    """Replicas, restores, configuration groups and modules: none of what they would refer to can exist."""
+    source = wanted.get("replica_of") or wanted.get("slave_of")
+    if source:
+        instances.show(services, caller, str(source).rstrip("/").rsplit("/", 1)[-1])
+        raise BadRequest("replica_of: replication is not supported for this datastore.")
+    if (wanted.get("replica_count") or 1) > 1:
+        raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
+    if wanted.get("restorePoint"):
+        raise NotFound("Backup cannot be found. (restorePoint.backupRef)")
+    if wanted.get("configuration"):
+        raise NotFound("Configuration cannot be found. (configuration)")
+    if wanted.get("modules"):
+        raise NotFound("Module cannot be found. (modules)")
+
+
+def _flavor(services: Services, wanted: dict[str, Any]) -> Flavor:
+    reference = wanted.get("flavorRef", wanted.get("flavor"))
+    if reference is None:
+        raise BadRequest("Validation error: instance 'flavorRef' is a required property")
+    return of_reference(services.flavors, reference)
+
+
+def _instance(
+    services: Services,
+    caller: Caller,
+    wanted: dict[str, Any],
+    version: DatastoreVersion,
+    flavor: Flavor,
+    size: int,
+) -> Instance:
+    return Instance(
+        id=new_id(),
+        name=wanted["name"],
+        project_id=caller.project_id,
+        user_id=caller.user_id,
+        datastore_version_id=version.id,
+        flavor_id=flavor.id,
+        ram=flavor.ram,
+        volume_size=size,
+        quota_volume=size,
+        volume_type=(wanted.get("volume") or {}).get("type"),
+        region=services.conf.api.region,
+        availability_zone=wanted.get("availability_zone"),
+        locality=wanted.get("locality"),
+        access=wanted.get("access") or {"is_public": False},
+        nics=_nics(wanted.get("nics")),
+    )
+
+
+def _nics(wanted: Any) -> list[dict[str, Any]]:
+    """Both spellings of the network's id become ``network_id``."""
+    return [
+        {("network_id" if key == "net-id" else key): value for key, value in nic.items() if value is not None}
+        for nic in wanted or []
+    ]
+
+
+def _arguments(instance: Instance, flavor: Flavor, version: DatastoreVersion) -> dict[str, Any]:
+    return {
+        "flavor_id": flavor.id,
+        "ram": flavor.ram,
+        "vcpus": flavor.vcpus,
+        "volume_size": instance.volume_size,
+        "volume_type": instance.volume_type,
+        "nics": instance.nics,
+        "access": instance.access,
+        "availability_zone": instance.availability_zone,
+        "locality": instance.locality,
+        "manager": version.manager,
+        "image": version.image_id,
+        "overrides": {},
+    }

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flavors, remembered for a while: a cloud is asked once for many requests."""
+
+import logging
+import threading
+import time
+
+from dbflow.cloud.base import CloudError, Flavor, Flavors
+from dbflow.services.errors import BadRequest, NotFound, Unavailable
+
+LOG = logging.getLogger(__name__)
+
+
+class FlavorCache:
+    """All flavors of a cloud, at most ``ttl`` seconds old. Safe for threads."""
+
+    def __init__(self, source: Flavors, ttl: float = 30.0) -> None:
+        self._source = source
+        self._ttl = ttl
+        self._lock = threading.Lock()
+        self._known: dict[str, Flavor] = {}
+        self._until = 0.0
+
+    def list(self) -> list[Flavor]:
+        """By RAM."""
+        return list(self._all().values())
+
+    def get(self, flavor_id: str) -> Flavor:
+        """NotFound when there is none of that id."""
+        flavor = self._all().get(flavor_id)
+        if flavor is None:
+            raise NotFound(f"Flavor {flavor_id} cannot be found.")
+        return flavor
+
+    def _all(self) -> dict[str, Flavor]:
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._refresh()
+            return self._known
+
+    def _refresh(self) -> None:
+        try:
+            self._known = {flavor.id: flavor for flavor in self._source.list()}
+        except CloudError as error:
+            if not self._known:
+                raise Unavailable("The cloud does not tell its flavors just now.") from error
+            LOG.warning("the cloud does not tell its flavors, the last known are used: %s", error)
+        self._until = time.monotonic() + self._ttl
+
+
+def of_reference(flavors: FlavorCache, reference: str | int) -> Flavor:
+    """The flavor that a ``flavorRef`` means: an id, a number, or a link that ends in it. BadRequest else."""
+    flavor_id = str(reference).rstrip("/").rsplit("/", 1)[-1]
+    try:
+        return flavors.get(flavor_id)
+    except NotFound:
+        raise BadRequest(f"Resource {flavor_id[:255]} cannot be found. (flavorRef)") from None

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instances: list, show, rename, delete."""
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dbflow import operations
+from dbflow.db.models import Instance, Operation, utcnow
+from dbflow.operations import State
+from dbflow.services import rows
+from dbflow.services.context import Caller, Services
+from dbflow.services.errors import BadRequest, NotFound, Unsupported
+from dbflow.status import Task
+
+
+@dataclasses.dataclass(slots=True)
+class Page:
+    """A page of instances; ``marker`` is where the next one begins, None on the last."""
+
+    items: Sequence[rows.InstanceRow]
+    replicas: dict[str, list[str]]
+    marker: str | None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it can be the id of anything."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def missing(instance_id: str) -> NotFound:
+    """The error for an instance that is not there or not this caller's."""
+    return NotFound(f"Instance {instance_id[:255]} cannot be found.")
+
+
+def page(services: Services, caller: Caller, limit: int, marker: str | None) -> Page:
+    """The project's instances, newest first. Three statements at most, whatever there is."""
+    with services.database.read() as session:
+        items = rows.page(session, caller.project_id, limit + 1, marker)
+        more, items = len(items) > limit, items[:limit]
+        found = rows.replicas(session, [item.id for item in items])
+    return Page(items, found, items[-1].id if more else None)
+
+
+def show(services: Services, caller: Caller, instance_id: str) -> tuple[rows.InstanceRow, list[str]]:
+    """The instance and the ids of its replicas. An administrator sees every project's."""
+    with services.database.read() as session:
+        row = rows.one(session, instance_id) if is_uuid(instance_id) else None
+        if row is None or not (caller.is_admin or row.project_id == caller.project_id):
+            raise missing(instance_id)
+        return row, rows.replicas(session, [row.id]).get(row.id, [])
+
+
+def load(session: Session, caller: Caller, instance_id: str, *, lock: bool = False) -> Instance:
+    """The instance itself, in a transaction that may change it; ``lock`` keeps others from doing so."""
+    if not is_uuid(instance_id):
+        raise missing(instance_id)
+    query = sa.select(Instance).where(Instance.id == instance_id, Instance.deleted.is_(False))
+    instance = session.scalar(query.with_for_update() if lock else query)
+    if instance is None or not (caller.is_admin or instance.project_id == caller.project_id):
+        raise missing(instance_id)
+    return instance
+
+
+def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> None:
+    """PUT and PATCH: a new name, and at most one other change."""
+    others = wanted.keys() - {"name"}
+    if len(others) > 1:
+        raise BadRequest("Only one attribute (except 'name') is allowed to update.")
+    with services.database.write() as session:
+        instance = load(session, caller, instance_id, lock=True)
+        for attribute in others:
+            _CHANGES[attribute](instance, wanted[attribute])
+        if "name" in wanted:
+            instance.name = wanted["name"]
+            instance.updated = utcnow()
+
+
+def _configuration(instance: Instance, value: Any) -> None:
+    # Configuration groups can't be made yet, so none can be attached, and to detach what is not there is done.
+    if value:
+        raise NotFound(f"Configuration {str(value)[:255]} cannot be found. (configuration)")
+
+
+def _replica_of(instance: Instance, value: Any) -> None:
+    if value:
+        raise BadRequest("replica_of: an instance cannot be made a replica after it was created.")
+    raise BadRequest(f"Instance {instance.id} is not a replica.")
+
+
+def _access(instance: Instance, value: Any) -> None:
+    raise Unsupported("Changing the access of an instance is not supported here. (access)")
+
+
+def _datastore_version(instance: Instance, value: Any) -> None:
+    raise Unsupported("Changing the datastore version of an instance is not supported here. (datastore_version)")
+
+
+_CHANGES = {
+    "configuration": _configuration,
+    "replica_of": _replica_of,
+    "slave_of": _replica_of,
+    "access": _access,
+    "datastore_version": _datastore_version,
+}
+
+
+def delete(services: Services, caller: Caller, instance_id: str) -> str:
+    """Delete in whatever state: a running operation is told to cancel, and the delete comes after it.
+
+    Returns the id of the operation; deleting twice is the same delete.
+    """
+    with services.database.write() as session:
+        instance = load(session, caller, instance_id, lock=True)
+        if instance.task == Task.DELETING and instance.operation_id is not None:
+            return instance.operation_id
+        before, to_post = cancel_running(session, instance.operation_id)
+        operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
+        instance.operation_id = operation.id
+        instance.task = Task.DELETING
+        instance.updated = utcnow()
+        if before is None:
+            to_post = operation.id
+    if to_post is not None:
+        services.post_accepted(to_post)
+    return operation.id
+
+
+def cancel_running(session: Session, operation_id: str | None) -> tuple[str | None, str | None]:
+    """Ask an operation to cancel. Returns its id unless it has ended, and its id again if it must be posted."""
+    running = session.get(Operation, operation_id, with_for_update=True) if operation_id is not None else None
+    if running is None or running.state in operations.ENDED:
+        return None, None
+    running.requested = operations.CANCEL
+    return running.id, running.id if wake(running) else None
+
+
+def wake(operation: Operation) -> bool:
+    """Set a suspended operation going; True when it was one, and so must be posted."""
+    suspended = operation.state == State.SUSPENDED
+    if suspended:
+        operation.state = State.ACCEPTED
+    return suspended
+
+
+def accept(
+    services: Services,
+    session: Session,
+    caller: Caller,
+    kind: str,
+    instance: Instance,
+    arguments: dict[str, Any],
+    after_id: str | None = None,
+) -> Operation:
+    """Record an operation on this instance, and what the caller's Idempotency-Key stands for from now on."""
+    operation = operations.accept(
+        session,
+        services.keyring,
+        kind,
+        target_id=instance.id,
+        project_id=instance.project_id,
+        user_id=caller.user_id,
+        request_id=caller.request_id,
+        arguments=arguments,
+        after_id=after_id,
+    )
+    session.flush()
+    if caller.once is not None:
+        caller.once.accepted(session, operation.id, instance.id)
+    return operation

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations as their users see them, and what they may want of them."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dbflow import operations
+from dbflow.db.models import Instance, Operation
+from dbflow.operations import CANCEL, ENDED, SUSPEND, State
+from dbflow.persistence.steps import Step, steps_of
+from dbflow.services.context import Caller, Services
+from dbflow.services.errors import BadRequest, Conflict, NotFound
+from dbflow.services.instances import is_uuid, wake
+from dbflow.status import Task
+
+FILTERS = ("kind", "state", "target_id")
+
+_TASKS = {
+    "instance.create": Task.BUILDING,
+    "instance.delete": Task.DELETING,
+    "instance.restart": Task.REBOOTING,
+    "instance.resize_flavor": Task.RESIZING,
+    "instance.resize_volume": Task.RESIZING,
+}
+
+_CAN: dict[str, Callable[[Operation], bool]] = {
+    "cancel": lambda op: op.state not in ENDED and op.requested != CANCEL and op.kind != "instance.delete",
+    "suspend": lambda op: op.state in (State.ACCEPTED, State.RUNNING) and op.requested is None,
+    "resume": lambda op: op.state == State.SUSPENDED or (op.state not in ENDED and op.requested == SUSPEND),
+    "retry": lambda op: op.state == State.FAILED,
+}
+
+
+@dataclasses.dataclass(slots=True)
+class Seen:
+    """An operation with its steps (begun ones first, by start)."""
+
+    operation: Operation
+    steps: Sequence[Step]
+
+
+def actions(operation: Operation) -> list[str]:
+    """What may be done with it now."""
+    return [verb for verb, can in _CAN.items() if can(operation)]
+
+
+def page(
+    services: Services,
+    caller: Caller,
+    filters: dict[str, str],
+    done: bool | None,
+    every_project: bool,
+    limit: int,
+    marker: str | None,
+) -> tuple[list[Operation], str | None]:
+    """The newest operations, and the marker of the next page."""
+    query = sa.select(Operation).order_by(Operation.created.desc(), Operation.id.desc()).limit(limit + 1)
+    if not every_project:
+        query = query.where(Operation.project_id == caller.project_id)
+    for name, value in filters.items():
+        query = query.where(getattr(Operation, name) == value)
+    if done is not None:
+        query = query.where(Operation.state.in_(ENDED) if done else Operation.state.not_in(ENDED))
+    with services.database.read() as session:
+        if marker is not None:
+            query = query.where(_after(_find(session, caller, marker, BadRequest("marker: no such operation."))))
+        found = list(session.scalars(query))
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+
+def _after(last: Operation) -> sa.ColumnElement[bool]:
+    earlier = sa.or_(Operation.created < last.created, Operation.id < last.id)
+    return sa.and_(Operation.created <= last.created, earlier)
+
+
+def _find(session: Session, caller: Caller, operation_id: str, missing: Exception, *, lock: bool = False) -> Operation:
+    query = sa.select(Operation).where(Operation.id == operation_id)
+    found = session.scalar(query.with_for_update() if lock else query) if is_uuid(operation_id) else None
+    if found is None or not (caller.is_admin or found.project_id == caller.project_id):
+        raise missing
+    return found
+
+
+def _missing(operation_id: str) -> NotFound:
+    return NotFound(f"Operation {operation_id[:255]} cannot be found.")
+
+
+def show(services: Services, caller: Caller, operation_id: str) -> Seen:
+    """The operation and its steps; only administrators are told why a step failed."""
+    with services.database.read() as session:
+        operation = _find(session, caller, operation_id, _missing(operation_id))
+        keyring = services.keyring if caller.is_admin else None
+        return Seen(operation, steps_of(session, operation.flow_uuid, keyring))
+
+
+def graph(services: Services, caller: Caller, operation_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the flow's graph, the state of each step by name): what the drawings take."""
+    seen = show(services, caller, operation_id)
+    operation = seen.operation
+    try:
+        arguments = services.keyring.unseal(operation.arguments)
+        data = operations.catalog().graph(operation.kind, operation.version, arguments)
+    except LookupError:
+        raise NotFound(f"The flow of operation {operation.id} is not known to this release.") from None
+    return data, {step.name: step.as_dict() for step in seen.steps}
+
+
+def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
+    """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
+    with services.database.write() as session:
+        operation = _find(session, caller, operation_id, _missing(operation_id), lock=True)
+        if verb not in actions(operation):
+            raise Conflict(f"Operation {operation.id} can not {verb} while it is {operation.state}.")
+        to_post = _VERBS[verb](session, operation)
+    if to_post:
+        services.post_accepted(operation.id)
+    return operation
+
+
+def _cancel(session: Session, operation: Operation) -> bool:
+    operation.requested = CANCEL
+    return wake(operation)
+
+
+def _suspend(session: Session, operation: Operation) -> bool:
+    operation.requested = SUSPEND
+    return False
+
+
+def _resume(session: Session, operation: Operation) -> bool:
+    operation.requested = None
+    return wake(operation)
+
+
+def _retry(session: Session, operation: Operation) -> bool:
+    """A parked operation goes on where it stopped; its instance must be free for it."""
+    target = session.scalar(sa.select(Instance).where(Instance.id == operation.target_id).with_for_update())
+    if target is None or target.deleted or target.operation_id not in (None, operation.id):
+        raise Conflict(f"Operation {operation.id} can not retry: {operation.target_id} is gone or busy.")
+    target.operation_id, target.task = operation.id, _TASKS.get(operation.kind, target.task)
+    operation.state, operation.requested, operation.error = State.ACCEPTED, None, None
+    operation.attempts, operation.finished = 0, None
+    return True
+
+
+_VERBS: dict[str, Callable[[Session, Operation], bool]] = {
+    "cancel": _cancel,
+    "suspend": _suspend,
+    "resume": _resume,
+    "retry": _retry,
+}
