@@ -18,7 +18,9 @@ HEADER = 24.0
 NODE_HEIGHT = 46.0
 CHAR = 7.6
 """Width of one column of text at the drawing's 13 px, a little generous."""
-NODE_MIN, NODE_MAX = 150.0, 330.0
+STATE_CHAR = 6.8
+"""The same for the 12 px of the line of state."""
+NODE_MIN, NODE_MAX = 210.0, 330.0
 
 Key = tuple[str, str]
 """("node", name), ("group", name), or a port: ("out", source) or ("in", target)."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from dbflow.console.drawing.graph import Node
-from dbflow.console.drawing.layout import CHAR, Box, Layout, shorten
+from dbflow.console.drawing.layout import CHAR, STATE_CHAR, Box, Layout, shorten
 from dbflow.console.drawing.placing import Point
 from dbflow.console.drawing.states import BUSY, LOOKS, States, progress_of, state_of, summary
 
@@ -111,20 +111,18 @@ def _node(node: Node, box: Box, states: States | None, link: str | None, element
     look = LOOKS[state]
     classes = " ".join(["node", _slug(state), node.where, node.type])
     label = shorten(node.label, int((box.width - 40) / CHAR))
-    where = f"on the {'guest' if node.where == 'guest' else 'conductor'}"
-    line = [where]
+    line = ["guest" if node.where == "guest" else "conductor"]
     if states is not None:
-        line.insert(0, look.word)
         attempt = int(states.get(node.name, {}).get("attempt") or 0)
-        if attempt > 1:
-            line.append(f"try {attempt}")
+        line = [look.word, *([f"try {attempt}"] if attempt > 1 else []), *line]
+    below = shorten(" · ".join(line), int((box.width - 36) / STATE_CHAR))
     progress = progress_of(states or {}, node.name)
     inner = [
         f"<title>{_text(_tooltip(node, line, states))}</title>",
         f'<rect class="box" rx="6" {_rect(box)}/>',
         f'<text class="glyph" x="{box.x + 10:g}" y="{box.y + 20:g}" aria-hidden="true">{look.glyph}</text>',
         f'<text class="label" x="{box.x + 30:g}" y="{box.y + 19:g}">{_text(label)}</text>',
-        f'<text class="state" x="{box.x + 30:g}" y="{box.y + 35:g}">{_text(" · ".join(line))}</text>',
+        f'<text class="state" x="{box.x + 30:g}" y="{box.y + 35:g}">{_text(below)}</text>',
     ]
     if state in BUSY:
         whole = box.width - 12

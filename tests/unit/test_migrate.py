@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The migrated schema is the models' schema; migrating is harmless to repeat and leaves nothing half done."""
+
+import concurrent.futures
+import multiprocessing
+import pathlib
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+
+from dbflow.db import migrate
+from dbflow.db.session import Database
+from tests.unit import schema
+
+
+@pytest.fixture
+def url(tmp_path: pathlib.Path) -> str:
+    return f"sqlite:///{tmp_path}/state.sqlite"
+
+
+def test_migrated_schema_is_that_of_the_models(url: str, tmp_path: pathlib.Path) -> None:
+    assert migrate.upgrade(url) == migrate.head()
+    assert schema.differences(url) == []
+    schema.create_all(f"sqlite:///{tmp_path}/models.sqlite")
+    assert schema.described(url) == schema.described(f"sqlite:///{tmp_path}/models.sqlite")
+
+
+def test_a_difference_would_be_seen(url: str) -> None:
+    migrate.upgrade(url)
+    database = Database(url)
+    with database.write() as session:
+        session.execute(sa.text("DROP INDEX operations_by_state"))
+        session.execute(sa.text("ALTER TABLE quotas ADD COLUMN more INTEGER"))
+    database.close()
+    assert len(schema.differences(url)) == 2
+
+
+def test_again_changes_nothing(url: str) -> None:
+    assert migrate.current(url) is None
+    migrate.upgrade(url)
+    before = schema.described(url)
+    migrate.upgrade(url)
+    assert migrate.current(url) == migrate.head()
+    assert schema.described(url) == before
+
+
+def test_two_at_once(url: str) -> None:
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(migrate.upgrade, [url, url])) == [migrate.head()] * 2
+
+
+def test_a_failed_upgrade_leaves_nothing_behind(url: str, tmp_path: pathlib.Path) -> None:
+    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+        connection.execute("CREATE TABLE operations (id INTEGER)")
+    with pytest.raises(sa.exc.OperationalError, match="operations already exists"):
+        migrate.upgrade(url)
+    assert migrate.current(url) is None
+    assert list(schema.described(url)) == ["operations"]
