@@ -28,6 +28,8 @@ class Control:
         self.wanted: str | None = None
         """"cancel", "suspend" or None"""
         self.leaving = False
+        self.hurry = False
+        """Leaving because the process ends: what still runs ends with it."""
 
     def ask(self, what: str) -> None:
         """Cancel or suspend; the first wish counts, but a cancel overrules a suspend."""
@@ -37,10 +39,10 @@ class Control:
                 if fresh:
                     self._ring()
 
-    def leave(self) -> None:
-        """The conductor goes: stop as soon as possible, wherever the flow is."""
+    def leave(self, *, hurry: bool) -> None:
+        """The claim is given up: stop as soon as possible, wherever the flow is."""
         with self._lock:
-            self.leaving = True
+            self.leaving, self.hurry = True, hurry
             self._ring()
 
     def answer(self, how: Callable[[], None]) -> None:

@@ -26,6 +26,8 @@ from flows.registry import REGISTRY, Arguments, Definition, UnknownOperation
 from flows.tasks.base import FlowContext
 
 LOG = logging.getLogger(__name__)
+_SETTLE = 600.0
+"""Seconds for local tasks to come to their end after their engine broke off."""
 
 
 class Job(enum.Enum):
@@ -34,8 +36,6 @@ class Job(enum.Enum):
     CONSUME = enum.auto()
     ABANDON = enum.auto()
     """Give it back: somebody (maybe we, after a pause) goes on."""
-    LEAVE = enum.auto()
-    """Not ours any more: touch nothing."""
 
 
 class Runner:
@@ -63,9 +63,9 @@ class Runner:
             return Job.CONSUME
         except StaleClaim as stale:
             LOG.warning("%s", stale)
-            return Job.LEAVE
         except HandedOver:
             LOG.info("operation %s: handed over", operation_id)
+            self._uncount(operation_id)
         except (UnknownOperation, BadSeal, exceptions.StorageFailure) as error:
             LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
         except Exception:
@@ -87,7 +87,7 @@ class Runner:
         try:
             self._drive(engine, backend, control)
         finally:
-            engine.settle(0 if control.leaving else 600)
+            engine.settle(0 if control.hurry else _SETTLE)
         if backend.ended:
             return Job.CONSUME
         self._suspended(fence)
@@ -130,6 +130,13 @@ class Runner:
         if control.wanted == CANCEL and not backend.ended:
             engine.undo()
             _run_quietly(engine, backend)
+
+    def _uncount(self, operation_id: str) -> None:
+        """An attempt that ended in good order does not count against the operation."""
+        with self._database.write() as session:
+            session.execute(
+                update(Operation).where(Operation.id == operation_id).values(attempts=Operation.attempts - 1)
+            )
 
     def _suspended(self, fence: Fence) -> None:
         with fence.write() as session:

@@ -89,7 +89,8 @@ class ConductorService:
             candidate.start()
             self._claim_jobs(board)
             for control in self._wishes.all():
-                control.leave()  # stopping, or the claims are lost: either way the flows are not ours to run on
+                # Stopping, or the claims are lost: either way the flows are not ours to run on.
+                control.leave(hurry=self._stopping.is_set())
             self._drain(1.5 if self._stopping.is_set() else 30.0)
             board.withdraw()
             board.close()
@@ -132,7 +133,6 @@ class ConductorService:
     def _work(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
         try:
             outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)
-            self._running.discard(operation_id)
             self._dispose(board, job, operation_id, outcome)
         except BoardUnavailable as error:
             LOG.warning("operation %s: %s; its job is left to whoever claims it next", operation_id, error)

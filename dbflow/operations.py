@@ -7,7 +7,7 @@ import functools
 import importlib.metadata
 from typing import Any, Protocol, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import case, literal, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
@@ -127,9 +127,15 @@ def lock_instance(session: Session, instance_id: str, operation: Operation, task
 
 
 def request(session: Session, operation_id: str, what: str) -> bool:
-    """Ask a not yet ended operation to cancel or suspend; False when it has ended."""
+    """Ask a not yet ended operation to cancel or suspend; False when it has ended.
+
+    A suspended one that is to be cancelled runs again, to be undone; post its job after the commit.
+    """
+    undo = (Operation.state == State.SUSPENDED) & (literal(what) == CANCEL)
     asked = session.execute(
-        update(Operation).where(Operation.id == operation_id, Operation.state.not_in(ENDED)).values(requested=what)
+        update(Operation)
+        .where(Operation.id == operation_id, Operation.state.not_in(ENDED))
+        .values(requested=what, state=case((undo, State.ACCEPTED), else_=Operation.state))
     )
     return bool(cast(Any, asked).rowcount == 1)
 
