@@ -3,7 +3,6 @@
 
 import functools
 import os
-import re
 import shutil
 import subprocess
 from typing import Any
@@ -23,21 +22,14 @@ def find(name: str) -> str:
     return path
 
 
-@functools.cache
-def version() -> str:
-    """Of the installed server, such as 10.11.19."""
-    answer = subprocess.run(
-        [find("mariadbd"), "--no-defaults", "--version"], capture_output=True, text=True, check=True
-    )
-    match = re.search(r"Ver (\d+\.\d+\.\d+)", answer.stdout)
-    if match is None:
-        raise DatastoreError("The installed mariadbd does not tell its version.")
-    return match[1]
-
-
 def as_user(owner: Owner) -> dict[str, Any]:
-    """Arguments of Popen: nothing of the agent's environment, and the server's user when the agent is root."""
-    arguments: dict[str, Any] = {"env": {"PATH": SEARCH_PATH, "LC_ALL": "C"}, "stdin": subprocess.DEVNULL}
+    """Arguments of Popen: nothing of the agent's environment, files that others may not read, and the server's
+    user when the agent is root."""
+    arguments: dict[str, Any] = {
+        "env": {"PATH": SEARCH_PATH, "LC_ALL": "C"},
+        "stdin": subprocess.DEVNULL,
+        "umask": 0o027,
+    }
     if owner.switch:
         arguments |= {"user": owner.uid, "group": owner.gid, "extra_groups": []}
     return arguments

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the shared suite must know of an engine to look at it from outside."""
+
+import abc
+from collections.abc import Sequence
+from typing import Any
+
+from guest.datastores.base import DatabaseSpec, Machine
+
+
+class LoginRefused(Exception):
+    """The server did not let the client in."""
+
+
+class Refused(Exception):
+    """The server refused a statement."""
+
+
+class Kit(abc.ABC):
+    """One plug-in under test."""
+
+    manager: str
+    program: str
+    """Name of the server's process."""
+    pid_file: str
+    """Below the run directory."""
+    odd_names: Sequence[str]
+    """Names that a database and a user may have."""
+    odd_hosts: Sequence[str]
+    """Hosts a user may be made for."""
+    specs: Sequence[DatabaseSpec]
+    """Databases with character sets as the server will tell them."""
+    override: tuple[str, Any, str]
+    """A parameter, a value for it in a configuration group, and how the running server shows that."""
+    log_everything: Sequence[str]
+    """Statements of the administrator that make the server log every statement."""
+    secret_files: Sequence[str]
+    """Names of the files in which the agent keeps its own secrets."""
+    broken: tuple[dict[str, Any], str]
+    """Overrides with which the server can't start, and a word of the reason it gives."""
+
+    @abc.abstractmethod
+    def query(
+        self, machine: Machine, user: str, password: str, statement: str, database: str | None = None
+    ) -> list[tuple[Any, ...]]:
+        """What a client of the network gets. LoginRefused, Refused."""
+
+    @abc.abstractmethod
+    def write_row(self, machine: Machine, user: str, password: str, database: str, text: str) -> list[str]:
+        """Store a text in a table of the database (made if need be) and return all texts stored there."""
+
+    @abc.abstractmethod
+    def show(self, machine: Machine, user: str, password: str, parameter: str) -> str:
+        """The running server's value of a parameter."""
+
+    @abc.abstractmethod
+    def memory_parameter(self, ram: int) -> tuple[str, str]:
+        """A parameter that follows the flavor, and the running server's value with ``ram`` MiB."""
+
+    @abc.abstractmethod
+    def logged(self, machine: Machine) -> list[str]:
+        """What the server's log of statements holds."""
+
+    @abc.abstractmethod
+    def die_at(self, statement: int) -> None:
+        """Let this process end, as by SIGKILL, right before its n-th statement from now (counted from 0)."""

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The jobboard on a real ZooKeeper and on the embedded one: order, claims, epochs, lost sessions, silence."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from oslo_config import cfg
+
+from dbflow.conf import register
+from dbflow.db.models import Operation, new_id
+from dbflow.jobboard import Board, Boards, BoardUnavailable
+from tests.servers import ZooKeeper
+from tests.servers.ports import free_ports
+from tests.waiting import wait_for
+
+
+def _boards(driver: str, hosts: str, timeout: float = 4.0) -> Boards:
+    conf = register(cfg.ConfigOpts())
+    conf([], project="dbflow", default_config_files=[])
+    conf.set_override("driver", driver, group="coordination")
+    conf.set_override("hosts", hosts, group="coordination")
+    conf.set_override("session_timeout", timeout, group="coordination")
+    return Boards(conf)
+
+
+@dataclasses.dataclass
+class Party:
+    """Boards that are closed at the end."""
+
+    boards: Boards
+    opened: list[Board]
+
+    def board(self, name: str) -> Board:
+        """One more, connected."""
+        board = self.boards.board(name)
+        board.connect()
+        self.opened.append(board)
+        return board
+
+
+@pytest.fixture(params=["embedded", "zookeeper"])
+def party(request: pytest.FixtureRequest) -> Iterator[Party]:
+    hosts = request.getfixturevalue("zookeeper_hosts") if request.param == "zookeeper" else ""
+    party = Party(_boards(request.param, hosts), [])
+    yield party
+    for board in party.opened:
+        board.close()
+
+
+def _operation(kind: str, priority: str = "NORMAL") -> Operation:
+    return Operation(id=new_id(), kind=kind, flow_uuid=new_id(), priority=priority)
+
+
+def _names(board: Board) -> list[str]:
+    return [job.name for job in board.waiting()]
+
+
+def _until(board: Board, expected: list[str]) -> list[Any]:
+    wait_for(lambda: _names(board) == expected, 10, f"the board to hand out {expected}")
+    return board.waiting()
+
+
+def test_urgent_jobs_first_then_the_oldest(party: Party) -> None:
+    poster, board = party.boards.poster(), party.board("a")
+    for number, priority in enumerate(("LOW", "NORMAL", "VERY_HIGH", "NORMAL", "HIGH", "VERY_LOW")):
+        poster.post(_operation(f"{number}-{priority}", priority))
+    _until(board, ["2-VERY_HIGH", "4-HIGH", "1-NORMAL", "3-NORMAL", "0-LOW", "5-VERY_LOW"])
+    poster.close()
+
+
+def test_a_job_has_one_owner_until_it_is_given_back(party: Party) -> None:
+    one, other = party.board("one"), party.board("other")
+    one.post(_operation("k"))
+    (job,), (same,) = _until(one, ["k"]), _until(other, ["k"])
+    assert one.claim(job)
+    assert not other.claim(same)
+    _until(other, [])
+    assert [(view.kind, view.owner) for view in other.jobs()] == [("k", "one")]
+    one.abandon(job)
+    (again,) = _until(other, ["k"])
+    assert other.claim(again)
+    other.consume(again)
+    assert one.posted() == set()
+
+
+def test_the_end_of_an_owner_frees_its_jobs(party: Party) -> None:
+    one, other = party.board("one"), party.board("other")
+    one.post(_operation("k"))
+    (job,) = _until(one, ["k"])
+    assert one.claim(job)
+    _until(other, [])
+    one.close()
+    _until(other, ["k"])
+
+
+def test_an_operation_posted_twice_is_handed_out_once(party: Party) -> None:
+    one, other = party.board("one"), party.board("other")
+    operation = _operation("k")
+    one.post(operation)
+    one.post(operation)
+    wait_for(lambda: len(other.jobs()) == 2, 10, "both jobs")
+    (job,) = _until(one, ["k"])
+    assert one.claim(job)
+    _until(other, [])
+    one.consume(job)
+    _until(other, ["k"])
+
+
+def test_change_wakes_who_waits(party: Party) -> None:
+    board = party.board("a")
+    board.wait(0)
+    board.post(_operation("k"))
+    wait_for(lambda: board.wait(5) is None and _names(board) == ["k"], 10, "the job")
+
+
+def test_epochs_grow_with_each_claim(zookeeper_hosts: str) -> None:
+    boards = _boards("zookeeper", zookeeper_hosts)
+    one, other = boards.board("one"), boards.board("other")
+    one.connect()
+    other.connect()
+    one.post(_operation("k"))
+    epochs = []
+    for board in (one, other, one):
+        (job,) = _until(board, ["k"])
+        assert board.claim(job)
+        epochs.append(board.epoch(job))
+        board.abandon(job)
+    assert epochs == sorted(set(epochs))
+    assert epochs[0]
+    with pytest.raises(BoardUnavailable):
+        one.epoch(job)  # given back: it is nobody's claim
+    one.close()
+    other.close()
+
+
+def test_a_lost_session_is_known_and_its_claims_are_free(servers_base: Any) -> None:
+    with ZooKeeper(servers_base) as server:
+        boards = _boards("zookeeper", server.hosts, timeout=1.0)
+        one, other = boards.board("one"), boards.board("other")
+        one.connect()
+        other.connect()
+        one.post(_operation("k"))
+        (job,) = _until(one, ["k"])
+        assert one.claim(job)
+        _until(other, [])
+        _expire(one)
+        wait_for(one.lost.is_set, 15, "the session to be lost")
+        _until(other, ["k"])
+        with pytest.raises(BoardUnavailable):
+            one.epoch(job)
+        one.close()
+        other.close()
+
+
+def _expire(board: Board) -> None:
+    """Close the session from another connection, as ZooKeeper itself does after silence."""
+    from kazoo.client import KazooClient
+
+    client = board._client
+    thief = KazooClient(",".join(f"{host}:{port}" for host, port in client.hosts), client_id=client.client_id)
+    thief.start()
+    thief.stop()
+    thief.close()
+
+
+def test_a_poster_without_zookeeper_says_so() -> None:
+    poster = _boards("zookeeper", f"127.0.0.1:{free_ports(1)[0]}").poster()
+    with pytest.raises(BoardUnavailable):
+        poster.post(_operation("k"))
+    poster.close()
+
+
+def test_an_idle_board_asks_nothing_beside_claimed_jobs(zookeeper: ZooKeeper, zookeeper_hosts: str) -> None:
+    boards = _boards("zookeeper", zookeeper_hosts, timeout=10)
+    owner, idle = boards.board("owner"), boards.board("idle")
+    owner.connect()
+    idle.connect()
+    for number in range(50):
+        owner.post(_operation(str(number)))
+    wait_for(lambda: len(owner.waiting()) == 50, 15, "all jobs")
+    for job in owner.waiting():
+        assert owner.claim(job)
+    wait_for(lambda: not idle.waiting() and not owner.waiting(), 15, "all claims to be seen")
+    asked = []
+    real, idle._client._call = idle._client._call, lambda *args: asked.append(args) or real(*args)
+    for _ in range(200):
+        assert idle.waiting() == []
+    idle.wait(0.5)
+    assert asked == []
+    owner.close()
+    idle.close()
