@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Shell functions of the project's commands: source this file from bash, then call `enter_repo`.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # What a newcomer's machine needs, as Debian 12 packages. The core packages start no service and make no user.
 RUN_PACKAGES=(mariadb-server-core mariadb-client-core mariadb-backup)
