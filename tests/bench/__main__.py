@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m tests.bench create|steps|api``: a table, and as the last line its figures as JSON."""
+
+import argparse
+
+from tests.bench import create
+
+BENCHMARKS = {"create": create}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="benchmark", required=True)
+    for name, module in BENCHMARKS.items():
+        about = (module.__doc__ or "").partition("\n")[0].partition(": ")[2]
+        module.add_options(commands.add_parser(name, help=about, description=about))
+    options = parser.parse_args(arguments)
+    BENCHMARKS[options.benchmark].run(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same database server made by hand: mariadb-install-db, mariadbd, wait until it answers."""
+
+import contextlib
+import pathlib
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pymysql
+
+from guest.datastores.base import Machine, Settings
+from guest.datastores.mariadb import config, programs
+from guest.datastores.mariadb.layout import Layout
+from tests.bench.standalone import START_TIMEOUT, STOP_TIMEOUT
+from tests.servers.ports import LOOPBACK, free_ports
+
+POLL = 0.01
+"""Seconds between two attempts to connect."""
+
+
+@contextlib.contextmanager
+def made(directory: pathlib.Path, settings: Settings, run_as: str | None) -> Iterator[tuple[float, float]]:
+    """Seconds that installing took and that the start took, until SELECT 1 was answered. The server has the
+    configuration, the memory and the user that the product's would have; it is gone at the end."""
+    layout = _layout(directory, run_as)
+    begun = time.monotonic()
+    _install(layout, settings)
+    installed = time.monotonic()
+    with _serving(layout):
+        yield installed - begun, time.monotonic() - installed
+    shutil.rmtree(directory)
+
+
+def _layout(directory: pathlib.Path, run_as: str | None) -> Layout:
+    directory.mkdir(mode=0o755)
+    (port,) = free_ports(1)
+    paths = (directory / name for name in ("volume", "run", "log"))
+    layout = Layout.of(Machine("by-hand", LOOPBACK, port, *paths, run_as=run_as))
+    layout.make_directories()
+    return layout
+
+
+def _install(layout: Layout, settings: Settings) -> None:
+    disk = shutil.disk_usage(layout.machine.data_dir).total // config.MIB
+    lines = config.render(settings, layout, disk).splitlines(keepends=True)
+    # dbflow's own administrator is not part of a server made by hand; root of the socket stands in for it.
+    layout.config.write_text("".join(line for line in lines if not line.startswith("init_file")))
+    layout.data.mkdir(mode=0o700)
+    for path in (layout.config, layout.data):
+        layout.owner.give(path)
+    argv = [programs.find("mariadb-install-db"), f"--defaults-file={layout.config}", f"--datadir={layout.data}"]
+    argv += ["--skip-test-db", "--auth-root-authentication-method=normal"]
+    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/", **programs.as_user(layout.owner))
+
+
+@contextlib.contextmanager
+def _serving(layout: Layout) -> Iterator[None]:
+    argv = [programs.find("mariadbd"), f"--defaults-file={layout.config}", f"--datadir={layout.data}"]
+    with layout.log.open("ab") as log:
+        server = subprocess.Popen(argv, stdout=log, stderr=log, cwd="/", **programs.as_user(layout.owner))
+    try:
+        _wait(layout, server)
+        yield
+    finally:
+        server.terminate()
+        server.wait(STOP_TIMEOUT)
+
+
+def _wait(layout: Layout, server: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with pymysql.connect(unix_socket=str(layout.socket), user="root") as session, session.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            return
+        except pymysql.Error:
+            time.sleep(POLL)
+    raise RuntimeError(f"mariadbd does not start: {layout.log.read_text(errors='replace')[-500:]}")

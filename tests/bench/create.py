@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``create``: from POST to ACTIVE, beside mariadb-install-db and a start by hand, in turns."""
+
+import argparse
+import dataclasses
+import datetime
+import os
+import pathlib
+import time
+from typing import Any
+
+from guest.datastores.base import Settings
+from tests.bench import byhand, report
+from tests.bench.places import directory
+from tests.bench.standalone import Client, Standalone
+from tests.waiting import wait_for
+
+FLAVOR, RAM, VCPUS = "2", 512, 1
+"""db.small of the local cloud."""
+RUN_AS = "dbflow-db"
+POLL = 0.02
+"""Seconds between two looks at an instance."""
+IMAGE_TIMEOUT = CREATE_TIMEOUT = 120.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Created:
+    """One create, seconds."""
+
+    total: float
+    """From sending the POST until a GET said ACTIVE."""
+    post: float
+    steps: dict[str, float]
+    """From each step's start to its end, in the order of their start."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this benchmark."""
+    parser.add_argument("--runs", type=int, default=9, help="creates and installations by hand (default: %(default)s)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and print."""
+    with directory("create") as base, Standalone(base) as standalone:
+        client = standalone.client()
+        first = _create(client)
+        wait_for(standalone.image_is_ready, IMAGE_TIMEOUT, "the prepared data directory")
+        settings = Settings(RAM, VCPUS)
+        run_as = RUN_AS if os.geteuid() == 0 else None
+        ours, hand = [], []
+        for number in range(options.runs):
+            with byhand.made(pathlib.Path(base / f"hand-{number}"), settings, run_as) as times:
+                hand.append(times)
+            ours.append(_create(client))
+    _print(first, ours, hand)
+
+
+def _create(client: Client) -> Created:
+    """Create an instance and delete it again."""
+    wanted = {"name": "bench", "flavorRef": FLAVOR, "volume": {"size": 1}}
+    begun = time.monotonic()
+    body, headers = client.call("POST", "/instances", {"instance": wanted})
+    posted = time.monotonic()
+    path = f"/instances/{body['instance']['id']}"
+    while (status := client.call("GET", path)[0]["instance"]["status"]) == "BUILD":
+        if time.monotonic() - begun > CREATE_TIMEOUT:
+            raise TimeoutError(f"the instance was not made in {CREATE_TIMEOUT:g} s")
+        time.sleep(POLL)
+    ended = time.monotonic()
+    if status != "ACTIVE":
+        raise RuntimeError(f"the instance became {status}")
+    operation, _ = client.call("GET", "/operations/" + headers["Link"].split("/operations/")[1].partition(">")[0])
+    client.call("DELETE", path)
+    wait_for(lambda: _gone(client, path), CREATE_TIMEOUT, "the delete")
+    return Created(ended - begun, posted - begun, _steps(operation["operation"]))
+
+
+def _gone(client: Client, path: str) -> bool:
+    try:
+        client.call("GET", path)
+    except LookupError:
+        return True
+    return False
+
+
+def _steps(operation: dict[str, Any]) -> dict[str, float]:
+    claimed = _seconds(operation["started"]) - _seconds(operation["created"])
+    took = {step["name"]: _seconds(step["finished"]) - _seconds(step["started"]) for step in operation["steps"]}
+    return {"until claimed": claimed, **took}
+
+
+def _seconds(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def _print(first: Created, ours: list[Created], hand: list[tuple[float, float]]) -> None:
+    create = report.median([one.total for one in ours])
+    by_hand = report.median([sum(times) for times in hand])
+    ratio = create / by_hand
+    rows: list[list[object]] = [
+        ["dbflow, POST to ACTIVE", create, min(one.total for one in ours), max(one.total for one in ours)],
+        ["by hand", by_hand, min(map(sum, hand)), max(map(sum, hand))],
+        ["  mariadb-install-db", *_spread([install for install, _ in hand])],
+        ["  mariadbd until SELECT 1", *_spread([start for _, start in hand])],
+    ]
+    report.print_table(f"Create, seconds, {len(ours)} each in turns", ["", "median", "least", "most"], rows)
+    print(f"ratio {ratio:.2f}; first create, on a fresh directory: {first.total:.2f} s")
+    print("Before the measured creates dbflow had its data directory prepared (once a machine); the first had not.")
+    print(report.machine())
+    steps = [[name, report.median([one.steps[name] for one in ours])] for name in ours[0].steps]
+    steps.insert(0, ["POST", report.median([one.post for one in ours])])
+    report.print_table("Where dbflow's time goes, medians in seconds (resources run side by side)", ["", "s"], steps)
+    report.print_json(
+        {"bench": "create", "ratio": ratio, "create_s": create, "by_hand_s": by_hand, "first_create_s": first.total}
+        | {"runs": len(ours)}
+    )
+
+
+def _spread(values: list[float]) -> list[float]:
+    return [report.median(values), min(values), max(values)]
