@@ -69,14 +69,15 @@ class LocalNetworks(base.Networks):
         raise base.OutOfCapacity(f"Address of instance {instance_id}: no address of the range is free")
 
     def _candidates(self, instance_id: str) -> Iterator[str]:
-        """Every address of the range once: first those of the state directory's own block, from a place that the
-        instance id decides, so that an address just freed is not soon another's."""
+        """Every address of the range once, those of the state directory's own block first. The instance id decides
+        where in the block it begins, so an address just freed is not soon another's."""
         blocks = -(-self._count // _BLOCK)
-        first_block = _number(os.fsencode(self._layout.root)) % blocks
+        place = os.fsencode(self._layout.root)
+        first_block = _number(place) % blocks
         for turn in range(blocks):
             begin = (first_block + turn) % blocks * _BLOCK
             length = min(_BLOCK, self._count - begin)
-            start = _number(instance_id.encode()) % length
+            start = _number(place + b"/" + instance_id.encode()) % length
             for step in range(length):
                 offset = begin + (start + step) % length
                 address = ipaddress.IPv4Address(self._first + offset)

@@ -3,7 +3,8 @@
 
 The agent holds the lock of ``agent.lock`` for as long as it lives: the descriptor is opened and locked before the
 process is made, and inherited. So whether it lives is never a guess from a process id, and a starter killed at
-any point leaves either no agent and a free lock, or the agent and a held one.
+any point leaves either no agent and a free lock, or the agent and a held one. What the agent starts must not
+inherit its descriptors (nor does it, with Python's subprocess).
 """
 
 import contextlib

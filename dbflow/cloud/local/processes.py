@@ -13,6 +13,8 @@ from dbflow.cloud.base import CloudError
 _SERVER, _CLOUD, _BOOT = "DBFLOW_SERVER", "DBFLOW_CLOUD", "DBFLOW_BOOT"
 _PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 """Nothing else of the control plane's environment, which may hold credentials, reaches a server."""
+_REPEAT = 1.0
+"""Seconds until a process is told again: one told between its fork and its exec never heard it."""
 _KILL_TIMEOUT = 15.0
 """Seconds until a process that was sent SIGKILL must be gone."""
 
@@ -27,7 +29,15 @@ class Found:
     process: psutil.Process
 
     def __str__(self) -> str:
-        return f"{self.server} {self.command()[:1]} {self.process.pid}"
+        return f"{self.server} {self.name()} {self.process.pid}"
+
+    def name(self) -> str:
+        """Of its program; empty when it has just ended."""
+        try:
+            name: str = self.process.name()
+        except psutil.Error:
+            return ""
+        return name
 
     def command(self) -> list[str]:
         """Its arguments; empty when it has just ended."""
@@ -71,22 +81,19 @@ def end(find: Callable[[], list[psutil.Process]], grace: float, what: str) -> No
     Returns when none is left. CloudError naming ``what`` and the processes that even SIGKILL did not end.
     """
     deadline = time.monotonic() + grace
-    told: set[psutil.Process] = set()
     # A process may be born behind the back of one look by a parent that is gone at the next: so two empty looks.
     empty_looks = 0
+    left: list[psutil.Process] = []
     while empty_looks < 2:
-        found = find()
-        empty_looks = 0 if found else empty_looks + 1
+        # One that is exiting has lost its environment, but not yet its files and sockets: what was seen once counts.
+        left = [process for process in {*left, *find()} if not _is_gone(process)]
+        empty_looks = 0 if left else empty_looks + 1
         now = time.monotonic()
-        if found and now > deadline + _KILL_TIMEOUT:
-            raise CloudError(f"{what}: processes {sorted(process.pid for process in found)} do not end")
-        for process in found:
-            if now >= deadline:
-                _send(process.kill)
-            elif process not in told:
-                _send(process.terminate)
-        told.update(found)
-        _wait_gone(found, min(deadline, now + 1.0) if now < deadline else now + 1.0)
+        if left and now > deadline + _KILL_TIMEOUT:
+            raise CloudError(f"{what}: processes {sorted(process.pid for process in left)} do not end")
+        for process in left:
+            _send(process.terminate if now < deadline else process.kill)
+        _wait_gone(left, min(deadline, now + _REPEAT) if now < deadline else now + _REPEAT)
 
 
 def _send(signal: Callable[[], None]) -> None:

@@ -6,11 +6,12 @@ holds a boot number. A reboot raises that in one write and then converges: proce
 an agent of this boot is started. Whoever comes after a crash (the same call again, or ``keep``) converges too.
 """
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import psutil
 
@@ -18,7 +19,7 @@ from dbflow.cloud import base
 from dbflow.cloud.local import agent, files
 from dbflow.cloud.local.agent import Agent
 from dbflow.cloud.local.images import Images
-from dbflow.cloud.local.layout import Layout
+from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.machine import write_config
 from dbflow.cloud.local.processes import Processes, end
@@ -71,7 +72,7 @@ class LocalServers(base.Servers):
         """Create or find by instance id, and start its agent if it does not run."""
         instance_id = boot.instance_id
         self._flavors.get(boot.flavor_id)
-        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+        with self._working_on(instance_id):
             record = self._record(instance_id)
             if record is None or record.deleting:
                 self._discard(instance_id, record)
@@ -91,7 +92,7 @@ class LocalServers(base.Servers):
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """Change the flavor and reboot; a server already of that flavor is only made to run."""
         self._flavors.get(flavor_id)
-        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+        with self._working_on(instance_id):
             record = self._existing(instance_id)
             if record.flavor_id != flavor_id:
                 record = dataclasses.replace(record, flavor_id=flavor_id, boot=record.boot + 1)
@@ -109,7 +110,7 @@ class LocalServers(base.Servers):
 
     def reboot(self, instance_id: str) -> None:
         """Stop everything of the server cleanly and start its agent again."""
-        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+        with self._working_on(instance_id):
             record = self._existing(instance_id)
             record = dataclasses.replace(record, boot=record.boot + 1)
             self._save(instance_id, record)
@@ -117,7 +118,7 @@ class LocalServers(base.Servers):
 
     def delete(self, instance_id: str) -> None:
         """End every process of the server, known to its record or not, and remove its directories."""
-        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id):
+        with self._working_on(instance_id):
             record = self._record(instance_id)
             if record is not None and not record.deleting:
                 # From now on nobody starts it again.
@@ -144,7 +145,7 @@ class LocalServers(base.Servers):
             return record is not None and not record.deleting and self._agent(instance_id).boot() != record.boot
 
     def _care(self, instance_id: str) -> None:
-        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id, timeout=0):
+        with self._working_on(instance_id, timeout=0):
             record = self._record(instance_id)
             if record is not None and not record.deleting:
                 LOG.info("Starting the guest agent of instance %s again", instance_id)
@@ -209,6 +210,12 @@ class LocalServers(base.Servers):
         if record is not None:
             self._end(instance_id, self._settings.delete_timeout)
         self._remove(instance_id, record)
+
+    @contextlib.contextmanager
+    def _working_on(self, instance_id: str, timeout: float | None = None) -> Iterator[None]:
+        checked_id(instance_id)
+        with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id, timeout):
+            yield
 
     def _remove(self, instance_id: str, record: _Record | None) -> None:
         if record is not None:
