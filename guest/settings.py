@@ -14,7 +14,6 @@ machine.conf has one section::
 """
 
 import base64
-import binascii
 import dataclasses
 import pathlib
 
@@ -93,18 +92,22 @@ def load(directory: pathlib.Path) -> Settings:
     for group, options in _OPTIONS.items():
         conf.register_opts(options, group=group)
     try:
-        conf(args=[], project="dbflow-guest", default_config_files=files, default_config_dirs=[])
+        conf(args=[], project="dbflow-guest", default_config_files=files, default_config_dirs=[], use_env=False)
+        return _settings(conf, _read_key(directory / KEY_FILE))
     except cfg.Error as error:
         raise BadSettings(str(error)) from None
-    machine = conf.machine
+
+
+def _settings(conf: cfg.ConfigOpts, key: bytes) -> Settings:
+    guest, messaging, machine = conf.guest, conf.messaging, conf.machine
     return Settings(
-        instance_id=conf.guest.instance_id,
-        manager=conf.guest.manager,
-        url=conf.messaging.url,
-        exchange=conf.messaging.exchange,
-        key=_read_key(directory / KEY_FILE),
-        heartbeat_interval=conf.messaging.heartbeat_interval,
-        beat_interval=conf.messaging.beat_interval,
+        instance_id=guest.instance_id,
+        manager=guest.manager,
+        url=messaging.url,
+        exchange=messaging.exchange,
+        key=key,
+        heartbeat_interval=messaging.heartbeat_interval,
+        beat_interval=messaging.beat_interval,
         address=machine.address,
         port=machine.port,
         data_dir=pathlib.Path(machine.data_dir),
@@ -120,7 +123,7 @@ def _read_key(path: pathlib.Path) -> bytes:
         if path.stat().st_mode & 0o077:
             raise BadSettings(f"{path} holds a key and must be readable by its owner only (mode 0600)")
         key = base64.b64decode(path.read_text().strip(), altchars=b"-_", validate=True)
-    except (OSError, binascii.Error, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BadSettings(f"{path}: {type(error).__name__}") from None
     if len(key) != 32:
         raise BadSettings(f"{path} does not hold a key of 32 bytes")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Broker connections by URL."""
 
+import contextlib
+from collections.abc import Iterator
+
 import kombu
 
 EMBEDDED = "dbflow+unix://"
@@ -17,6 +20,11 @@ def connection(url: str) -> kombu.Connection:
     return kombu.Connection(url, connect_timeout=CONNECT_TIMEOUT)
 
 
-def is_embedded(url: str) -> bool:
-    """Whether the URL names the broker of standalone."""
-    return url.startswith(EMBEDDED)
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[kombu.Connection]:
+    """An open connection, closed at the end. Raises what the transport raises when there is no broker."""
+    with connection(url) as conn:
+        conn.ensure_connection(  # one try a host, none of kombu's pauses
+            max_retries=len(conn.alt), interval_start=0, interval_step=0, reraise_as_library_errors=False
+        )
+        yield conn

@@ -18,7 +18,7 @@ from taskflow.types import failure
 
 from dbflow import crypto
 from dbflow.messaging import wire
-from dbflow.messaging.connection import connection
+from dbflow.messaging.connection import opened
 from dbflow.messaging.errors import GuestLost, GuestOverdue, GuestRefused, GuestUnreachable
 from dbflow.messaging.heartbeats import Heartbeats, OnHeartbeat
 from dbflow.messaging.layout import Layout
@@ -132,7 +132,7 @@ class Dispatcher:
 
     def declare_guest(self, instance_id: str) -> None:
         """Make the guest's queue. Raises what the broker or the connection raises."""
-        with connection(self._url) as conn:
+        with opened(self._url) as conn:
             self._layout.guest(instance_id)(conn.channel()).declare()
 
     def delete_guest(self, instance_id: str) -> None:
@@ -142,7 +142,7 @@ class Dispatcher:
         for request_id in gone:
             self._fail(request_id, GuestUnreachable(f"guest {instance_id} is deleted"))
         queue = self._layout.guest(instance_id)
-        with connection(self._url) as conn:
+        with opened(self._url) as conn:
             queue(conn.channel()).delete()
         self._link.forget(queue.name)
         if self._heartbeats is not None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import kombu
 
-from dbflow.messaging.connection import connection
+from dbflow.messaging.connection import opened
 
 LOG = logging.getLogger(__name__)
 RECEIVE_TICK = 30.0
@@ -121,8 +121,7 @@ class Link:
         wait = BACK_OFF[0]
         while not self._stopping.is_set():
             try:
-                with connection(self._url) as conn:
-                    conn.connect()
+                with opened(self._url) as conn:
                     work(conn)
             except Exception as error:  # whatever it is, the next connection may do
                 if up.is_set() and not self._stopping.is_set():

@@ -12,6 +12,7 @@ from typing import Any
 
 from kombu.exceptions import ChannelError
 from kombu.transport import virtual
+from kombu.transport.base import to_rabbitmq_queue_arguments
 
 from dbflow.messaging.embedded import framing
 
@@ -94,6 +95,10 @@ class Channel(virtual.Channel):
 
     def exchange_delete(self, *args: Any, **kwargs: Any) -> None:
         """See exchange_declare."""
+
+    def prepare_queue_arguments(self, arguments: Any, **kwargs: Any) -> Any:
+        """As RabbitMQ has them."""
+        return to_rabbitmq_queue_arguments(arguments, **kwargs)
 
     def queue_declare(self, queue: str = "", passive: bool = False, **kwargs: Any) -> Any:
         if passive:

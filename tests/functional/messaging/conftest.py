@@ -18,15 +18,16 @@ def socket_dir() -> Iterator[pathlib.Path]:
         yield pathlib.Path(path)
 
 
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def field(request: pytest.FixtureRequest, socket_dir: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Field]:
-    if request.param == "embedded":
-        broker = EmbeddedBroker(socket_dir / "broker")
-        broker.start()
-        request.addfinalizer(broker.stop)
-        url = broker.url
-    else:
-        url = request.getfixturevalue("amqp_url")
-    made = Field(tmp_path, url)
+@pytest.fixture
+def embedded_url(socket_dir: pathlib.Path) -> Iterator[str]:
+    broker = EmbeddedBroker(socket_dir / "broker")
+    broker.start()
+    yield broker.url
+    broker.stop()
+
+
+@pytest.fixture(params=["embedded_url", "amqp_url"])
+def field(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Field]:
+    made = Field(tmp_path, request.getfixturevalue(request.param))
     yield made
     made.close()

@@ -39,9 +39,7 @@ def _embedded(socket_dir: pathlib.Path) -> Broker:
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
-def broker(
-    request: pytest.FixtureRequest, socket_dir: pathlib.Path, servers_base: pathlib.Path
-) -> Iterator[Broker]:
+def broker(request: pytest.FixtureRequest, socket_dir: pathlib.Path, servers_base: pathlib.Path) -> Iterator[Broker]:
     if request.param == "embedded":
         made = _embedded(socket_dir)
     else:

@@ -129,9 +129,7 @@ def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
     step = request(guest.instance_id, "Write", path=str(path), word="step")
     late = asker.submit(step)
     undo = asker.submit(
-        request(
-            guest.instance_id, "Write", atom=step.id.atom, action=REVERT, attempt=2, path=str(path), word="step"
-        )
+        request(guest.instance_id, "Write", atom=step.id.atom, action=REVERT, attempt=2, path=str(path), word="step")
     )
     wait_for(lambda: 3 in taken, 20, "the guest to have taken all three")
     gate.touch()

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When a guest speaks, and what it says."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from guest.datastores.base import Health
+from guest.heartbeat import Heart
+from guest.volume import Usage
+from tests.waiting import wait_for
+
+
+class Server:
+    """Stands for the plug-in's lifecycle."""
+
+    status = "HEALTHY"
+
+    def health(self) -> Health:
+        if self.status == "broken":
+            raise RuntimeError("the plug-in broke its word")
+        return Health(service_status=self.status, version="10.11", position="0-1-2", load={"threads": 3.0})
+
+
+class Agent:
+    """Collects what it is told to send."""
+
+    in_flight = 2
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.beats = 0
+
+    def beat(self) -> None:
+        self.beats += 1
+
+    def heartbeat(self, body: dict[str, Any]) -> None:
+        self.said.append(body)
+
+
+class Parts:
+    def __init__(self, interval: float) -> None:
+        self.server, self.agent = Server(), Agent()
+        self.pruned = threading.Event()
+        self.usage_error: OSError | None = None
+        self.heart = Heart(self.server, self._usage, self.pruned.set, 77, interval, 0.05)  # type: ignore[arg-type]
+        self.heart.start(self.agent)
+
+    def _usage(self) -> Usage:
+        if self.usage_error:
+            raise self.usage_error
+        return Usage(1.5, 10.0)
+
+
+@pytest.fixture
+def parts() -> Iterator[Parts]:
+    made = Parts(interval=60.0)
+    yield made
+    made.heart.stop()
+
+
+def test_first_word_at_once(parts: Parts) -> None:
+    wait_for(lambda: parts.agent.said, 2, "the first heartbeat")
+    said = parts.agent.said[0]
+    assert said["service_status"] == "HEALTHY"
+    assert (said["volume_used"], said["volume_total"], said["in_flight"]) == (1.5, 10.0, 2)
+    assert said["sequence"] == [77, 1]
+    assert parts.pruned.wait(2)
+
+
+def test_speaks_when_asked_and_in_sequence(parts: Parts) -> None:
+    wait_for(lambda: parts.agent.said, 2, "the first heartbeat")
+    parts.heart.speak()
+    wait_for(lambda: len(parts.agent.said) == 2, 2, "the second")
+    assert parts.agent.said[1]["sequence"] == [77, 2]
+
+
+def test_speaks_when_the_status_changes(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait_for(lambda: parts.agent.said, 2, "the first heartbeat")
+    parts.server.status = "CRASHED"
+    wait_for(lambda: len(parts.agent.said) > 1, 5, "the change")
+    assert parts.agent.said[1]["service_status"] == "CRASHED"
+
+
+def test_speaks_every_so_often() -> None:
+    parts = Parts(interval=0.1)
+    wait_for(lambda: len(parts.agent.said) >= 4, 5, "four heartbeats")
+    parts.heart.stop()
+
+
+def test_signs_of_life_go_on_whatever_breaks(parts: Parts) -> None:
+    parts.server.status = "broken"
+    parts.heart.speak()
+    count = parts.agent.beats
+    wait_for(lambda: parts.agent.beats > count + 2, 5, "signs of life")
+    parts.server.status, parts.usage_error = "HEALTHY", OSError("gone")
+    parts.heart.speak()
+    wait_for(lambda: parts.agent.said and parts.agent.said[-1]["volume_used"] is None, 5, "a heartbeat")

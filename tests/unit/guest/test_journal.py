@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's journal: what it says to each request that may come."""
+
+import pathlib
+import sqlite3
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from dbflow.messaging.wire import RequestId
+from guest.journal import Journal, Verdict
+
+ANSWER = {"state": "SUCCESS", "data": {"result": [1, None, "ü"]}}
+EXECUTE = RequestId("atom", "execute", 1)
+REVERT = RequestId("atom", "revert", 2)
+
+
+@pytest.fixture
+def path(tmp_path: pathlib.Path) -> pathlib.Path:
+    return tmp_path / "journal.sqlite"
+
+
+@pytest.fixture
+def journal(path: pathlib.Path) -> Iterator[Journal]:
+    made = Journal(path)
+    yield made
+    made.close()
+
+
+def again(path: pathlib.Path) -> Journal:
+    """The journal as the agent's next life finds it."""
+    return Journal(path)
+
+
+def test_a_new_request_is_run_once(journal: Journal) -> None:
+    assert journal.admit(EXECUTE, 5).verdict is Verdict.RUN
+    assert journal.admit(EXECUTE, 5).verdict is Verdict.RUNNING
+
+
+def test_an_answered_request_is_answered_again(journal: Journal, path: pathlib.Path) -> None:
+    journal.admit(EXECUTE, 5)
+    journal.answer(EXECUTE, ANSWER)
+    assert journal.admit(EXECUTE, 5).answer == ANSWER
+    assert again(path).admit(EXECUTE, 6).answer == ANSWER
+
+
+def test_a_request_of_an_earlier_life_is_resumed_once(journal: Journal, path: pathlib.Path) -> None:
+    journal.admit(EXECUTE, 5)
+    later = again(path)
+    assert later.admit(EXECUTE, 5).verdict is Verdict.RESUME
+    assert later.admit(EXECUTE, 5).verdict is Verdict.RUNNING
+
+
+def test_a_new_owner_asks_for_what_runs(journal: Journal) -> None:
+    journal.admit(EXECUTE, 5)
+    assert journal.admit(EXECUTE, 6).verdict is Verdict.RUNNING
+    assert journal.admit(EXECUTE, 5).verdict is Verdict.STALE
+
+
+@pytest.mark.parametrize(("epoch", "attempt"), [(4, 2), (4, 9), (5, 1), (0, 2)])
+def test_older_epochs_and_attempts_are_stale(journal: Journal, epoch: int, attempt: int) -> None:
+    journal.admit(REVERT, 5)
+    assert journal.admit(RequestId("atom", "execute", attempt), epoch).verdict is Verdict.STALE
+    assert journal.admit(REVERT, 5).verdict is Verdict.RUNNING
+
+
+def test_a_later_attempt_is_another_request(journal: Journal) -> None:
+    journal.admit(EXECUTE, 5)
+    journal.answer(EXECUTE, ANSWER)
+    assert journal.admit(REVERT, 5).verdict is Verdict.RUN
+    assert journal.admit(RequestId("atom", "execute", 3), 5).verdict is Verdict.RUN
+
+
+def test_atoms_do_not_know_each_other(journal: Journal) -> None:
+    journal.admit(RequestId("one", "execute", 4), 9)
+    assert journal.admit(RequestId("two", "execute", 1), 1).verdict is Verdict.RUN
+
+
+def test_overtaken(journal: Journal) -> None:
+    journal.admit(EXECUTE, 5)
+    assert not journal.overtaken(EXECUTE)
+    journal.admit(EXECUTE, 6)
+    assert not journal.overtaken(EXECUTE), "a new owner wants the same"
+    journal.admit(REVERT, 6)
+    assert journal.overtaken(EXECUTE)
+    assert not journal.overtaken(REVERT)
+
+
+def test_prune_keeps_the_newest_answer_of_each_atom(journal: Journal) -> None:
+    call = RequestId("call", "execute", 1)
+    waits = RequestId("waits", "execute", 1)
+    for request, epoch in ((EXECUTE, 5), (REVERT, 5), (call, 0), (waits, 0)):
+        journal.admit(request, epoch)
+    for request in (EXECUTE, REVERT, call):
+        journal.answer(request, ANSWER)
+    assert journal.prune() == 0, "all are new"
+    assert journal.prune(retention=-1) == 2
+    assert journal.admit(REVERT, 5).answer == ANSWER
+    assert journal.admit(EXECUTE, 5).verdict is Verdict.STALE
+    assert journal.admit(waits, 0).verdict is Verdict.RUNNING
+    assert journal.admit(call, 0).verdict is Verdict.RUN, "entirely forgotten: the agent refuses it by its age"
+
+
+def test_boots_grow_even_when_the_clock_went_back(
+    journal: Journal, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guest.journal.time.time", lambda: 1.0)
+    boots = [journal.boot, again(path).boot, again(path).boot]
+    assert boots == sorted(set(boots))
+
+
+def test_only_its_owner_reads_it_and_it_is_synchronous(journal: Journal, path: pathlib.Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert journal._db.execute("pragma synchronous").fetchone() == (2,)
+    assert journal._db.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_a_failed_entry_leaves_no_trace(journal: Journal) -> None:
+    journal._db.execute("create trigger no before insert on requests begin select raise(abort, 'full'); end")
+    with pytest.raises(sqlite3.Error, match="full"):
+        journal.admit(EXECUTE, 5)
+    journal._db.execute("drop trigger no")
+    assert journal.admit(EXECUTE, 4).verdict is Verdict.RUN
