@@ -8,12 +8,22 @@ calls only; they must not reach argv, the environment, logs, or files readable b
 
 import abc
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 Progress = Callable[[float], None]
 """Told a fraction from 0 to 1."""
+
+
+CLOUD_MARK = "DBFLOW_"
+
+
+def cloud_marks() -> dict[str, str]:
+    """The part of the agent's environment that every process it starts must keep: the local cloud finds by it what
+    belongs to a server, whoever adopts it. Nor may a process that outlives the agent inherit its descriptors."""
+    return {name: value for name, value in os.environ.items() if name.startswith(CLOUD_MARK)}
 
 
 class DatastoreError(Exception):

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import Any
 
-from guest.datastores.base import DatastoreError
+from guest.datastores.base import DatastoreError, cloud_marks
 from guest.datastores.mariadb.layout import Owner
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
@@ -23,10 +23,10 @@ def find(name: str) -> str:
 
 
 def as_user(owner: Owner) -> dict[str, Any]:
-    """Arguments of Popen: nothing of the agent's environment, files that others may not read, and the server's
+    """Arguments of Popen: nothing of the agent's environment but the cloud's marks, files that others may not read, and the server's
     user when the agent is root."""
     arguments: dict[str, Any] = {
-        "env": {"PATH": SEARCH_PATH, "LC_ALL": "C"},
+        "env": {"PATH": SEARCH_PATH, "LC_ALL": "C", **cloud_marks()},
         "stdin": subprocess.DEVNULL,
         "umask": 0o027,
     }
