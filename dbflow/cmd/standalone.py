@@ -79,12 +79,12 @@ class _Standalone:
             signal.signal(number, lambda *_: self._stop.set())
         migrate.upgrade(self._state.database_url)
         ensure_datastore(self._parts.database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
+        self._prepare_images()
         server = self._listen()
         self._broker.start()
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
             self._conduct(self._health if index == 0 else None)
-        threading.Thread(target=self._prepare_images, daemon=True).start()
         threading.Thread(target=server.run, daemon=True).start()
         print(f"ready: http://{self._options.bind}:{self._options.port}", flush=True)
         self._stop.wait()
@@ -104,7 +104,8 @@ class _Standalone:
         self._conductors.append((service, thread))
 
     def _prepare_images(self) -> None:
-        """Data directories to copy from: without one an instance is made all the same, only slower."""
+        """Data directories to copy from, made on the first start: later creates are quicker for it. Without one an
+        instance is made all the same."""
         if isinstance(self._parts.cloud, LocalCloud):
             try:
                 self._parts.cloud.prepare()

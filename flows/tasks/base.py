@@ -9,11 +9,16 @@ from typing import Any, ClassVar, Protocol
 
 import tenacity
 from oslo_config import cfg
+from sqlalchemy import exc as sa_errors
 from taskflow import task
 
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence
+
+_DATABASE_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError)
+_DATABASE_PATIENCE = 600.0
+"""Seconds"""
 
 
 class GuestChannels(Protocol):
@@ -79,16 +84,22 @@ class LocalTask(task.Task):
 
 
 def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., Any]:
-    """Try again, with growing pauses, while ``on`` is raised."""
+    """Try again, with growing pauses, while ``on`` is raised, or while our own database is away (or wants a
+    transaction again, after a deadlock): its absence is no reason to undo a user's operation."""
 
     @functools.wraps(call)
     def trying(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(on),
-            stop=tenacity.stop_after_attempt(self.tries),
-            wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
-            reraise=True,
-        )
-        return retrying(call, self, *args, **kwargs)
+        cloud = _retrying(on, tenacity.stop_after_attempt(self.tries))
+        database = _retrying(_DATABASE_AWAY, tenacity.stop_after_delay(_DATABASE_PATIENCE))
+        return cloud(database, call, self, *args, **kwargs)
 
     return trying
+
+
+def _retrying(on: type[Exception] | tuple[type[Exception], ...], stop: Any) -> tenacity.Retrying:
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(on),
+        stop=stop,
+        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
+        reraise=True,
+    )
