@@ -40,6 +40,8 @@ class Client:
             charset="utf8mb4",
             sql_mode=SQL_MODE,
             autocommit=True,
+            # A Unix socket needs no TLS, and reading the system's certificates takes longer than all the rest.
+            ssl_disabled=True,
             connect_timeout=max(1, int(timeout)),
             read_timeout=timeout,
             write_timeout=timeout,
