@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from guest.datastores.base import Machine, Settings
 from guest.datastores.mariadb import config, programs
@@ -72,9 +74,13 @@ def _wait(layout: Layout, server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            with pymysql.connect(unix_socket=str(layout.socket), user="root") as session, session.cursor() as cursor:
+            with _connect(layout) as session, session.cursor() as cursor:
                 cursor.execute("SELECT 1")
             return
         except pymysql.Error:
             time.sleep(POLL)
     raise RuntimeError(f"mariadbd does not start: {layout.log.read_text(errors='replace')[-500:]}")
+
+
+def _connect(layout: Layout) -> "Connection[Cursor]":
+    return pymysql.connect(unix_socket=str(layout.socket), user="root", ssl_disabled=True)
