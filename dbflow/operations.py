@@ -68,8 +68,8 @@ class Catalog(Protocol):
     def kind(self, name: str) -> Kind:
         """KeyError when there is none."""
 
-    def graph(self, name: str, version: int, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The flow as plain data: see :mod:`flows.registry`."""
+    def graph(self, name: str, version: int, arguments: dict[str, Any] | None) -> dict[str, Any]:
+        """The flow as plain data: see :mod:`flows.graph`. Without arguments: with every step it can have."""
 
 
 @functools.cache

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dbflow-status upgrade check: is this deployment ready for this release's services?"""
+
+import sys
+
+import sqlalchemy as sa
+from oslo_config import cfg
+from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
+from oslo_upgradecheck.upgradecheck import main as run
+
+from dbflow import conf
+from dbflow.crypto import BadSeal, Keyring
+from dbflow.db import migrate
+from dbflow.db.models import Operation
+from dbflow.db.session import Database
+from dbflow.operations import ENDED, State, catalog
+
+
+class Checks(UpgradeCommands):
+    """Each check answers SUCCESS, WARNING or FAILURE with what to do about it."""
+
+    def __init__(self, options: cfg.ConfigOpts) -> None:
+        self._conf = options
+
+    def schema(self) -> Result:
+        """The tables are those of this release."""
+        try:
+            found = migrate.current(self._conf.database.connection)
+        except sa.exc.DBAPIError as error:
+            return Result(Code.FAILURE, f"The database can't be read: {error.orig}")
+        if found != migrate.head():
+            return Result(Code.FAILURE, f"Version {found}, needed {migrate.head()}: run `dbflow-manage db sync`.")
+        return Result(Code.SUCCESS)
+
+    def keys(self) -> Result:
+        """The key file can be read by its owner only, and unseals what is running."""
+        try:
+            keyring = Keyring.from_file(self._conf.security.key_file)
+        except (OSError, ValueError) as error:
+            return Result(Code.FAILURE, f"{error}. A new one: `dbflow-manage key generate`.")
+        try:
+            sealed = [operation.arguments for operation in self._running()]
+        except sa.exc.DBAPIError:
+            return Result(Code.WARNING, "The keys could be read, but not tried: see the schema check.")
+        try:
+            for text in sealed:
+                keyring.unseal(text)
+        except BadSeal:
+            return Result(Code.FAILURE, "Running operations are sealed with a key that is not in the file.")
+        return Result(Code.SUCCESS)
+
+    def operations(self) -> Result:
+        """Every operation that has not ended is of a kind and version that this release can go on with."""
+        try:
+            wanted = {(operation.kind, operation.version) for operation in self._running()}
+        except sa.exc.DBAPIError:
+            return Result(Code.WARNING, "The operations can't be read: see the schema check.")
+        unknown = sorted(f"{kind} version {version}" for kind, version in wanted if not _known(kind, version))
+        if unknown:
+            return Result(
+                Code.FAILURE, f"Unknown here: {', '.join(unknown)}. Let the old conductors end these operations first."
+            )
+        return Result(Code.SUCCESS)
+
+    def _running(self) -> list[Operation]:
+        """Parked (FAILED) ones too: they can be retried."""
+        database = Database.from_conf(self._conf)
+        try:
+            with database.read() as session:
+                query = sa.select(Operation).where(Operation.state.not_in(ENDED - {State.FAILED}))
+                return list(session.scalars(query))
+        finally:
+            database.close()
+
+    _upgrade_checks = (("Schema", schema), ("Keys", keys), ("Operations", operations))
+
+
+def _known(kind: str, version: int) -> bool:
+    try:
+        catalog().graph(kind, version, None)
+    except LookupError:
+        return False
+    return True
+
+
+def main() -> int:
+    """0 when all is well, 1 with warnings, 2 with failures, 255 when it could not be found out."""
+    options = conf.register(cfg.ConfigOpts())
+    return int(run(options, "dbflow", Checks(options), argv=sys.argv[1:]))
