@@ -23,8 +23,8 @@ def find(name: str) -> str:
 
 
 def as_user(owner: Owner) -> dict[str, Any]:
-    """Arguments of Popen: nothing of the agent's environment but the cloud's marks, files that others may not read, and the server's
-    user when the agent is root."""
+    """Arguments of Popen: of the agent's environment only the cloud's marks, files that others may not read, and the
+    server's user when the agent is root."""
     arguments: dict[str, Any] = {
         "env": {"PATH": SEARCH_PATH, "LC_ALL": "C", **cloud_marks()},
         "stdin": subprocess.DEVNULL,
