@@ -7,6 +7,7 @@ import logging
 import re
 import traceback
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, g, request
@@ -54,7 +55,7 @@ def answer(error: Exception) -> Any:
     if isinstance(error, ProjectMismatch):
         return Response(str(error), 403, mimetype="text/html")
     if isinstance(error, ServiceError):
-        return told(error.code, str(error), error.headers)
+        return told(error.code, str(error), error.headers, error.more)
     if isinstance(error, HTTPException):
         return _of_werkzeug(error)
     if isinstance(error, OperationalError | InterfaceError | TimeoutError):
@@ -77,10 +78,18 @@ def _unexpected(error: Exception) -> Response:
     return told(500, f"The server has either erred or is incapable of performing the requested operation. {reference}")
 
 
-def told(code: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    """The error body of the wire that the request came on."""
+def told(
+    code: int, message: str, headers: dict[str, str] | None = None, more: Mapping[str, Any] | None = None
+) -> Response:
+    """The error body of the wire that the request came on; ``more`` are members beside code and message."""
     if _OURS.match(request.path):
-        problem = {"type": "about:blank", "title": http.HTTPStatus(code).phrase, "status": code, "detail": message}
+        problem = {
+            "type": "about:blank",
+            "title": http.HTTPStatus(code).phrase,
+            "status": code,
+            "detail": message,
+            **(more or {}),
+        }
         return Response(json.dumps(problem), code, headers, mimetype="application/problem+json")
-    fault: dict[str, Any] = {"code": code, "message": message}
+    fault: dict[str, Any] = {"code": code, "message": message, **(more or {})}
     return Response(json.dumps({_FAULTS.get(code, "instanceFault"): fault}), code, headers, mimetype="application/json")

@@ -18,12 +18,12 @@ LOG = logging.getLogger(__name__)
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "post", "PUT": "put", "PATCH": "put", "DELETE": "delete"}
 
 
-class RateLimited(OverLimit):
-    """Try again after ``retry_after`` seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("This request was rate-limited.", {"Retry-After": str(retry_after)})
-        self.retry_after = retry_after
+def _refusal(limit: RateLimitItemPerMinute, retry_after: int) -> OverLimit:
+    return OverLimit(
+        "This request was rate-limited.",
+        {"Retry-After": str(retry_after)},
+        {"details": f"Only {limit.amount} requests can be made every minute.", "retryAfter": retry_after},
+    )
 
 
 class RateLimits:
@@ -39,7 +39,7 @@ class RateLimits:
         self._unknown = RateLimitItemPerMinute(group.unauthenticated_rate)
 
     def user(self, user_id: str, method: str, mgmt: bool) -> None:
-        """Count a user's request; RateLimited when it is one too many."""
+        """Count a user's request; OverLimit when it is one too many."""
         verb = _VERBS.get(method)
         if verb is None:
             return
@@ -59,7 +59,7 @@ class RateLimits:
         except Exception as error:  # the storage's own client's errors: rather serve than refuse everyone
             LOG.warning("rate limits can't be counted: %s", type(error).__name__)
             return
-        raise RateLimited(max(1, round(reset - time.time())))
+        raise _refusal(limit, max(1, round(reset - time.time())))
 
     def show(self, user_id: str) -> list[dict[str, Any]]:
         """What a user has left, as GET /limits tells it."""

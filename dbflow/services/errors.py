@@ -2,6 +2,7 @@
 """Why a request is refused, in words for its user. The API turns each into its wire's body."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class ServiceError(Exception):
@@ -9,9 +10,13 @@ class ServiceError(Exception):
 
     code = 400
 
-    def __init__(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, headers: Mapping[str, str] | None = None, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """``more``: members of the error's body beside its code and message."""
         super().__init__(message)
         self.headers = dict(headers or {})
+        self.more = dict(more or {})
 
 
 class BadRequest(ServiceError):

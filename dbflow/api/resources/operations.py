@@ -26,7 +26,11 @@ ns = namespace("operations", "Long-running operations", "/operations")
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _FILTERS = {name: {"type": "string"} for name in operations.FILTERS}
-_DRAW: dict[str, Callable[..., str]] = {"dot": drawing.to_dot, "svg": drawing.to_svg, "text": drawing.to_text}
+_DRAW: dict[str, Callable[..., str]] = {
+    "dot": drawing.to_dot,
+    "svg": lambda graph, states: drawing.to_svg(drawing.layout(graph), states, embed_style=True),
+    "text": drawing.to_text,
+}
 _FORMATS = {"dot": "text/vnd.graphviz", "svg": "image/svg+xml", "text": "text/plain"}
 
 

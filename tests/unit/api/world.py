@@ -2,6 +2,7 @@
 """The API on a real SQLite file, with a cloud, guests and a board made of lists."""
 
 import pathlib
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,10 @@ TOKENS = {
     "other": {"user_id": "u4", "project_id": "p2", "roles": ["member"]},
     "admin": {"user_id": "u5", "project_id": "padmin", "roles": ["admin"]},
 }
+
+
+OWNER = {"X-Auth-Token": "owner"}
+BODY = {"instance": {"name": "db1", "flavorRef": "1", "volume": {"size": 1}}}
 
 
 class FakeFlavors(Flavors):
@@ -220,3 +225,37 @@ class World:
         """Rows in a table."""
         with self.database.read() as session:
             return session.scalar(sa.select(sa.func.count()).select_from(model)) or 0
+
+
+def race(world: World) -> list[int]:
+    """Status codes of eight creates at once where three places are left."""
+    world.conf.set_override("max_instances_per_tenant", 3, "quota")
+    start, codes = threading.Barrier(8), []
+
+    def create() -> None:
+        start.wait()
+        codes.append(world.app.test_client().post("/v1.0/p1/instances", json=BODY, headers=OWNER).status_code)
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sorted(codes)
+
+
+def same_key(world: World) -> list[int]:
+    """Status codes of eight creates at once with one Idempotency-Key."""
+    start, codes = threading.Barrier(8), []
+
+    def create() -> None:
+        start.wait()
+        headers = OWNER | {"Idempotency-Key": "one"}
+        codes.append(world.app.test_client().post("/v1.0/p1/instances", json=BODY, headers=headers).status_code)
+
+    threads = [threading.Thread(target=create) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return codes
