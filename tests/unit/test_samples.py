@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in etc/ fits the code."""
+
+import configparser
+import logging.config
+import pathlib
+import runpy
+import shlex
+
+import pytest
+from gunicorn.config import Config
+from oslo_config import generator as config_generator
+from oslo_policy import generator as policy_generator
+
+ETC = pathlib.Path(__file__).parents[2] / "etc"
+STALE = "is not what the code says: run tools/samples.sh and commit"
+
+
+def test_dbflow_conf_sample_is_up_to_date(tmp_path: pathlib.Path) -> None:
+    made = tmp_path / "dbflow.conf.sample"
+    config_generator.main(["--config-file", str(ETC / "oslo-config-generator.conf"), "--output-file", str(made)])
+    assert made.read_text() == (ETC / "dbflow/dbflow.conf.sample").read_text(), f"dbflow.conf.sample {STALE}"
+
+
+def test_policy_sample_is_up_to_date(tmp_path: pathlib.Path) -> None:
+    made = tmp_path / "policy.yaml.sample"
+    policy_generator.generate_sample(
+        ["--config-file", str(ETC / "oslo-policy-generator.conf"), "--output-file", str(made)]
+    )
+    assert made.read_text() == (ETC / "dbflow/policy.yaml.sample").read_text(), f"policy.yaml.sample {STALE}"
+
+
+def test_logging_sample_can_be_loaded() -> None:
+    parsed = configparser.RawConfigParser()
+    parsed.read(ETC / "dbflow/logging.conf.sample")
+    names = [name.strip() for name in parsed["loggers"]["keys"].split(",")]
+    assert {f"logger_{name}" for name in names} <= set(parsed.sections())
+    for name in names:
+        logger = parsed[f"logger_{name}"]
+        assert logger["level"] in logging.getLevelNamesMapping()
+        assert name in (logger.get("qualname"), "root")
+
+
+def test_gunicorn_knows_its_settings() -> None:
+    known = Config().settings
+    settings = {k: v for k, v in runpy.run_path(str(ETC / "gunicorn.conf.py")).items() if not k.startswith("_")}
+    assert settings
+    assert set(settings) <= set(known)
+
+
+@pytest.mark.parametrize("unit", sorted(ETC.glob("systemd/*.service")), ids=lambda unit: unit.stem)
+def test_units_start_commands_that_exist(unit: pathlib.Path) -> None:
+    parsed = configparser.RawConfigParser(strict=False)
+    parsed.optionxform = str
+    parsed.read(unit)
+    command = pathlib.Path(shlex.split(parsed["Service"]["ExecStart"])[0]).name
+    setup = configparser.RawConfigParser()
+    setup.read(ETC.parent / "setup.cfg")
+    scripts = setup["options.entry_points"]["console_scripts"].split()
+    assert command == unit.stem
+    assert command in scripts
