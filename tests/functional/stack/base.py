@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both sets of parts have in common."""
+
+import abc
+import contextlib
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+
+import psutil
+
+from dbflow.cloud.local.processes import Processes
+from dbflow.db.session import Database
+from tests.functional.stack.client import PATIENCE, Client
+from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database
+from tests.functional.stack.process import Service
+from tests.waiting import wait_for
+
+Settings = Mapping[str, Mapping[str, object]]
+
+# Nothing but what would stand in the way of many tests in a row.
+SETTINGS: Settings = {
+    "api": {
+        f"{name}_rate": 1_000_000 for name in ("http_get", "http_post", "http_put", "http_delete", "unauthenticated")
+    },
+    "quota": {"max_instances_per_tenant": 100, "max_volumes_per_tenant": 1000},
+    "messaging": {"heartbeat_interval": 1.0},
+    # Long enough for every lock that is held by one of us, short enough for a test that holds one.
+    "local_cloud": {"lock_timeout": 3.0},
+}
+
+
+class Stack(abc.ABC):
+    """A whole dbflow in processes of its own. A context manager: it leaves nothing behind."""
+
+    kind: str
+
+    def __init__(self, images: pathlib.Path, settings: Settings | None = None) -> None:
+        """``images``: prepared data directories, shared by all stacks. ``settings``: group -> option -> value."""
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="dbflow-stack-"))
+        self.directory.chmod(0o711)
+        self._settings = {group: dict(SETTINGS.get(group, {})) for group in {*SETTINGS, *(settings or {})}}
+        for group, options in (settings or {}).items():
+            self._settings[group] |= options
+        self._settings.setdefault("local_cloud", {})["image_dir"] = str(images)
+
+    @property
+    @abc.abstractmethod
+    def cloud(self) -> pathlib.Path:
+        """State directory of the local cloud."""
+
+    @property
+    @abc.abstractmethod
+    def services(self) -> list[Service]:
+        """Our processes."""
+
+    @abc.abstractmethod
+    def client(self) -> Client:
+        """An ordinary user."""
+
+    @abc.abstractmethod
+    def admin(self) -> Client:
+        """The administrator, in another project."""
+
+    @abc.abstractmethod
+    def database(self) -> Database:
+        """dbflow's own state; close it."""
+
+    @abc.abstractmethod
+    def start(self) -> None:
+        """Start what does not run; returns when the API serves."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Stop everything of the control plane."""
+
+    def parts_inventory(self) -> Inventory:
+        """What only this set of parts has."""
+        return {}
+
+    def inventory(self) -> Inventory:
+        """Everything there is of instances, in every place."""
+        with contextlib.closing(self.database()) as database:
+            rows = of_database(database)
+        return of_cloud(self.cloud) | rows | self.parts_inventory()
+
+    @contextlib.contextmanager
+    def nothing_left(self) -> Iterator[None]:
+        """The block leaves nothing behind."""
+        before = self.inventory()
+        yield
+        self.wait_inventory(before)
+
+    @contextlib.contextmanager
+    def nothing_left_but_rows(self) -> Iterator[None]:
+        """The block may leave instances in SQL, but nothing that they are made of."""
+        before = self.inventory() | {"instances": []}
+        yield
+        self.wait_inventory(before, {"instances": []})
+
+    def wait_inventory(self, wanted: Inventory, but: Inventory | None = None) -> None:
+        """Until the inventory is that one again; places of ``but`` count as that."""
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: self.inventory() | (but or {}) == wanted, PATIENCE / 4, "the inventory")
+        assert difference(wanted, self.inventory() | (but or {})) == {}, "left behind (or lost)"
+
+    def agent(self, instance_id: str) -> psutil.Process | None:
+        """The guest agent's process of an instance."""
+        return self._process(instance_id, lambda process: "guest.main" in process.cmdline())
+
+    def database_server(self, instance_id: str) -> psutil.Process | None:
+        """The database server's process of an instance."""
+        return self._process(instance_id, lambda process: process.name() == "mariadbd")
+
+    def _process(self, instance_id: str, fits: Callable[[psutil.Process], bool]) -> psutil.Process | None:
+        found = (one.process for one in Processes(str(self.cloud)).of(instance_id))
+        return next((process for process in found if fits(process)), None)
+
+    def tell(self) -> str:
+        """The last words of every service, for a test that failed."""
+        return "\n".join(f"== {one.name}\n" + "\n".join(one.text().splitlines()[-40:]) for one in self.services)
+
+    def write_settings(self, path: pathlib.Path, more: Settings | None = None) -> pathlib.Path:
+        """A configuration file."""
+        lines = []
+        for group in {**self._settings, **(more or {})}:
+            lines.append(f"[{group}]")
+            options = {**self._settings.get(group, {}), **(more or {}).get(group, {})}
+            lines += [f"{name} = {str(value).replace('$', '$$')}" for name, value in options.items()]
+        path.touch(mode=0o600)
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def __enter__(self) -> "Stack":
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        for one in Processes(str(self.cloud)).all():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.process.kill()
+        wait_for(lambda: not list(Processes(str(self.cloud)).all()), 30, "the end of the instances")
+        shutil.rmtree(self.directory, ignore_errors=True)

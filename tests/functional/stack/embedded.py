@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dbflow-standalone: everything in one process."""
+
+import json
+import pathlib
+
+from dbflow.db.session import Database
+from tests.functional.stack.base import Settings, Stack
+from tests.functional.stack.client import Client
+from tests.functional.stack.process import Service
+from tests.servers import ports
+
+
+class EmbeddedStack(Stack):
+    """Started again on the same directory it is the same dbflow."""
+
+    kind = "embedded"
+
+    def __init__(self, images: pathlib.Path, settings: Settings | None = None) -> None:
+        super().__init__(images, settings)
+        self.state = self.directory / "s"
+        (port,) = ports.free_ports(1)
+        more = self.write_settings(self.directory / "more.conf")
+        arguments = ["dbflow-standalone", "--state-dir", self.state, "--port", port, "--config-file", more]
+        self.process = Service("standalone", [str(part) for part in arguments], self.directory, self._ready)
+        self._ready_before = 0
+
+    @property
+    def cloud(self) -> pathlib.Path:
+        return (self.state / "cloud").resolve()
+
+    @property
+    def services(self) -> list[Service]:
+        return [self.process]
+
+    def client(self) -> Client:
+        return self._client("dbflow")
+
+    def admin(self) -> Client:
+        return self._client("dbflow-admin")
+
+    def _client(self, cloud: str) -> Client:
+        auth = json.loads((self.state / "clouds.yaml").read_text())["clouds"][cloud]["auth"]
+        return Client(auth["endpoint"], auth["token"])
+
+    def database(self) -> Database:
+        return Database(f"sqlite:///{self.state}/dbflow.sqlite")
+
+    def start(self) -> None:
+        if not self.process.alive:
+            self._ready_before = self.process.text().count("ready: ")
+            self.process.start()
+
+    def _ready(self, process: Service) -> bool:
+        return process.text().count("ready: ") > self._ready_before
+
+    def close(self) -> None:
+        if self.process.alive:
+            self.process.stop()
+
+    def tell(self) -> str:
+        log = self.state / "dbflow.log"
+        return super().tell() + ("\n".join(log.read_text().splitlines()[-60:]) if log.exists() else "")

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pytest's view of the stacks: one of each kind a test process, with images that all of them share."""
+
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from oslo_config import cfg
+
+from dbflow import conf
+from dbflow.cloud.local import LocalCloud
+from tests.functional.stack import EmbeddedStack, RealStack, Stack
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[pathlib.Path]:
+    """A directory with every image that can be built here."""
+    base = pathlib.Path(tempfile.mkdtemp(prefix="dbflow-images-"))
+    base.chmod(0o711)
+    made = conf.register(cfg.ConfigOpts())
+    made([], project="dbflow", default_config_files=[])
+    made.set_override("state_dir", str(base / "cloud"), group="local_cloud")
+    made.set_override("image_dir", str(base / "images"), group="local_cloud")
+    assert LocalCloud(made).prepare() == ["mariadb"]
+    yield base / "images"
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def embedded_stack(images: pathlib.Path) -> Iterator[Stack]:
+    with EmbeddedStack(images) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def real_stack(images: pathlib.Path) -> Iterator[Stack]:
+    with RealStack(images) as stack:
+        yield stack
+
+
+@pytest.fixture(params=["embedded", "real"])
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The test runs on both sets of parts; a failure shows what the services said."""
+    made: Stack = request.getfixturevalue(f"{request.param}_stack")
+    yield made
+    report = getattr(request.node, "report", None)
+    if report is not None and report.failed:
+        print(made.tell())

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services on ZooKeeper, RabbitMQ and MariaDB, with several API workers and two conductors."""
+
+import contextlib
+import pathlib
+import secrets
+
+import requests
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from dbflow.api.auth import TokenFileAuth
+from dbflow.cmd.standalone import _mariadb_version
+from dbflow.crypto import Keyring
+from dbflow.db import migrate
+from dbflow.db.models import Conductor
+from dbflow.db.session import Database
+from dbflow.services.seed import ensure_datastore
+from tests.functional.stack.base import Settings, Stack
+from tests.functional.stack.client import Client
+from tests.functional.stack.inventory import Inventory
+from tests.functional.stack.process import Service
+from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper, ports
+
+SESSION_TIMEOUT = 3.0
+"""Seconds; a conductor that is gone is noticed after this time."""
+CONDUCTORS = 2
+
+
+class RealStack(Stack):
+    """Servers of its own, so that a test may stop them."""
+
+    kind = "real"
+
+    def __init__(self, images: pathlib.Path, settings: Settings | None = None) -> None:
+        super().__init__(images, settings)
+        self.directory.chmod(0o755)
+        self.zookeeper = ZooKeeper(self.directory)
+        self.rabbitmq = RabbitMQ(self.directory)
+        self.mariadb = MariaDBServer(self.directory)
+        (self._port,) = ports.free_ports(1)
+        self._tokens = {name: secrets.token_urlsafe(32) for name in ("demo", "admin")}
+        self.conf = self.directory / "dbflow.conf"
+        self.api = Service("api", ["dbflow-api", "--config-file", str(self.conf)], self.directory, self._serves)
+        self.conductors = [
+            Service(
+                f"conductor-{number}",
+                ["dbflow-conductor", "--config-file", str(self.conf)],
+                self.directory,
+                self._conducts,
+            )
+            for number in range(CONDUCTORS)
+        ]
+
+    @property
+    def cloud(self) -> pathlib.Path:
+        return self.directory / "cloud"
+
+    @property
+    def services(self) -> list[Service]:
+        return [self.api, *self.conductors]
+
+    def client(self) -> Client:
+        return self._client("demo")
+
+    def admin(self) -> Client:
+        return self._client("admin")
+
+    def _client(self, project: str) -> Client:
+        return Client(f"http://127.0.0.1:{self._port}/v1.0/{project}", self._tokens[project])
+
+    def database(self) -> Database:
+        return Database(self._url)
+
+    def start(self) -> None:
+        for server in (self.zookeeper, self.rabbitmq, self.mariadb):
+            server.start()
+        if not self.conf.exists():
+            self._install()
+        waiting = [service for service in self.services if not service.alive]
+        for service in waiting:
+            service.begin()
+        for service in waiting:
+            service.wait_ready()
+
+    def _install(self) -> None:
+        """What an operator does once."""
+        self._url = self.mariadb.create_database("dbflow")
+        migrate.upgrade(self._url)
+        with contextlib.closing(self.database()) as database:
+            ensure_datastore(database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
+        keys, tokens = self.directory / "keys", self.directory / "tokens.json"
+        Keyring.create_file(keys)
+        roles = {"demo": ["member", "reader"], "admin": ["admin", "member", "reader"]}
+        TokenFileAuth.write(
+            tokens,
+            {
+                self._tokens[name]: {
+                    "user": name,
+                    "user_id": name,
+                    "project_id": name,
+                    "project_name": name,
+                    "roles": roles[name],
+                }
+                for name in roles
+            },
+        )
+        more: Settings = {
+            "database": {"connection": self._url},
+            "security": {"key_file": keys},
+            "coordination": {"hosts": self.zookeeper.hosts, "session_timeout": SESSION_TIMEOUT},
+            "messaging": {"url": self.rabbitmq.url()},
+            "local_cloud": {"state_dir": self.cloud},
+            "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},
+        }
+        self.write_settings(self.conf, more)
+
+    def _serves(self, _: Service) -> bool:
+        try:
+            return requests.get(f"http://127.0.0.1:{self._port}/", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def _conducts(self, service: Service) -> bool:
+        with contextlib.closing(self.database()) as database, database.read() as session:
+            return any(row.pid == service.pid for row in session.query(Conductor))
+
+    def running_in(self, operation: dict[str, object]) -> Service:
+        """The conductor process that runs an operation, as the administrator sees it."""
+        pid = str(operation["conductor"]).split(":")[1]
+        return next(one for one in self.conductors if str(one.pid) == pid)
+
+    def close(self) -> None:
+        for service in self.services:
+            if service.alive:
+                service.stop()
+        self.zookeeper.stop()
+        self.rabbitmq.kill()
+        self.mariadb.stop()
+
+    def parts_inventory(self) -> Inventory:
+        return {"jobs": self._jobs(), "queues": self._queues()}
+
+    def _jobs(self) -> list[str]:
+        client = KazooClient(self.zookeeper.hosts)
+        client.start()
+        try:
+            return sorted(client.get_children("/dbflow/board/jobs"))
+        except NoNodeError:
+            return []
+        finally:
+            client.stop()
+            client.close()
+
+    def _queues(self) -> list[str]:
+        """Of guests; those of our own processes come and go with them."""
+        queues = self.rabbitmq.api("GET", "queues")
+        return sorted(queue["name"] for queue in queues if ".guest." in queue["name"])

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that people interfere with, and creates that fail: nothing is left, and one is told why."""
+
+import contextlib
+import fcntl
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent import futures
+
+import pytest
+
+from tests.functional.stack import EmbeddedStack, RealStack, Stack, mysql, new_password
+from tests.functional.stack.client import PATIENCE
+from tests.waiting import wait_for
+
+INSTALL = "install-datastore"
+
+
+def test_delete_while_it_is_built(stack: Stack) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id, create = client.create("unwanted")
+        client.wait_step(create, INSTALL)
+        assert client.show(instance_id)["status"] == "BUILD"
+        delete = client.delete(instance_id)
+        client.wait_operation(create, "REVERTED")
+        client.wait_operation(delete)
+        client.ask("GET", f"/instances/{instance_id}", status=404)
+
+
+def test_delete_at_once(stack: Stack) -> None:
+    """The create may not even have begun."""
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id, _ = client.create("never")
+        first = client.delete(instance_id)
+        assert client.delete(instance_id) == first
+        client.wait_operation(first)
+        client.ask("GET", f"/instances/{instance_id}", status=404)
+
+
+def test_cancel(stack: Stack) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        with stack.nothing_left_but_rows():
+            instance_id, create = client.create("cancelled")
+            client.wait_step(create, INSTALL)
+            client.do(create, "cancel")
+            ended = client.wait_operation(create, "REVERTED")
+            assert {step["state"] for step in ended["steps"]} <= {"REVERTED", "PENDING"}
+        shown = client.show(instance_id)
+        assert shown["status"] == "ERROR"
+        assert "cancelled" in shown["fault"]["message"]
+        client.deleted(instance_id)
+
+
+def test_suspend_and_resume(stack: Stack) -> None:
+    client, password = stack.client(), new_password()
+    with stack.nothing_left():
+        instance_id, create = client.create("paused", users=[{"name": "u", "password": password}])
+        client.wait_step(create, INSTALL)
+        client.do(create, "suspend")
+        client.wait_operation(create, "SUSPENDED")
+        assert client.show(instance_id)["status"] == "BUILD"
+        assert client.raw("POST", f"/operations/{create}/suspend").status_code == 409
+        client.do(create, "resume")
+        ended = client.wait_operation(create)
+        assert {step["state"] for step in ended["steps"]} == {"SUCCESS"}
+        mysql(client.show(instance_id), "u", password).close()
+        client.deleted(instance_id)
+
+
+def test_delete_of_a_suspended_create(stack: Stack) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id, create = client.create("paused")
+        client.wait_step(create, "create-server")
+        client.do(create, "suspend")
+        client.wait_operation(create, "SUSPENDED")
+        client.wait_operation(client.delete(instance_id))
+        assert client.operation(create)["state"] == "REVERTED"
+
+
+def test_a_server_that_does_not_start(stack: Stack) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        with stack.nothing_left_but_rows(), _port_taken(stack):
+            instance_id, create = client.create("doomed")
+            client.wait_operation(create, "REVERTED")
+        shown = client.show(instance_id)
+        assert shown["status"] == "ERROR"
+        message = shown["fault"]["message"]
+        assert "Address already in use" in message
+        assert "Traceback" not in json.dumps(shown)
+        assert "ip" not in shown
+        client.deleted(instance_id)
+
+
+def test_retry_of_what_could_not_be_undone(patient_stack: Stack) -> None:
+    """Somebody holds the instance's lock when the create is undone; it is parked, and goes on once retried."""
+    stack, client = patient_stack, patient_stack.client()
+    with stack.nothing_left():
+        with stack.nothing_left_but_rows():
+            with _port_taken(stack):
+                instance_id, create = client.create("stuck")
+                client.wait_step(create, "create-server", "SUCCESS")
+                with _locked(stack, instance_id):
+                    parked = client.wait_operation(create, "FAILED")
+            assert "Could not be undone" in parked["error"]["message"]
+            assert client.show(instance_id)["status"] == "ERROR"
+            client.do(create, "retry")
+            client.wait_operation(create, "REVERTED")
+        client.deleted(instance_id)
+
+
+def test_delete_of_what_could_not_be_undone(patient_stack: Stack) -> None:
+    stack, client = patient_stack, patient_stack.client()
+    with stack.nothing_left():
+        with _port_taken(stack):
+            instance_id, create = client.create("stuck")
+            client.wait_step(create, "create-server", "SUCCESS")
+            with _locked(stack, instance_id):
+                client.wait_operation(create, "FAILED")
+        client.deleted(instance_id)
+
+
+def test_two_creates_at_the_limit(stack: Stack) -> None:
+    client, admin = stack.client(), stack.admin()
+    admin.ask("PUT", f"/mgmt/quotas/{client.project}", {"quotas": {"instances": 1}})
+    try:
+        with stack.nothing_left():
+            body = {"instance": {"name": "race", "flavorRef": "1", "volume": {"size": 1}}}
+            start = threading.Barrier(4)
+
+            def post() -> tuple[int, str]:
+                start.wait()
+                answer = client.raw("POST", "/instances", body)
+                return answer.status_code, answer.text
+
+            with futures.ThreadPoolExecutor(4) as pool:
+                answers = [done.result() for done in [pool.submit(post) for _ in range(4)]]
+            assert sorted(status for status, _ in answers) == [200, 413, 413, 413]
+            (won,) = [json.loads(text)["instance"]["id"] for status, text in answers if status == 200]
+            client.deleted(won)
+    finally:
+        admin.ask("PUT", f"/mgmt/quotas/{client.project}", {"quotas": {"instances": 100}})
+
+
+@pytest.fixture(params=["embedded", "real"])
+def patient_stack(request: pytest.FixtureRequest) -> Stack:
+    """One whose cloud does not wait long for a lock (the session's stacks are set up so)."""
+    found: EmbeddedStack | RealStack = request.getfixturevalue(f"{request.param}_stack")
+    return found
+
+
+@contextlib.contextmanager
+def _port_taken(stack: Stack) -> Iterator[None]:
+    """Another program takes the port of each address that is given to an instance, before its server starts."""
+    addresses, stop, taken = stack.cloud / "addresses", threading.Event(), dict[str, socket.socket]()
+    before = {path.name for path in addresses.iterdir()}
+
+    def take() -> None:
+        while not stop.wait(0.002):
+            for path in addresses.iterdir():
+                if path.name not in before and path.name not in taken and path.name.count(".") == 3:
+                    taken[path.name] = socket.create_server((path.name, 3306))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for listener in taken.values():
+            listener.close()
+
+
+@contextlib.contextmanager
+def _locked(stack: Stack, instance_id: str) -> Iterator[None]:
+    """Hold the lock that the cloud works on an instance under."""
+    path = stack.cloud / "locks" / instance_id
+
+    def take() -> bool:
+        file = path.open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        held.append(file)
+        return True
+
+    held: list[object] = []
+    wait_for(take, PATIENCE, "the lock")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        for file in held:
+            file.close()  # type: ignore[attr-defined]
