@@ -52,12 +52,14 @@ class Images:
         with files.naming(f"Image of {manager}"), self._locks.hold(name, timeout=self._timeout):
             image = self._layout.images / manager
             work = self._layout.images / f".{manager}"
-            if not image.is_dir():
-                self._end_builders(name)
+            try:
+                if not image.is_dir():
+                    self._end_builders(name)
+                    files.remove_tree(work)
+                    self._run(name, manager, work)
+                    (work / "image").rename(image)
+            finally:
                 files.remove_tree(work)
-                self._run(name, manager, work)
-                (work / "image").rename(image)
-            files.remove_tree(work)
             return image
 
     def _try(self, manager: str) -> bool:
