@@ -44,6 +44,7 @@ class CreateServer(LocalTask):
                 files=files,
                 availability_zone=availability_zone,
                 locality=locality,
+                manager=manager,
             )
         )
         update_instance(self.context.fence, instance_id, server_id=server.id)
