@@ -68,6 +68,7 @@ def wiring(layout: Layout) -> dict[str, Any]:
         "socket": layout.socket,
         "pid_file": layout.pid_file,
         "log_error": layout.log,
+        "tmpdir": layout.temporary,
         "init_file": layout.init_sql,
         "secure_file_priv": layout.exchange,
         "server_id": server_id(machine.instance_id),

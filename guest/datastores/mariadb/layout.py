@@ -76,6 +76,12 @@ class Layout:
         return self.state / "files"
 
     @property
+    def temporary(self) -> pathlib.Path:
+        """Temporary tables. Every server needs its own: a starting one deletes what it finds there, so that servers
+        which share /tmp break each other's statements."""
+        return self.state / "tmp"
+
+    @property
     def intents(self) -> pathlib.Path:
         """Changes of accounts that have begun."""
         return self.state / "intents"
@@ -116,10 +122,11 @@ class Layout:
             path.mkdir(parents=True, exist_ok=True)
         for path in (self.state, self.intents):
             path.mkdir(mode=0o711, exist_ok=True)
-        self.exchange.mkdir(mode=0o700, exist_ok=True)
+        for path in (self.exchange, self.temporary):
+            path.mkdir(mode=0o700, exist_ok=True)
         self.runtime.mkdir(mode=0o750, exist_ok=True)
         self.log.touch(mode=0o640)
-        for path in (self.exchange, self.runtime, self.log):
+        for path in (self.exchange, self.temporary, self.runtime, self.log):
             self.owner.give(path)
 
 

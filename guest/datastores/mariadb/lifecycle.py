@@ -108,6 +108,7 @@ class Lifecycle(base.Lifecycle):
             image.copy(prepared, work / "data", self._layout.owner)
         else:
             image.make_data(work / "data", self._layout.owner)
+        image.settle(work / "data", self._layout.owner)
         (work / "data").rename(data)
         work.rmdir()
 

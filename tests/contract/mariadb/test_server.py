@@ -52,6 +52,7 @@ def test_wiring(site: Site, root: str) -> None:
         "local_infile": "OFF",
         "character_set_server": "utf8mb4",
         "server_id": str(config.server_id(site.machine.instance_id)),
+        "tmpdir": str(site.machine.data_dir / "mariadb" / "tmp"),
         "have_symlink": "DISABLED",
         "log_error": str(site.machine.log_dir / "mariadb.log"),
     }
