@@ -133,7 +133,9 @@ class Agent:
         with self._lock:
             self._running[str(request)] = Running(asker)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
-        pool.submit(self._run, str(request), job)
+        ended = pool.submit(self._run, str(request), job)
+        if pool is self._writer:
+            ended.add_done_callback(lambda _ended: self._on_change())
 
     def _turn_to(self, request_id: str, asker: str) -> bool:
         """Whoever asked last gets the events and the answer of what runs; False when it does not run."""
@@ -175,7 +177,6 @@ class Agent:
         else:
             answer = self._perform(found, body, request)
         self._journal.answer(request, answer)
-        self._on_change()
         return answer
 
     # -- sending

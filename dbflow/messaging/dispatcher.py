@@ -197,18 +197,21 @@ class Dispatcher:
             pending.pause(min(passed, now - pending.made))
             return
         age, silent, unsent = now - pending.made, now - pending.heard, now - pending.sent
-        if age > request.deadline:
+        take_by = min(request.deadline, self._pending_timeout)
+        if not pending.accepted and age > take_by:
+            self._fail(request_id, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
+        elif age > request.deadline:
             self._fail(request_id, GuestOverdue(f"{request.name} took more than {request.deadline:g} s"))
         elif pending.accepted and silent > self._lost_after:
             self._fail(request_id, GuestLost(f"no sign of life of guest {request.instance_id} for {silent:.0f} s"))
-        elif not pending.accepted and age > self._pending_timeout:
-            self._fail(request_id, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
         elif pending.due or (unsent > self._resend and (not pending.accepted or silent > 2 * self._resend)):
-            # A copy that outlives its request in the broker could be run after the flow has moved on: nothing is
-            # sent in the last moments before a time-out, for as long as the broker keeps a message.
-            limit = min(request.deadline, float("inf") if pending.accepted else self._pending_timeout)
-            if pending.accepted or age < max(limit - 2 * self._resend, limit / 2):
-                self._send(pending, self._envelope(pending))
+            self._send_again(pending, age, take_by)
+
+    def _send_again(self, pending: Pending, age: float, take_by: float) -> None:
+        """A copy that outlives its request in the broker could be run after the flow has moved on: nothing is sent
+        in the last moments before a time-out, for as long as the broker keeps a message."""
+        if pending.accepted or age < max(take_by - 2 * self._resend, take_by / 2):
+            self._send(pending, self._envelope(pending))
 
     def _fail(self, request_id: str, error: GuestUnreachable) -> None:
         pending = self._remove(request_id)

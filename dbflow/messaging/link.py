@@ -118,15 +118,17 @@ class Link:
         self._declared.discard(name)
 
     def _keep(self, work: Callable[[kombu.Connection], None], up: threading.Event) -> None:
-        wait = BACK_OFF[0]
+        wait, told = BACK_OFF[0], False
         while not self._stopping.is_set():
             try:
                 with opened(self._url) as conn:
                     work(conn)
             except Exception as error:  # whatever it is, the next connection may do
-                if up.is_set() and not self._stopping.is_set():
-                    LOG.warning("lost the broker: %s; connecting again", type(error).__name__)
-                    wait = BACK_OFF[0]
+                if up.is_set():
+                    wait, told = BACK_OFF[0], False
+                if not (told or self._stopping.is_set()):
+                    LOG.warning("no link to the broker: %s; trying on", type(error).__name__)
+                    told = True
             finally:
                 up.clear()
             self._stopping.wait(wait * random.uniform(0.8, 1.2))

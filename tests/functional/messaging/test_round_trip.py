@@ -141,7 +141,8 @@ def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
 def test_deadline_ends_what_takes_too_long(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"
-    future = asker.submit(request(guest.instance_id, "Slow", deadline=1.5, path=str(path), gate=str(gate)))
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    future = asker.submit(request(guest.instance_id, "Slow", deadline=3.0, path=str(path), gate=str(gate)))
     assert isinstance(future.result(20).exception, GuestOverdue)
     gate.touch()
     wait_for(lambda: asker.stats["late"], 20, "the late answer to be counted")
