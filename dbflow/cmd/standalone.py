@@ -42,6 +42,7 @@ _STOP_WITHIN = 4.0
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     options = _arguments().parse_args()
+    os.umask(0o077)  # what others must reach is opened to them one by one
     state = StateDir(options.state_dir)
     try:
         with state.taken():
