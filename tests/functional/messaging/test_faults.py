@@ -88,7 +88,7 @@ def test_guest_that_never_takes_the_request(field: Field) -> None:
     assert isinstance(why, GuestUnreachable)
     assert not isinstance(why, GuestLost)
     guest.start()  # what was asked is void by now, and must not be done after the flow has moved on
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert field.dispatcher().call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
     assert lines(path) == []
 
 
