@@ -64,7 +64,7 @@ main() {
     case $profile in
         run) ;;
         test)
-            extras='[test]'
+            extras='[test,doc]'
             packages+=("${TEST_PACKAGES[@]}")
             ;;
         *) die "usage: bash tools/setup.sh run|test" ;;

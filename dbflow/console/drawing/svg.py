@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A layout as SVG: accessible, themable from the page around it, and safe with any text."""
 
+import html
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape, quoteattr
 
 from dbflow.console.drawing.graph import Node
 from dbflow.console.drawing.layout import CHAR, STATE_CHAR, Box, Layout, shorten
@@ -30,12 +30,12 @@ def to_svg(
     title = f"{graph.title or graph.kind} ({graph.kind}, version {graph.version})"
     parts = [
         # An image hides what is in it from assistive technology, so one with links is a group.
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="flow" id={quoteattr(element_id)}'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="flow" id={_quoted(element_id)}'
         f' role="{"group" if links else "img"}"'
-        f" aria-labelledby={quoteattr(f'{element_id}-title')} aria-describedby={quoteattr(f'{element_id}-desc')}"
+        f" aria-labelledby={_quoted(f'{element_id}-title')} aria-describedby={_quoted(f'{element_id}-desc')}"
         f' viewBox="0 0 {layout.width:g} {layout.height:g}" width="{layout.width:g}" height="{layout.height:g}">',
-        f"<title id={quoteattr(f'{element_id}-title')}>{_text(title)}</title>",
-        f"<desc id={quoteattr(f'{element_id}-desc')}>{_text(_description(layout, states))}</desc>",
+        f"<title id={_quoted(f'{element_id}-title')}>{_text(title)}</title>",
+        f"<desc id={_quoted(f'{element_id}-desc')}>{_text(_description(layout, states))}</desc>",
     ]
     if embed_style:
         parts.append(f"<style>{style()}</style>")
@@ -101,7 +101,7 @@ def _edge(source: str, target: str, points: Sequence[Point]) -> str:
         x, y = to_x, to_y
     head = f"{x:g},{y:g} {x - 4:g},{y - 7:g} {x + 4:g},{y - 7:g}"
     return (
-        f"<g data-from={quoteattr(_text_only(source))} data-to={quoteattr(_text_only(target))}>"
+        f"<g data-from={_quoted(source)} data-to={_quoted(target)}>"
         f'<path class="edge" d="{"".join(path)}"/><polygon class="arrow" points="{head}"/></g>'
     )
 
@@ -133,9 +133,9 @@ def _node(node: Node, box: Box, states: States | None, link: str | None, element
         ]
     body = "".join(inner)
     if link is not None:
-        body = f"<a href={quoteattr(link)}>{body}</a>"
+        body = f"<a href={_quoted(link)}>{body}</a>"
     return (
-        f"<g class={quoteattr(classes)} id={quoteattr(element_id)} data-node={quoteattr(_text_only(node.name))}"
+        f"<g class={_quoted(classes)} id={_quoted(element_id)} data-node={_quoted(node.name)}"
         f' data-state="{state}">{body}</g>'
     )
 
@@ -165,7 +165,12 @@ def _slug(state: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_text_only(text))
+    return html.escape(_text_only(text))
+
+
+def _quoted(text: str) -> str:
+    """An attribute's value."""
+    return f'"{_text(text)}"'
 
 
 def _text_only(text: str) -> str:

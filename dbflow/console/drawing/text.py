@@ -62,7 +62,7 @@ class _Pen:
         self.margin = max((max(len(row.lanes), row.column + 1) for row in self.rows), default=0) + 2
 
     def lines(self) -> list[str]:
-        return [row.lanes if row.node is None else self._step(row) for row in self.rows]
+        return [row.lanes if row.node is None else self._step(row, self.graph.order[row.node]) for row in self.rows]
 
     def clean(self, text: str) -> str:
         """One printable line: a name must not steer the terminal."""
@@ -71,9 +71,7 @@ class _Pen:
             text = text.replace("…", "~").encode("ascii", "replace").decode()
         return text
 
-    def _step(self, row: lanes.Row) -> str:
-        assert row.node is not None
-        node = self.graph.order[row.node]
+    def _step(self, row: lanes.Row, node: Node) -> str:
         state = state_of(self.states or {}, node.name)
         look = LOOKS[state]
         glyph = look.ascii if self.ascii else look.glyph
