@@ -5,7 +5,7 @@ A token with the role ``reader`` and neither ``member`` nor ``manager`` may look
 clouds that never gave out these roles keep what they could do before: everything in their own project.
 """
 
-from collections.abc import Mapping
+import time
 from typing import Any
 
 from oslo_config import cfg
@@ -15,6 +15,10 @@ ADMIN = "rule:admin"
 READ = "rule:admin_or_owner"
 WRITE = "rule:admin_or_member"
 ANYONE = ""
+
+_FRESH = 5.0
+"""Seconds after which a changed policy file counts."""
+_MOST_DECISIONS = 10_000
 
 _BASE = {
     "context_is_admin": ("role:admin", "Who counts as an administrator."),
@@ -76,13 +80,25 @@ class Policy:
         self._enforcer.suppress_deprecation_warnings = True
         self._enforcer.register_defaults(list_rules())
         self._enforcer.load_rules()
+        self._decisions: dict[tuple[Any, ...], bool] = {}
+        self._until = 0.0
 
-    def allows(self, rule: str, credentials: Mapping[str, Any]) -> bool:
-        """Whether ``credentials`` (project_id, user_id, roles, is_admin) may do it in their own project."""
-        target = {"tenant": credentials["project_id"], "project_id": credentials["project_id"]}
-        return bool(self._enforcer.authorize(rule, target, dict(credentials)))
+    def allows(self, rule: str, user_id: str, project_id: str, roles: frozenset[str], is_admin: bool) -> bool:
+        """Whether a user may do it in the own project."""
+        target = {"tenant": project_id, "project_id": project_id}
+        known = {"user_id": user_id, "project_id": project_id, "roles": sorted(roles), "is_admin": is_admin}
+        return self._decided((rule, user_id, project_id, roles, is_admin), rule, target, known)
 
     def is_admin(self, roles: frozenset[str]) -> bool:
         """Whether these roles make an administrator."""
-        credentials = {"roles": list(roles)}
-        return bool(self._enforcer.authorize("context_is_admin", {}, credentials))
+        return self._decided(("", roles), "context_is_admin", {}, {"roles": sorted(roles)})
+
+    def _decided(self, key: tuple[Any, ...], rule: str, target: dict[str, Any], known: dict[str, Any]) -> bool:
+        """oslo.policy looks for changed files and inspects its own methods at every decision, so ask seldom."""
+        now = time.monotonic()
+        if now > self._until or len(self._decisions) > _MOST_DECISIONS:
+            self._decisions, self._until = {}, now + _FRESH
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self._decisions[key] = bool(self._enforcer.authorize(rule, target, known))
+        return decision

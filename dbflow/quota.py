@@ -20,7 +20,7 @@ _USAGE = sa.select(
     sa.func.count(Instance.id),
     sa.func.coalesce(sa.func.sum(Instance.ram), 0),
     sa.func.coalesce(sa.func.sum(Instance.quota_volume), 0),
-).where(Instance.project_id == sa.bindparam("project"), Instance.deleted.is_(False))
+).where(Instance.project_id == sa.bindparam("project"), Instance.deleted == sa.false())
 
 
 class QuotaExceeded(Exception):

@@ -37,13 +37,7 @@ def caller() -> Caller:
 def allowed(rule: str) -> bool:
     """Whether the policy lets the caller do it."""
     who = caller()
-    credentials = {
-        "user_id": who.user_id,
-        "project_id": who.project_id,
-        "roles": list(who.roles),
-        "is_admin": who.is_admin,
-    }
-    return _policy().allows(rule, credentials)
+    return _policy().allows(rule, who.user_id, who.project_id, who.roles, who.is_admin)
 
 
 def is_admin(roles: frozenset[str]) -> bool:

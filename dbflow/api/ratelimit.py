@@ -11,6 +11,7 @@ from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from oslo_config import cfg
 
+from dbflow.api.counters import ProcessStorage
 from dbflow.services.errors import OverLimit
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class RateLimits:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         group = conf.api
-        self._limiter = FixedWindowRateLimiter(storage_from_string(group.rate_storage))
+        own = group.rate_storage == "process://"
+        self._limiter = FixedWindowRateLimiter(ProcessStorage() if own else storage_from_string(group.rate_storage))
         self._verbs = {
             verb: RateLimitItemPerMinute(group[f"http_{verb}_rate"]) for verb in ("get", "post", "put", "delete")
         }

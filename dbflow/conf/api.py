@@ -30,9 +30,10 @@ OPTS = [
     cfg.IntOpt("unauthenticated_rate", default=300, min=1, help="Requests without a valid token, an address a minute."),
     cfg.StrOpt(
         "rate_storage",
-        default="memory://",
+        default="process://",
         secret=True,
-        help="Where the rate limits count: memory:// (each worker for itself) or a storage URI of the limits package.",
+        help="Where the rate limits count: process:// (each worker for itself) or a storage URI of the limits package, "
+        "such as redis://host:6379 or memcached://host:11211, that all workers share.",
     ),
     cfg.IntOpt("max_body", default=1 << 20, min=1024, help="Bytes of the largest request body."),
     cfg.FloatOpt("flavor_cache", default=30.0, min=0, help="Seconds for which the list of flavors is remembered."),

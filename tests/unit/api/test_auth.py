@@ -137,6 +137,6 @@ def test_a_policy_file_changes_a_rule(world: World, tmp_path) -> None:  # type: 
     policy.Policy(world.conf)
     world.conf.set_override("policy_file", str(file), "oslo_policy")
     rules = policy.Policy(world.conf)
-    owner = {"project_id": "p1", "user_id": "u1", "roles": ["member"], "is_admin": False}
-    assert not rules.allows("instance:create", owner)
-    assert rules.allows("instance:delete", owner)
+    owner = ("u1", "p1", frozenset({"member"}), False)
+    assert not rules.allows("instance:create", *owner)
+    assert rules.allows("instance:delete", *owner)
