@@ -68,6 +68,8 @@ class MariaDBKit(Kit):
                 password=password.encode(),  # type: ignore[arg-type]
                 database=database,
                 connect_timeout=10,
+                # Reading the system's certificates would take longer than all the rest.
+                ssl_disabled=True,
                 autocommit=True,
                 charset="utf8mb4",
             )
