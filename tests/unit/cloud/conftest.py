@@ -91,8 +91,12 @@ def boot(instance_id: str, **changes: Any) -> Boot:
 
 def processes(cloud: LocalCloud, instance_id: str) -> list[psutil.Process]:
     """Living processes of a server, by what the cloud's own inventory says."""
-    entries = (entry.split() for entry in cloud.inventory()["processes"])
-    return [psutil.Process(int(entry[-1])) for entry in entries if entry[0] == instance_id]
+    found = []
+    for entry in cloud.inventory()["processes"]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if entry.startswith(instance_id):
+                found.append(psutil.Process(int(entry.split()[-1])))
+    return found
 
 
 def agents(cloud: LocalCloud, instance_id: str) -> list[psutil.Process]:

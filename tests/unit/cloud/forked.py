@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 NOBODY = "nobody"
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _EFFECTS = {
     "open",
     "os.mkdir",
@@ -21,7 +22,6 @@ _EFFECTS = {
     "os.chown",
     "os.truncate",
     "os.kill",
-    "fcntl.flock",
     "subprocess.Popen",
 }
 
@@ -66,15 +66,15 @@ def run_unprivileged(action: Callable[[], Any]) -> int:
 
 
 def killed_at(moment: int, action: Callable[[], Any]) -> bool:
-    """Run ``action`` and kill the process (SIGKILL) just before its effect number ``moment`` (from 0) on files,
-    locks or processes. False when it had fewer effects and ended in order."""
+    """Run ``action`` and kill the process (SIGKILL) just before its effect number ``moment`` (from 0) on files
+    or processes. False when it had fewer effects and ended in order."""
 
     def doomed() -> None:
         left = moment
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
             nonlocal left
-            if event not in _EFFECTS or (event == "open" and str(arguments[0]).startswith(("/proc", "/dev"))):
+            if event not in _EFFECTS or (event == "open" and not arguments[2] & _WRITES):
                 return
             left -= 1  # before the kill, which is an event too
             if left == -1:
