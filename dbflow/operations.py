@@ -5,9 +5,10 @@ import dataclasses
 import enum
 import functools
 import importlib.metadata
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from sqlalchemy import case, literal, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
@@ -57,6 +58,8 @@ class Kind:
     priority: str
     """VERY_HIGH, HIGH, NORMAL, LOW or VERY_LOW: order among jobs that wait."""
     target_type: str
+    task: str
+    """What its target's ``task`` is while it runs (a name of dbflow.status.Task)."""
 
 
 class Catalog(Protocol):
@@ -111,63 +114,67 @@ def accept(
     return operation
 
 
-def lock_instance(session: Session, instance_id: str, operation: Operation, task: str) -> None:
-    """Give the instance to this operation and set its task, if no other operation has it (compare and swap).
+def lock_instance(session: Session, instance_id: str, operation: Operation) -> None:
+    """Give the instance to this operation and say so in its task, if no other operation has it (compare and swap).
 
     Raises Busy. The lock is given back by the operation's own final write.
     """
     taken = session.execute(
         update(Instance)
         .where(Instance.id == instance_id, Instance.deleted.is_(False), Instance.operation_id.is_(None))
-        .values(operation_id=operation.id, task=task, updated=utcnow())
+        .values(operation_id=operation.id, task=catalog().kind(operation.kind).task, updated=utcnow())
     )
     if cast(Any, taken).rowcount != 1:
         holder = session.scalar(select(Instance.operation_id).where(Instance.id == instance_id))
         raise Busy(instance_id, holder or "")
 
 
-def request(session: Session, operation_id: str, what: str) -> bool:
-    """Ask a not yet ended operation to cancel or suspend; False when it has ended.
+def cancel(session: Session, operation: Operation) -> None:
+    """Ask for an operation that has not ended to be undone; the caller has its row locked.
 
-    A suspended one that is to be cancelled runs again, to be undone; post its job after the commit.
+    A suspended one runs again for that. Whoever finds it ACCEPTED after the commit posts its job.
     """
-    undo = (Operation.state == State.SUSPENDED) & (literal(what) == CANCEL)
-    asked = session.execute(
-        update(Operation)
-        .where(Operation.id == operation_id, Operation.state.not_in(ENDED))
-        .values(requested=what, state=case((undo, State.ACCEPTED), else_=Operation.state))
-    )
-    return bool(cast(Any, asked).rowcount == 1)
+    operation.requested = CANCEL
+    if operation.state == State.SUSPENDED:
+        operation.state = State.ACCEPTED
 
 
-def resume(session: Session, operation_id: str) -> bool:
-    """Let a suspended operation go on; False when it is not suspended. Post its job after the commit."""
-    resumed = session.execute(
-        update(Operation)
-        .where(Operation.id == operation_id, Operation.state == State.SUSPENDED)
-        .values(state=State.ACCEPTED, requested=None)
-    )
-    return bool(cast(Any, resumed).rowcount == 1)
+def suspend(session: Session, operation: Operation) -> None:
+    """Ask a running operation to stop after the steps in progress."""
+    operation.requested = SUSPEND
 
 
-def retry(session: Session, operation_id: str) -> bool:
+def resume(session: Session, operation: Operation) -> None:
+    """Let a suspended operation go on, or take the wish to suspend it back. Post its job after the commit."""
+    operation.requested = None
+    if operation.state == State.SUSPENDED:
+        operation.state = State.ACCEPTED
+
+
+def retry(session: Session, operation: Operation) -> None:
     """Let a parked (FAILED) operation go on where it stopped: what could not be undone is tried again.
 
-    False when it is not parked. Raises Busy when another operation has its instance, LookupError when the
-    instance is gone. Post its job after the commit.
+    Raises Busy when another operation has its instance, LookupError when the instance is gone. Post its job after
+    the commit.
     """
-    operation = session.get(Operation, operation_id, with_for_update=True)
-    if operation is None or operation.state != State.FAILED:
-        return False
     instance = session.get(Instance, operation.target_id, with_for_update=True)
     if instance is None or instance.deleted:
-        raise LookupError(f"{operation.target_type} {operation.target_id} is gone")
+        raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
     if instance.operation_id not in (None, operation.id):
         raise Busy(instance.id, instance.operation_id)
-    instance.operation_id = operation.id
-    operation.state, operation.finished, operation.attempts, operation.requested = State.ACCEPTED, None, 0, None
+    instance.operation_id, instance.task = operation.id, catalog().kind(operation.kind).task
+    operation.state, operation.requested, operation.error = State.ACCEPTED, None, None
+    operation.finished, operation.attempts = None, 0
     flow = FLOWS.c.uuid == operation.flow_uuid
     stuck = (ATOMS.c.parent_uuid == operation.flow_uuid) & (ATOMS.c.state == states.REVERT_FAILURE)
     session.execute(update(FLOWS).where(flow).values(state=states.SUSPENDED))
     session.execute(update(ATOMS).where(stuck).values(state=states.REVERTING, revert_failure=None))
-    return True
+
+
+VERBS: dict[str, Callable[[Session, Operation], None]] = {
+    "cancel": cancel,
+    "suspend": suspend,
+    "resume": resume,
+    "retry": retry,
+}
+"""What people may do with an operation, in the API, the console and dbflow-manage."""

@@ -44,7 +44,7 @@ def ended(session: Session, ending: Ending) -> None:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Creating the instance"))
 
 
-@operation("instance.create", title="Create an instance", ended=ended, example=EXAMPLE)
+@operation("instance.create", title="Create an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Resources side by side, then the server, then the work of its guest."""
     flow = linear_flow.Flow("instance.create")

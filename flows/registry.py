@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 
 from dbflow.operations import Kind, State
+from dbflow.status import Task
 from flows import graph
 
 Arguments = dict[str, Any]
@@ -108,6 +109,7 @@ def operation(
     name: str,
     *,
     title: str,
+    task: Task,
     ended: Ended,
     example: Arguments,
     version: int = 1,
@@ -117,7 +119,7 @@ def operation(
     """Register the decorated function, which builds the flow, as (a version of) a kind of operation."""
 
     def register(build: Build) -> Build:
-        kind = Kind(name, title, version, priority, target_type)
+        kind = Kind(name, title, version, priority, target_type, task)
         REGISTRY.add(Definition(kind, build, ended, example))
         return build
 

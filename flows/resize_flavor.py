@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
 
+from dbflow.status import Task
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.compute import ConfirmResize, ResizeServer
@@ -30,7 +31,7 @@ def ended(session: Session, ending: Ending) -> None:
     settle(session, ending, "Resizing the instance", done=done, undone={"ram": old})
 
 
-@operation("instance.resize_flavor", title="Resize an instance", ended=ended, example=EXAMPLE)
+@operation("instance.resize_flavor", title="Resize an instance", task=Task.RESIZING, ended=ended, example=EXAMPLE)
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Undone in the opposite order: the server goes back, the configuration too, and the database starts again."""
     flow = linear_flow.Flow("instance.resize_flavor")

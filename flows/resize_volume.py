@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
 
+from dbflow.status import Task
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.volume import ResizeVolume
@@ -20,7 +21,7 @@ def ended(session: Session, ending: Ending) -> None:
     settle(session, ending, "Resizing the volume", done=done, undone={"quota_volume": old})
 
 
-@operation("instance.resize_volume", title="Resize a volume", ended=ended, example=EXAMPLE)
+@operation("instance.resize_volume", title="Resize a volume", task=Task.RESIZING, ended=ended, example=EXAMPLE)
 def build(arguments: Arguments) -> tf_flow.Flow:
     """The volume, then the file system on it."""
     return linear_flow.Flow("instance.resize_volume").add(ResizeVolume(), GrowFilesystem("grow-filesystem"))

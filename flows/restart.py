@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
 
+from dbflow.status import Task
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.record import RecordHealth
@@ -17,7 +18,7 @@ def ended(session: Session, ending: Ending) -> None:
     settle(session, ending, "Restarting the database", done={}, undone={})
 
 
-@operation("instance.restart", title="Restart an instance", ended=ended, example={})
+@operation("instance.restart", title="Restart an instance", task=Task.REBOOTING, ended=ended, example={})
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Stop and start on the guest."""
     flow = linear_flow.Flow("instance.restart")

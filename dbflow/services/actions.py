@@ -24,7 +24,7 @@ Plan = Callable[[Session, Instance], dict[str, Any]]
 
 def restart(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the database server; returns the operation's id."""
-    return _operate(services, caller, instance_id, "instance.restart", Task.REBOOTING, lambda *_: {})
+    return _operate(services, caller, instance_id, "instance.restart", lambda *_: {})
 
 
 def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: Any) -> str:
@@ -39,7 +39,7 @@ def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: 
         instance.quota_volume = size
         return {"volume_size": size, "old_volume_size": old}
 
-    return _operate(services, caller, instance_id, "instance.resize_volume", Task.RESIZING, plan)
+    return _operate(services, caller, instance_id, "instance.resize_volume", plan)
 
 
 def resize_flavor(services: Services, caller: Caller, instance_id: str, reference: str | int) -> str:
@@ -62,7 +62,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
             "overrides": {},
         }
 
-    return _operate(services, caller, instance_id, "instance.resize_flavor", Task.RESIZING, plan)
+    return _operate(services, caller, instance_id, "instance.resize_flavor", plan)
 
 
 def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
@@ -90,13 +90,13 @@ def not_a_source(services: Services, caller: Caller, instance_id: str) -> None:
     raise BadRequest(f"Instance {row.id} is not a replica source.")
 
 
-def _operate(services: Services, caller: Caller, instance_id: str, kind: str, task: Task, plan: Plan) -> str:
+def _operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan) -> str:
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
             _must_be_ready(session, instance)
             operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
-            operations.lock_instance(session, instance.id, operation, task)
+            operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation.id)

@@ -11,7 +11,6 @@ from dbflow.services import datastores, instances, names
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
 from dbflow.services.flavors import of_reference
-from dbflow.status import Task
 
 
 def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[str, str]:
@@ -31,7 +30,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
         session.add(instance)
         operation = instances.accept(services, session, caller, "instance.create", instance, arguments)
-        operations.lock_instance(session, instance.id, operation, Task.BUILDING)
+        operations.lock_instance(session, instance.id, operation)
     services.post_accepted(operation.id)
     return instance.id, operation.id
 

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, Operation, utcnow
-from dbflow.operations import State
 from dbflow.services import rows
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, Unsupported
@@ -45,7 +44,7 @@ def page(services: Services, caller: Caller, limit: int, marker: str | None) -> 
     with services.database.read() as session:
         items = rows.page(session, caller.project_id, limit + 1, marker)
         more, items = len(items) > limit, items[:limit]
-        found = rows.replicas(session, [item.id for item in items])
+        found = rows.replicas(session, items)
     return Page(items, found, items[-1].id if more else None)
 
 
@@ -55,7 +54,7 @@ def show(services: Services, caller: Caller, instance_id: str) -> tuple[rows.Ins
         row = rows.one(session, instance_id) if is_uuid(instance_id) else None
         if row is None or not (caller.is_admin or row.project_id == caller.project_id):
             raise missing(instance_id)
-        return row, rows.replicas(session, [row.id]).get(row.id, [])
+        return row, rows.replicas(session, [row]).get(row.id, [])
 
 
 def load(session: Session, caller: Caller, instance_id: str, *, lock: bool = False) -> Instance:
@@ -138,16 +137,9 @@ def cancel_running(session: Session, operation_id: str | None) -> tuple[str | No
     running = session.get(Operation, operation_id, with_for_update=True) if operation_id is not None else None
     if running is None or running.state in operations.ENDED:
         return None, None
-    running.requested = operations.CANCEL
-    return running.id, running.id if wake(running) else None
-
-
-def wake(operation: Operation) -> bool:
-    """Set a suspended operation going; True when it was one, and so must be posted."""
-    suspended = operation.state == State.SUSPENDED
-    if suspended:
-        operation.state = State.ACCEPTED
-    return suspended
+    suspended = running.state == operations.State.SUSPENDED
+    operations.cancel(session, running)
+    return running.id, running.id if suspended else None
 
 
 def accept(

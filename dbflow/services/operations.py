@@ -9,23 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Instance, Operation
+from dbflow.db.models import Operation
 from dbflow.operations import CANCEL, ENDED, SUSPEND, State
 from dbflow.persistence.steps import Step, steps_of
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Conflict, NotFound
-from dbflow.services.instances import is_uuid, wake
-from dbflow.status import Task
+from dbflow.services.instances import is_uuid
 
 FILTERS = ("kind", "state", "target_id")
-
-_TASKS = {
-    "instance.create": Task.BUILDING,
-    "instance.delete": Task.DELETING,
-    "instance.restart": Task.REBOOTING,
-    "instance.resize_flavor": Task.RESIZING,
-    "instance.resize_volume": Task.RESIZING,
-}
 
 _CAN: dict[str, Callable[[Operation], bool]] = {
     "cancel": lambda op: op.state not in ENDED and op.requested != CANCEL and op.kind != "instance.delete",
@@ -115,41 +106,11 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
         operation = _find(session, caller, operation_id, _missing(operation_id), lock=True)
         if verb not in actions(operation):
             raise Conflict(f"Operation {operation.id} can not {verb} while it is {operation.state}.")
-        to_post = _VERBS[verb](session, operation)
-    if to_post:
+        before = operation.state
+        try:
+            operations.VERBS[verb](session, operation)
+        except (operations.Busy, LookupError) as error:
+            raise Conflict(f"Operation {operation.id} can not {verb}: {error}") from None
+    if operation.state != before:  # else its job is on the board, or a conductor has it
         services.post_accepted(operation.id)
     return operation
-
-
-def _cancel(session: Session, operation: Operation) -> bool:
-    operation.requested = CANCEL
-    return wake(operation)
-
-
-def _suspend(session: Session, operation: Operation) -> bool:
-    operation.requested = SUSPEND
-    return False
-
-
-def _resume(session: Session, operation: Operation) -> bool:
-    operation.requested = None
-    return wake(operation)
-
-
-def _retry(session: Session, operation: Operation) -> bool:
-    """A parked operation goes on where it stopped; its instance must be free for it."""
-    target = session.scalar(sa.select(Instance).where(Instance.id == operation.target_id).with_for_update())
-    if target is None or target.deleted or target.operation_id not in (None, operation.id):
-        raise Conflict(f"Operation {operation.id} can not retry: {operation.target_id} is gone or busy.")
-    target.operation_id, target.task = operation.id, _TASKS.get(operation.kind, target.task)
-    operation.state, operation.requested, operation.error = State.ACCEPTED, None, None
-    operation.attempts, operation.finished = 0, None
-    return True
-
-
-_VERBS: dict[str, Callable[[Session, Operation], bool]] = {
-    "cancel": _cancel,
-    "suspend": _suspend,
-    "resume": _resume,
-    "retry": _retry,
-}

@@ -13,7 +13,6 @@ from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import Operation
 from dbflow.operations import ENDED, State
 from dbflow.persistence.steps import steps_of
-from dbflow.services.instances import wake
 from dbflow.services.operations import actions
 
 _ABOUT = {
@@ -100,15 +99,7 @@ def act(context: Context, arguments: argparse.Namespace) -> None:
 
 
 def _ask(session: Session, operation: Operation, verb: str) -> None:
-    if verb == "retry":
-        try:
-            operations.retry(session, operation.id)
-        except (operations.Busy, LookupError) as error:
-            raise ManageError(str(error)) from None
-    elif verb == "resume":
-        operation.requested = None
-        wake(operation)
-    else:
-        operation.requested = verb
-        if verb == operations.CANCEL:
-            wake(operation)
+    try:
+        operations.VERBS[verb](session, operation)
+    except (operations.Busy, LookupError) as error:
+        raise ManageError(str(error)) from None

@@ -49,7 +49,7 @@ class Note(LocalTask):
 
     def revert(self, instance_id: str, **_: Any) -> None:
         LOG.append(f"-{self.number}")
-        if self.fail == f"revert-{self.number}" or self.fail == f"both-{self.number}":
+        if self.fail in (f"revert-{self.number}", f"both-{self.number}"):
             raise ValueError("stuck")
 
 
@@ -113,7 +113,7 @@ class World:
                 request_id=None, arguments=arguments,
             )  # fmt: skip
             session.flush()
-            lock_instance(session, instance_id, operation, "RESIZING")
+            lock_instance(session, instance_id, operation)
         if post:
             self.poster.post(operation)
         return operation.id, instance_id
@@ -138,7 +138,7 @@ class World:
 def world(tmp_path: pathlib.Path) -> Iterator[World]:
     LOG.clear()
     GATE.clear()
-    kind = Kind("test.notes", "Notes", 1, "NORMAL", "instance")
+    kind = Kind("test.notes", "Notes", 1, "NORMAL", "instance", "RESIZING")
     REGISTRY._definitions["test.notes", 1] = Definition(kind, _build, _ended, {})
     conf = register(cfg.ConfigOpts())
     conf([], project="dbflow", default_config_files=[])

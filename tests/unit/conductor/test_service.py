@@ -6,7 +6,7 @@ import time
 import sqlalchemy as sa
 
 from dbflow.db.models import Operation
-from dbflow.operations import CANCEL, SUSPEND, State, request, resume, retry
+from dbflow.operations import State, cancel, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
 from tests.unit.conductor.conftest import GATE, LOG, World
@@ -56,7 +56,7 @@ def test_failing_revert_parks_and_retry_goes_on(world: World) -> None:
     with world.database.write() as session:  # what held the revert up is mended
         row = session.get_one(Operation, operation_id)
         row.arguments = world.keyring.seal({"fail": "both-none"})
-        retry(session, operation_id)
+        retry(session, row)
     world.poster.post(world.operation(operation_id))
     world.wait_state(operation_id, State.REVERTED)
     assert LOG[-2:] == ["-1", "-0"]
@@ -68,7 +68,7 @@ def test_cancel_turns_a_running_flow_round(world: World) -> None:
     operation_id, _ = world.accept(gate=1)
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
-        assert request(session, operation_id, CANCEL)
+        cancel(session, session.get_one(Operation, operation_id))
     time.sleep(0.7)  # the wish is looked up twice a second; the step in progress must not be cut off by it
     assert LOG == ["+0", "+1"]
     GATE.set()
@@ -80,7 +80,7 @@ def test_cancel_turns_a_running_flow_round(world: World) -> None:
 def test_cancel_before_the_first_step(world: World) -> None:
     operation_id, _ = world.accept()
     with world.database.write() as session:
-        assert request(session, operation_id, CANCEL)
+        cancel(session, session.get_one(Operation, operation_id))
     world.conductor()
     world.wait_state(operation_id, State.REVERTED)
     assert LOG == []
@@ -91,13 +91,13 @@ def test_suspend_and_resume(world: World) -> None:
     operation_id, _ = world.accept(gate=1)
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
-        request(session, operation_id, SUSPEND)
+        suspend(session, session.get_one(Operation, operation_id))
     wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 5, "the wish to arrive")
     GATE.set()
     world.wait_state(operation_id, State.SUSPENDED)
     assert LOG == ["+0", "+1"]
     with world.database.write() as session:
-        resume(session, operation_id)
+        resume(session, session.get_one(Operation, operation_id))
     world.poster.post(world.operation(operation_id))
     world.wait_state(operation_id, State.SUCCESS)
     assert LOG == ["+0", "+1", "+2"]
