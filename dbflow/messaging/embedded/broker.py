@@ -79,7 +79,8 @@ class EmbeddedBroker:
         if self._thread is None:
             return
         self._stopping = True
-        self._wake.send(b"x")
+        with contextlib.suppress(OSError):  # it may have seen it by itself
+            self._wake.send(b"x")
         self._thread.join()
         self._thread = None
         self._wake.close()
