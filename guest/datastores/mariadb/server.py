@@ -40,7 +40,7 @@ class Server:
         process = self.process() or self._spawn()
         deadline = time.monotonic() + timeout
         while not self.answers():
-            if not self._is_ours(process):
+            if self._ended(process):
                 raise DatastoreError(f"The database server does not start: {self._why(offset)}")
             if time.monotonic() > deadline:
                 raise DatastoreError(f"The database server does not answer {timeout:g} s after its start.")
@@ -88,6 +88,12 @@ class Server:
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == PROGRAM:
                 yield process
+
+    def _ended(self, process: psutil.Process) -> bool:
+        # A child's arguments can't be read yet in the moment after its start.
+        if self._child is not None and self._child.pid == process.pid:
+            return self._child.poll() is not None
+        return not self._is_ours(process)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
