@@ -3,9 +3,9 @@
 
 import argparse
 
-from tests.bench import create
+from tests.bench import create, steps
 
-BENCHMARKS = {"create": create}
+BENCHMARKS = {"create": create, "steps": steps}
 
 
 def main(arguments: list[str] | None = None) -> None:
