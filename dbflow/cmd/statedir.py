@@ -39,7 +39,7 @@ class StateDir:
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
         """Hold the directory for this process. InUse when another one has it."""
-        self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self._make()
         fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,6 +49,12 @@ class StateDir:
             yield
         finally:
             os.close(fd)
+
+    def _make(self) -> None:
+        missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
+        self.path.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            path.chmod(0o711)  # whatever the umask says
 
     @property
     def database_url(self) -> str:
