@@ -44,7 +44,9 @@ def test_restart_restarts_the_server(stack: Stack) -> None:
         before = stack.database_server(instance_id)
         client.wait_operation(client.act(instance_id, {"restart": {}}))
         after = stack.database_server(instance_id)
-        assert before and after and before.pid != after.pid
+        assert before is not None
+        assert after is not None
+        assert before.pid != after.pid
         client.deleted(instance_id)
 
 

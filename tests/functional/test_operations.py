@@ -9,9 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 
-import pytest
-
-from tests.functional.stack import EmbeddedStack, RealStack, Stack, mysql, new_password
+from tests.functional.stack import Stack, mysql, new_password
 from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
 
@@ -98,9 +96,9 @@ def test_a_server_that_does_not_start(stack: Stack) -> None:
         client.deleted(instance_id)
 
 
-def test_retry_of_what_could_not_be_undone(patient_stack: Stack) -> None:
+def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
     """Somebody holds the instance's lock when the create is undone; it is parked, and goes on once retried."""
-    stack, client = patient_stack, patient_stack.client()
+    client = stack.client()
     with stack.nothing_left():
         with stack.nothing_left_but_rows():
             with _port_taken(stack):
@@ -115,8 +113,8 @@ def test_retry_of_what_could_not_be_undone(patient_stack: Stack) -> None:
         client.deleted(instance_id)
 
 
-def test_delete_of_what_could_not_be_undone(patient_stack: Stack) -> None:
-    stack, client = patient_stack, patient_stack.client()
+def test_delete_of_what_could_not_be_undone(stack: Stack) -> None:
+    client = stack.client()
     with stack.nothing_left():
         with _port_taken(stack):
             instance_id, create = client.create("stuck")
@@ -146,13 +144,6 @@ def test_two_creates_at_the_limit(stack: Stack) -> None:
             client.deleted(won)
     finally:
         admin.ask("PUT", f"/mgmt/quotas/{client.project}", {"quotas": {"instances": 100}})
-
-
-@pytest.fixture(params=["embedded", "real"])
-def patient_stack(request: pytest.FixtureRequest) -> Stack:
-    """One whose cloud does not wait long for a lock (the session's stacks are set up so)."""
-    found: EmbeddedStack | RealStack = request.getfixturevalue(f"{request.param}_stack")
-    return found
 
 
 @contextlib.contextmanager

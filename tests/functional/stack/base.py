@@ -95,15 +95,18 @@ class Stack(abc.ABC):
     @contextlib.contextmanager
     def nothing_left_but_rows(self) -> Iterator[None]:
         """The block may leave instances in SQL, but nothing that they are made of."""
-        before = self.inventory() | {"instances": []}
+        rows: Inventory = {"instances": [], "health": []}
+        before = self.inventory() | rows
         yield
-        self.wait_inventory(before, {"instances": []})
+        self.wait_inventory(before, rows)
 
     def wait_inventory(self, wanted: Inventory, but: Inventory | None = None) -> None:
         """Until the inventory is that one again; places of ``but`` count as that."""
         with contextlib.suppress(AssertionError):
             wait_for(lambda: self.inventory() | (but or {}) == wanted, PATIENCE / 4, "the inventory")
-        assert difference(wanted, self.inventory() | (but or {})) == {}, "left behind (or lost)"
+        changed = difference(wanted, self.inventory() | (but or {}))
+        if changed:
+            raise AssertionError(f"place: (gone, left behind): {changed}")
 
     def agent(self, instance_id: str) -> psutil.Process | None:
         """The guest agent's process of an instance."""

@@ -4,7 +4,7 @@
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from oslo_config import cfg
@@ -12,6 +12,16 @@ from oslo_config import cfg
 from dbflow import conf
 from dbflow.cloud.local import LocalCloud
 from tests.functional.stack import EmbeddedStack, RealStack, Stack
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let fixtures know that their test failed."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +52,18 @@ def real_stack(images: pathlib.Path) -> Iterator[Stack]:
 
 @pytest.fixture(params=["embedded", "real"])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The test runs on both sets of parts; a failure shows what the services said."""
+    """The test runs on both sets of parts."""
     made: Stack = request.getfixturevalue(f"{request.param}_stack")
     yield made
-    report = getattr(request.node, "report", None)
-    if report is not None and report.failed:
-        print(made.tell())
+    after_failure(request, made)
+
+
+def after_failure(request: pytest.FixtureRequest, stack: Stack) -> None:
+    """Show what the services said, and clear up so that the next test does not fail for this one's sake."""
+    if not request.node.stash.get(FAILED, False):
+        return
+    print(stack.tell())
+    stack.start()
+    client = stack.client()
+    for instance in client.ask("GET", "/instances")["instances"]:
+        client.wait_operation(client.delete(instance["id"]))
