@@ -4,14 +4,17 @@
 import argparse
 import os
 import socket
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
-from dbflow.jobboard import Boards, BoardUnavailable, JobView
 from dbflow.operations import ENDED, State
+
+if TYPE_CHECKING:
+    from dbflow.jobboard import JobView
 
 
 def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -26,7 +29,6 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 def show_jobs(context: Context, _: argparse.Namespace) -> None:
     """The embedded board can't be seen from outside; then SQL says what is on it."""
-    boards = Boards(context.conf)
     with context.read() as session:
         running = list(
             session.scalars(
@@ -35,14 +37,14 @@ def show_jobs(context: Context, _: argparse.Namespace) -> None:
                 .order_by(Operation.created)
             )
         )
-    if boards.embedded:
+    if context.conf.coordination.driver == "embedded":
         context.note(
             "The jobboard is inside dbflow-standalone. These operations have not ended: ACCEPTED ones wait for a "
             "conductor, the others have been claimed."
         )
         rows = [[op.id, op.kind, op.priority, op.created, op.conductor, op.state] for op in running]
     else:
-        jobs = _jobs(boards)
+        jobs = _jobs(context)
         states = {op.id: op.state for op in running}
         posted = {job.operation_id for job in jobs}
         rows = [
@@ -53,8 +55,10 @@ def show_jobs(context: Context, _: argparse.Namespace) -> None:
     context.table(["Operation", "Kind", "Priority", "Posted", "Owner", "State"], rows)
 
 
-def _jobs(boards: Boards) -> list[JobView]:
-    board = boards.board(f"dbflow-manage:{socket.gethostname()}:{os.getpid()}")
+def _jobs(context: Context) -> "list[JobView]":
+    from dbflow.jobboard import Boards, BoardUnavailable  # takes a second to import
+
+    board = Boards(context.conf).board(f"dbflow-manage:{socket.gethostname()}:{os.getpid()}")
     try:
         board.connect()
         return board.jobs()

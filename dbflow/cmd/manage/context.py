@@ -3,6 +3,7 @@
 
 import argparse
 import contextlib
+import datetime
 import functools
 import json
 import pathlib
@@ -91,6 +92,8 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
     # Names are their users' own; a control character in one must not steer the terminal.
     return "".join(char if char.isprintable() else "�" for char in str(value))
 

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
-from dbflow.db import migrate
 
 
 def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -21,12 +20,19 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 def sync(context: Context, _: argparse.Namespace) -> None:
     """Migrate."""
-    with _explained():
-        context.record({"version": migrate.upgrade(context.conf.database.connection)})
+    from dbflow.db import migrate  # brings alembic, which half a second of every other command would go into
+
+    try:
+        with _explained():
+            context.record({"version": migrate.upgrade(context.conf.database.connection)})
+    except migrate.SchemaBusy as error:
+        raise ManageError(str(error)) from None
 
 
 def version(context: Context, _: argparse.Namespace) -> int:
     """Status 1 when ``db sync`` is due."""
+    from dbflow.db import migrate
+
     with _explained():
         found = migrate.current(context.conf.database.connection)
     context.record({"version": found, "needed": migrate.head()})
@@ -39,5 +45,3 @@ def _explained() -> Iterator[None]:
         yield
     except sa.exc.DBAPIError as error:
         raise ManageError(f"the database: {error.orig}") from None
-    except migrate.SchemaBusy as error:
-        raise ManageError(str(error)) from None
