@@ -8,6 +8,7 @@ from typing import Any
 from taskflow.engines.action_engine import executor
 from taskflow.types import failure
 
+from dbflow import faults
 from dbflow.messaging import wire
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.pending import OnEvent
@@ -105,6 +106,7 @@ class TaskRouter(executor.TaskExecutor):
     def execute_task(
         self, task: Any, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None
     ) -> Future:
+        faults.point(f"{task.name}.execute.begun")
         chosen = self._guests if isinstance(task, GuestTask) else self._local
         return chosen.execute_task(task, task_uuid, arguments, progress_callback)
 
@@ -117,6 +119,7 @@ class TaskRouter(executor.TaskExecutor):
         failures: Mapping[str, failure.Failure],
         progress_callback: OnEvent | None = None,
     ) -> Future:
+        faults.point(f"{task.name}.revert.begun")
         on_guest = isinstance(task, GuestTask) and task.reverts_on_guest()
         chosen = self._guests if on_guest else self._local
         return chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback)

@@ -18,6 +18,7 @@ from taskflow.utils import misc
 
 from conductor.control import Control, HandedOver
 from conductor.dispatch import TaskRouter
+from dbflow import faults
 from dbflow.db.models import utcnow
 from dbflow.persistence.backend import FlowBackend
 from flows.tasks.base import FlowContext, LocalTask
@@ -71,6 +72,14 @@ class _TaskAction(task_action.TaskAction):
         elif state in _END:
             changed["finished"] = now
         return changed
+
+    def complete_execution(self, task: tf_task.Task, result: Any) -> None:
+        faults.point(f"{task.name}.execute.done")
+        super().complete_execution(task, result)
+
+    def complete_reversion(self, task: tf_task.Task, result: Any) -> None:
+        faults.point(f"{task.name}.revert.done")
+        super().complete_reversion(task, result)
 
     def _on_update_progress(self, task: tf_task.Task, event_type: str, details: dict[str, Any]) -> None:
         progress = details.get("progress")

@@ -18,7 +18,7 @@ from conductor.control import Control, Wishes
 from conductor.health import HealthBook
 from conductor.leader import Leader
 from conductor.runner import Job, Runner
-from dbflow import __version__
+from dbflow import __version__, faults
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
 from dbflow.db.models import Conductor, Operation, utcnow
@@ -132,6 +132,7 @@ class ConductorService:
 
     def _work(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
         try:
+            faults.point("operation.claimed")
             outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)
             self._dispose(board, job, operation_id, outcome)
         except BoardUnavailable as error:
@@ -144,6 +145,7 @@ class ConductorService:
             board.wake()
 
     def _dispose(self, board: Board, job: Any, operation_id: str, outcome: Job) -> None:
+        faults.point("operation.ended")
         if outcome is Job.CONSUME:
             self._not_before.pop(operation_id, None)
             board.consume(job)

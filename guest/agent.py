@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
-from dbflow import crypto
+from dbflow import crypto, faults
 from dbflow.messaging import wire
 from dbflow.messaging.errors import MessageTooLarge
 from dbflow.messaging.layout import HEARTBEAT, Layout
@@ -157,6 +157,7 @@ class Agent:
             answer = work.refused(error)
         with self._lock:
             running = self._running.pop(request_id)
+        faults.point("guest.reply")
         self._reply(request_id, running.asker, answer)
 
     def _perform(self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId) -> work.Answer:

@@ -11,6 +11,7 @@ from taskflow import task as taskflow_task
 from taskflow.engines.worker_based import endpoint, protocol
 from taskflow.types import failure
 
+from dbflow import faults
 from dbflow.messaging import wire
 from guest.datastores.base import Datastore
 from guest.redact import redact, secrets
@@ -57,7 +58,10 @@ def _run(
     task = served.generate(name=unit.task_name)
     task.bind(datastore, request_id)
     task.notifier.register(taskflow_task.EVENT_UPDATE_PROGRESS, on_progress)
-    return getattr(served, unit.action)(task, **arguments)
+    faults.point(f"guest.{unit.task_name}.{unit.action}.before")
+    result = getattr(served, unit.action)(task, **arguments)
+    faults.point(f"guest.{unit.task_name}.{unit.action}.after")
+    return result
 
 
 def _succeeded(result: Any) -> Answer:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from taskflow import exceptions, states
 from taskflow.persistence import models
 
+from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.fencing import Fence
@@ -28,6 +29,7 @@ OnEnd = Callable[[Session, models.FlowDetail], None]
 
 _BEGUN = frozenset({states.RUNNING, states.REVERTING, states.RETRYING})
 _ENDED = frozenset({states.SUCCESS, states.REVERTED, states.FAILURE})
+_POINTS = {states.SUCCESS: "execute", states.REVERTED: "revert"}
 _UPDATE_ATOM = (
     sa.update(ATOMS)
     .where(ATOMS.c.uuid == sa.bindparam("key"))
@@ -134,9 +136,12 @@ class FlowBackend:
             except sa.exc.DBAPIError as error:
                 raise exceptions.StorageFailure("the flow's state could not be saved", cause=error) from error
             self.ended = self.ended or ending
-            for atom in (*self._new.values(), *self._changed.values()):
-                self._saved[atom.uuid] = atom.state
+            saved = [*self._new.values(), *self._changed.values()]
             self._new, self._changed, self._flow = {}, {}, None
+            for atom in saved:
+                self._saved[atom.uuid] = atom.state
+                if atom.state in _POINTS:
+                    faults.point(f"{atom.name}.{_POINTS[atom.state]}.saved")
 
     def _write(self, session: Session, flow: models.FlowDetail | None) -> None:
         if flow is not None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from oslo_config import cfg
 from sqlalchemy.orm import Session
 
+from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.session import Database
 from dbflow.services.flavors import FlavorCache
@@ -50,6 +51,7 @@ class Services:
 
     def post_accepted(self, operation_id: str) -> None:
         """After the commit. The answer is 202 even if the board is away."""
+        faults.point("operation.accepted")
         try:
             self.post(operation_id)
         except Exception as error:

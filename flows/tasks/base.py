@@ -12,6 +12,7 @@ from oslo_config import cfg
 from sqlalchemy import exc as sa_errors
 from taskflow import task
 
+from dbflow import faults
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence
@@ -91,7 +92,13 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
     def trying(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         cloud = _retrying(on, tenacity.stop_after_attempt(self.tries))
         database = _retrying(_DATABASE_AWAY, tenacity.stop_after_delay(_DATABASE_PATIENCE))
-        return cloud(database, call, self, *args, **kwargs)
+        return cloud(database, once, self, *args, **kwargs)
+
+    def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
+        faults.point(f"{self.name}.{call.__name__}.fail")
+        result = call(self, *args, **kwargs)
+        faults.point(f"{self.name}.{call.__name__}.lost", lost=Unavailable)
+        return result
 
     return trying
 

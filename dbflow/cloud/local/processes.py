@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
+from dbflow import faults
 from dbflow.cloud.base import CloudError
 
 _SERVER, _CLOUD, _BOOT = "DBFLOW_SERVER", "DBFLOW_CLOUD", "DBFLOW_BOOT"
-_PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
+_PASSED_ON = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ", faults.VARIABLE)
 """Nothing else of the control plane's environment, which may hold credentials, reaches a server."""
 _REPEAT = 1.0
 """Seconds until a process is told again: one told between its fork and its exec never heard it."""
