@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guest agents and database servers that are killed."""
+
+from tests.functional.stack import Stack, mysql, new_password
+from tests.waiting import wait_for
+
+USER = "u"
+
+
+def test_agent_killed_in_the_middle_of_an_install(stack: Stack) -> None:
+    """It is started again, and the create goes on."""
+    client, password = stack.client(), new_password()
+    with stack.nothing_left():
+        instance_id, create = client.create("agentless", users=[{"name": USER, "password": password}])
+        client.wait_step(create, "install-datastore")
+        agent = wait_for(lambda: stack.agent(instance_id), 60, "an agent")
+        agent.kill()
+        client.wait_operation(create)
+        mysql(client.wait_status(instance_id, "ACTIVE"), USER, password).close()
+        client.deleted(instance_id)
+
+
+def test_agent_killed_while_idle(stack: Stack) -> None:
+    client, password = stack.client(), new_password()
+    with stack.nothing_left():
+        instance = client.created("agentless", users=[{"name": USER, "password": password}])
+        agent, server = stack.agent(instance["id"]), stack.database_server(instance["id"])
+        assert agent is not None
+        agent.kill()
+        mysql(instance, USER, password).close()
+        wait_for(lambda: stack.agent(instance["id"]), 60, "another agent")
+        client.wait_operation(client.act(instance["id"], {"restart": {}}))
+        assert server != stack.database_server(instance["id"])
+        mysql(instance, USER, password).close()
+        client.deleted(instance["id"])
+
+
+def test_database_server_killed(stack: Stack) -> None:
+    """The API says so, and a restart brings it back with its data."""
+    client, password = stack.client(), new_password()
+    with stack.nothing_left():
+        instance = client.created("dead", users=[{"name": USER, "password": password}])
+        server = stack.database_server(instance["id"])
+        assert server is not None
+        server.kill()
+
+        def told() -> bool:
+            return bool(client.show(instance["id"])["operating_status"] != "HEALTHY")
+
+        wait_for(told, 60, "another status than HEALTHY")
+        client.wait_operation(client.act(instance["id"], {"restart": {}}))
+        client.wait_healthy(instance["id"])
+        mysql(instance, USER, password).close()
+        client.deleted(instance["id"])
