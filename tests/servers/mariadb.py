@@ -20,6 +20,8 @@ CONFIG = """\
 datadir={directory}/data
 socket={directory}/socket
 pid-file={directory}/pid
+# Not /tmp: a server that starts there deletes the temporary tables of another one's installation.
+tmpdir={directory}/tmp
 bind-address={address}
 port={port}
 init-file={directory}/init.sql
@@ -87,8 +89,10 @@ class MariaDBServer(Server):
         init = self.directory / "init.sql"
         init.touch(mode=0o600)
         init.write_text(INIT.format(account=f"'{USER}'@'{LOOPBACK}'", password=self.password))
+        temporary = self.directory / "tmp"
+        temporary.mkdir(mode=0o700)
         if self._user:
-            for path in (self.directory, config, init):
+            for path in (self.directory, config, init, temporary):
                 shutil.chown(path, self._user)
         command = ["mariadb-install-db", f"--defaults-file={config}", "--skip-test-db"]
         command += ["--auth-root-authentication-method=socket", *([f"--user={self._user}"] if self._user else [])]
