@@ -7,13 +7,15 @@ import json
 import os
 import pathlib
 import secrets
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from dbflow.api.auth import TokenFileAuth
 from dbflow.crypto import Keyring
 
-PROJECT, ADMIN_PROJECT = "demo", "admin"
+# `openstack database quota` asks Keystone for every project whose id does not look like a UUID.
+PROJECT, ADMIN_PROJECT = (uuid.uuid5(uuid.NAMESPACE_URL, f"dbflow:{name}").hex for name in ("demo", "admin"))
 _MAX_SOCKET = 107
 
 
@@ -104,12 +106,12 @@ class StateDir:
                 "user": role,
                 "user_id": role,
                 "project_id": project,
-                "project_name": project,
+                "project_name": name,
                 "roles": ["admin", "member", "reader"] if role == "admin" else ["member", "reader"],
             }
-            for cloud, project, role in (
-                (clouds["dbflow"], PROJECT, "member"),
-                (clouds["dbflow-admin"], ADMIN_PROJECT, "admin"),
+            for cloud, project, name, role in (
+                (clouds["dbflow"], PROJECT, "demo", "member"),
+                (clouds["dbflow-admin"], ADMIN_PROJECT, "admin", "admin"),
             )
         }
         TokenFileAuth.write(self._tokens, who)

@@ -5,11 +5,12 @@ import json
 import os
 import pathlib
 import stat
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from dbflow.cmd.statedir import InUse, StateDir
+from dbflow.cmd.statedir import PROJECT, InUse, StateDir
 
 
 @pytest.fixture
@@ -45,4 +46,6 @@ def test_tokens_stay_and_the_place_follows(tmp_path: pathlib.Path) -> None:
         state.write("127.0.0.1", port)
         seen.append(json.loads(state.clouds.read_text())["clouds"]["dbflow"]["auth"])
     assert seen[0]["token"] == seen[1]["token"]
-    assert [auth["endpoint"] for auth in seen] == [f"http://127.0.0.1:{port}/v1.0/demo" for port in (1, 2)]
+    assert [auth["endpoint"] for auth in seen] == [f"http://127.0.0.1:{port}/v1.0/{PROJECT}" for port in (1, 2)]
+    # Clients ask Keystone about project ids of another form, and there is none.
+    assert uuid.UUID(PROJECT).hex == PROJECT
