@@ -3,9 +3,9 @@
 
 import argparse
 
-from tests.bench import create, steps
+from tests.bench import api, create, steps
 
-BENCHMARKS = {"create": create, "steps": steps}
+BENCHMARKS = {"create": create, "steps": steps, "api": api}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,12 +2,15 @@
 """The same database server made by hand: mariadb-install-db, mariadbd, wait until it answers."""
 
 import contextlib
+import dataclasses
 import pathlib
+import resource
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 
+import psutil
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
@@ -22,24 +25,48 @@ POLL = 0.01
 """Seconds between two attempts to connect."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """What it took, seconds."""
+
+    install: float
+    start: float
+    """Until SELECT 1 was answered."""
+    processor: float
+    """Processor time of the programs."""
+
+    @property
+    def total(self) -> float:
+        return self.install + self.start
+
+
 @contextlib.contextmanager
-def made(directory: pathlib.Path, settings: Settings, run_as: str | None) -> Iterator[tuple[float, float]]:
-    """Seconds that installing took and that the start took, until SELECT 1 was answered. The server has the
-    configuration, the memory and the user that the product's would have; it is gone at the end."""
+def made(directory: pathlib.Path, settings: Settings, run_as: str | None) -> Iterator[Made]:
+    """The server has the configuration, the memory and the user that the product's would have; it is gone at the
+    end."""
     layout = _layout(directory, run_as)
+    used = _processor_time_of_children()
     begun = time.monotonic()
     _install(layout, settings)
     installed = time.monotonic()
-    with _serving(layout):
-        yield installed - begun, time.monotonic() - installed
+    used = _processor_time_of_children() - used
+    with _serving(layout) as server:
+        ended = time.monotonic()
+        times = psutil.Process(server.pid).cpu_times()
+        yield Made(installed - begun, ended - installed, used + times.user + times.system)
     shutil.rmtree(directory)
+
+
+def _processor_time_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _layout(directory: pathlib.Path, run_as: str | None) -> Layout:
     directory.mkdir(mode=0o755)
     (port,) = free_ports(1)
-    paths = (directory / name for name in ("volume", "run", "log"))
-    layout = Layout.of(Machine("by-hand", LOOPBACK, port, *paths, run_as=run_as))
+    volume, run, log = (directory / name for name in ("volume", "run", "log"))
+    layout = Layout.of(Machine("by-hand", LOOPBACK, port, volume, run, log, run_as))
     layout.make_directories()
     return layout
 
@@ -58,13 +85,13 @@ def _install(layout: Layout, settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _serving(layout: Layout) -> Iterator[None]:
+def _serving(layout: Layout) -> Iterator["subprocess.Popen[bytes]"]:
     argv = [programs.find("mariadbd"), f"--defaults-file={layout.config}", f"--datadir={layout.data}"]
     with layout.log.open("ab") as log:
         server = subprocess.Popen(argv, stdout=log, stderr=log, cwd="/", **programs.as_user(layout.owner))
     try:
         _wait(layout, server)
-        yield
+        yield server
     finally:
         server.terminate()
         server.wait(STOP_TIMEOUT)

@@ -3,6 +3,7 @@
 
 import contextlib
 import functools
+import importlib
 import importlib.util
 import pathlib
 import sqlite3
@@ -181,9 +182,7 @@ class Dbos:
     name = "DBOS"
 
     def __init__(self, url: str) -> None:
-        import dbos
-
-        self._dbos = dbos.DBOS
+        self._dbos = importlib.import_module("dbos").DBOS
         self._dbos(config={"name": "bench", "system_database_url": url, "log_level": "ERROR", "sys_db_pool_size": 30})
 
         @self._dbos.step()

@@ -61,8 +61,8 @@ class Postgres(Server):
 
     def _ready(self) -> bool:
         with socket.socket() as probe:
-            return (
-                "ready to accept connections" in self.log_file.read_text() and not probe.connect_ex((LOOPBACK, self.port))
+            return "ready to accept connections" in self.log_file.read_text() and not probe.connect_ex(
+                (LOOPBACK, self.port)
             )
 
     @staticmethod

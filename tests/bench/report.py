@@ -42,9 +42,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
 
 def print_json(figures: Mapping[str, object]) -> None:
     """The last line of a run; floats rounded to four significant digits."""
-    rounded = {
-        name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in figures.items()
-    }
+    rounded = {name: float(f"{value:.4g}") if isinstance(value, float) else value for name, value in figures.items()}
     print(f"\n{json.dumps(rounded)}", flush=True)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A dbflow-standalone of the benchmark's own, and a client of it."""
 
+import contextlib
 import http.client
 import json
 import pathlib
@@ -9,6 +10,7 @@ import sys
 import types
 from typing import Any, Self
 
+import psutil
 from oslo_config import cfg
 
 from dbflow.cloud.local import LocalCloud
@@ -90,6 +92,15 @@ class Standalone:
     def image_is_ready(self) -> bool:
         """Whether the prepared data directory that new instances are copied from is complete."""
         return (self.state_dir / "cloud" / "images" / "mariadb").is_dir()
+
+    def processor_time(self) -> float:
+        """Seconds that the control plane and all that it started have used so far, ended children included."""
+        control_plane = psutil.Process(self._process.pid)
+        used = 0.0
+        for process in (control_plane, *control_plane.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                used += sum(process.cpu_times()[:4])
+        return used
 
     def _ready(self) -> bool:
         if self._process.poll() is not None:

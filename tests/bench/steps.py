@@ -16,7 +16,6 @@ from tests.bench.places import directory
 from tests.bench.postgres import Postgres
 from tests.servers import MariaDBServer
 
-IN_FLIGHT = 20
 SLOW_SHARE = 5
 """Stock TaskFlow gets a fifth of the flows, so that its share of the time is bearable."""
 
@@ -52,13 +51,14 @@ class Case:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--rounds", type=int, default=3, help="rounds, each with every contender (%(default)s)")
+    parser.add_argument("--at-once", type=int, nargs="+", default=[1, 20], help="flows at a time (%(default)s)")
     parser.add_argument("--flows", type=int, default=40, help="flows of dbflow and DBOS a round (%(default)s)")
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure and print."""
     logging.disable(logging.CRITICAL)
-    with _cases() as groups:
+    with _cases(options.at_once) as groups:
         for case in itertools.chain(*groups.values()):
             contenders.run(case.contender, 1, 1)
         for _, cases in itertools.product(range(options.rounds), groups.values()):
@@ -68,14 +68,17 @@ def run(options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _cases() -> Iterator[dict[str, list[Case]]]:
+def _cases(at_once: list[int]) -> Iterator[dict[str, list[Case]]]:
     """By where the state is kept: in a file, or by a server. DBOS has no MariaDB; PostgreSQL is its home."""
     with directory("steps") as base, MariaDBServer(base) as mariadb, contextlib.ExitStack() as stack:
 
         def in_file(name: str) -> str:
             return sqlite_url(base / f"{name}.sqlite")
 
-        groups = {"file": _entrants("SQLite", in_file, base), "server": _entrants("MariaDB", mariadb.create_database, base)}
+        groups = {
+            "file": _entrants("SQLite", in_file, base),
+            "server": _entrants("MariaDB", mariadb.create_database, base),
+        }
         if has_dbos():
             groups["file"].append(("SQLite", Dbos(in_file("dbos"))))
             if Postgres.installed():
@@ -83,7 +86,7 @@ def _cases() -> Iterator[dict[str, list[Case]]]:
         for _, contender in itertools.chain(*groups.values()):
             stack.callback(contender.close)
         yield {
-            group: [Case(database, one, in_flight) for database, one in entrants for in_flight in (1, IN_FLIGHT)]
+            group: [Case(database, one, in_flight) for database, one in entrants for in_flight in at_once]
             for group, entrants in groups.items()
         }
 
@@ -120,7 +123,7 @@ def _ratios(groups: dict[str, list[Case]], rival: type) -> dict[str, float]:
     """dbflow's rate by the rival's (of several, the fastest), for each place and number of flows at a time."""
     found = {}
     for group, cases in groups.items():
-        for in_flight in (1, IN_FLIGHT):
+        for in_flight in sorted({case.in_flight for case in cases}):
             these = [case for case in cases if case.in_flight == in_flight]
             rates = [case.rate for case in these if _is(case, rival)]
             ours = [case.rate for case in these if _is(case, Dbflow)]

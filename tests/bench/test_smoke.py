@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each benchmark runs through and ends with its line of JSON; nothing here is timed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.bench.__main__ import main
+
+
+def figures(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    main(list(arguments))
+    found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["bench"] == arguments[0]
+    return found
+
+
+def test_create(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys, "create", "--runs", "1")
+    assert found["ratio"] == pytest.approx(found["create_s"] / found["by_hand_s"], rel=0.01)
+
+
+def test_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys, "steps", "--rounds", "1", "--flows", "1", "--at-once", "1")
+    assert found["steps_per_s_file_1"] > 0
+    assert found["ratio_stock"] > 0
+
+
+def test_api(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--databases SQLite --seconds 0.5 --clients 1 --workers 1 --instances 30 60"
+    found = figures(capsys, "api", *small.split())
+    assert found["list_statements"] <= 3
+    assert min(found[name] for name in ("list_rps", "show_rps", "post_rps", "list_p99_ms", "post_p99_ms")) > 0
