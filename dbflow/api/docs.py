@@ -61,6 +61,12 @@ def documented(
     return mark
 
 
+def hidden(handler: Handler) -> Handler:
+    """Leave a handler out: Trove has it, only to say that it is not offered."""
+    handler.__apidoc__ = False  # type: ignore[attr-defined]
+    return handler
+
+
 def register_models(api: Api) -> None:
     """Make every model known to this API."""
     api.models.update(_MODELS)
@@ -73,12 +79,15 @@ def _model(name: str, schema: Schema) -> SchemaModel:
 
 
 def swagger(schema: Any) -> Any:
-    """JSON Schema draft 4 in the words of Swagger 2.0, which knows no alternatives and no null."""
+    """JSON Schema draft 4 in the words of Swagger 2.0, which knows no null, and of alternatives the first only."""
     if isinstance(schema, list):
         return [swagger(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     told = {key: swagger(value) for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+    for choice in ("anyOf", "oneOf"):
+        if choice in schema:
+            told |= swagger(schema[choice][0])
     kind = told.get("type")
     if isinstance(kind, list):
         told["type"] = next(name for name in kind if name != "null")

@@ -13,7 +13,7 @@ from dbflow import operations
 from dbflow.db.models import Instance, Operation, utcnow
 from dbflow.services import rows
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, NotFound, Unsupported
+from dbflow.services.errors import BadRequest, NotFound
 from dbflow.status import Task
 
 
@@ -95,11 +95,11 @@ def _replica_of(instance: Instance, value: Any) -> None:
 
 
 def _access(instance: Instance, value: Any) -> None:
-    raise Unsupported("Changing the access of an instance is not supported here. (access)")
+    raise BadRequest("access: can not be changed after the instance was created.")
 
 
 def _datastore_version(instance: Instance, value: Any) -> None:
-    raise Unsupported("Changing the datastore version of an instance is not supported here. (datastore_version)")
+    raise BadRequest("datastore_version: upgrading an instance is not supported for this datastore.")
 
 
 _CHANGES = {

@@ -5,11 +5,11 @@ from flask import Response
 from flask_restx import Resource
 
 from dbflow.api import body, paging
-from dbflow.api.docs import PAGING, documented
+from dbflow.api.docs import PAGING, documented, hidden
 from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import accounts as schemas
-from dbflow.services import accounts
+from dbflow.services import accounts, instances
 from dbflow.services.errors import Unsupported
 
 ns = namespace("databases", "Databases of an instance", "/instances/<instance_id>/databases")
@@ -39,10 +39,11 @@ class Databases(Resource):
 class Database(Resource):
     """One database."""
 
-    @documented("Not offered; list them.", also=(501,))
+    @hidden
     def get(self, instance_id: str, name: str) -> Response:
         """Show"""
         authorize("instance:extension:database:show")
+        instances.show(services(), caller(), instance_id)
         raise Unsupported("A single database can't be shown; list them.")
 
     @documented("Delete a database with all that is in it.", status=202, also=(422,))

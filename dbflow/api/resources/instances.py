@@ -31,7 +31,7 @@ class Instances(Resource):
         authorize("instance:index")
         return _page(Viewer().summary)
 
-    @documented("Create an instance.", body=schemas.CREATE, returns=schemas.INSTANCE, also=(501,))
+    @documented("Create an instance.", body=schemas.CREATE, returns=schemas.INSTANCE)
     def post(self) -> Response:
         """Create"""
         authorize("instance:create")
@@ -63,7 +63,7 @@ class Instance(Resource):
         row, replicas = instances.show(services(), caller(), instance_id)
         return answer({"instance": Viewer().detail(row, replicas)})
 
-    @documented("Change one attribute, and the name.", body=schemas.CHANGE, status=202, also=(422, 501))
+    @documented("Change one attribute, and the name.", body=schemas.CHANGE, status=202, also=(422,))
     def put(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:update")
@@ -71,7 +71,7 @@ class Instance(Resource):
         instances.change(services(), caller(), instance_id, wanted)
         return answer(status=202)
 
-    @documented("As PUT.", body=schemas.CHANGE, status=202, also=(422, 501))
+    @documented("As PUT.", body=schemas.CHANGE, status=202, also=(422,))
     def patch(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:edit")
