@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
@@ -91,7 +92,15 @@ class Standalone:
 
     def image_is_ready(self) -> bool:
         """Whether the prepared data directory that new instances are copied from is complete."""
-        return (self.state_dir / "cloud" / "images" / "mariadb").is_dir()
+        return self._image.is_dir()
+
+    def remove_image(self) -> None:
+        """So that the next instances are installed from scratch."""
+        shutil.rmtree(self._image)
+
+    @property
+    def _image(self) -> pathlib.Path:
+        return self.state_dir / "cloud" / "images" / "mariadb"
 
     def processor_time(self) -> float:
         """Seconds that the control plane and all that it started have used so far, ended children included."""
