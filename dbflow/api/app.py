@@ -37,6 +37,7 @@ def create_app(services: Services, auth: Auth) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     group = services.conf.api
+    app.config["MAX_CONTENT_LENGTH"] = group.max_body  # of chunked bodies; others are refused by what they say
     rates = RateLimits(services.conf)
     attach(app, services, Policy(services.conf))
     app.extensions["dbflow.rates"] = rates

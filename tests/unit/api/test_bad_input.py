@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What makes no sense: the right 4xx with the field named, nothing made, nothing counted."""
 
+import io
 import json
 
 import pytest
@@ -126,6 +127,16 @@ def test_a_body_of_five_megabytes(world: World, headers: dict[str, str]) -> None
     assert (answer.status_code, set(answer.json)) == (413, {"overLimit"})
     nothing_happened(world)
     assert world.count(IdempotencyKey) == 0
+
+
+def test_a_chunked_body_of_five_megabytes(world: World) -> None:
+    environ = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    stream = io.BytesIO(b" " * (5 << 20))
+    answer = world.ask(
+        "POST", "instances", input_stream=stream, content_type="application/json", environ_overrides=environ
+    )
+    assert (answer.status_code, set(answer.json)) == (413, {"overLimit"})
+    assert stream.tell() < 2 << 20
 
 
 @pytest.mark.parametrize("instance_id", ["x", "%00", "%ff%fe", "a%20b", "9" * 5000, "%F0%9F%92%A9", UUID, UUID.upper()])
