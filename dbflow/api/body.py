@@ -31,6 +31,9 @@ def check_size(most: int) -> None:
 def read(schema: Schema, *, optional: bool = False) -> Any:
     """The body, checked. An ``optional`` one may be empty and is {} then."""
     raw = request.get_data()
+    most = request.max_content_length
+    if request.content_length is None and most is not None and len(raw) >= most:
+        raise OverLimit(f"The request body is larger than {most} bytes.")  # chunked, and cut off there
     if not raw.strip():
         if optional:
             return {}
