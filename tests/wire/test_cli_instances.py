@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`openstack database instance …`, and what it does to the real database server."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.functional.stack import Client, EmbeddedStack
+from tests.functional.stack.inventory import difference
+from tests.waiting import wait_for
+from tests.wire.cli import OpenStack, Refused, environment
+from tests.wire.conftest import Shop
+
+BUFFER_POOL = "SELECT @@innodb_buffer_pool_size"
+
+
+def test_the_program_itself(server: EmbeddedStack, shop: Shop) -> None:
+    """As its users start it; the other tests call its main in a process of its own."""
+    program = pathlib.Path(sys.executable).with_name("openstack")
+    settings = {"OS_CLIENT_CONFIG_FILE": str(server.state / "clouds.yaml"), "OS_CLOUD": "dbflow"}
+    ran = subprocess.run(
+        [program, "database", "instance", "show", shop.name, "-f", "json"],
+        env=environment(settings),
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(ran.stdout)["id"] == shop.id
+
+
+def test_create(shop: Shop) -> None:
+    told = {"name", "flavor", "volume", "datastore", "datastore_version", "status", "operating_status", "public"}
+    assert {key: shop.shown[key] for key in told} == {
+        "name": "shop-1",
+        "flavor": "1",
+        "volume": 1,
+        "datastore": "mariadb",
+        "datastore_version": "10.11",
+        "status": "BUILD",
+        "operating_status": "",
+        "public": False,
+    }
+    ((version,),) = shop.ask("SELECT VERSION()")
+    assert version.startswith("10.11.")
+    names = {name for (name,) in shop.ask("SHOW DATABASES")}
+    assert names == {"information_schema", "shop", "depot"}
+    with shop.login(shop.user, shop.password, "shop") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE ware (name VARCHAR(20))")
+        cursor.execute("INSERT INTO ware VALUES ('spoon')")
+    assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
+
+
+def test_list(openstack: OpenStack, shop: Shop) -> None:
+    (row,) = openstack.table("database instance list")
+    address = shop.member.show(shop.id)["ip"][0]
+    assert row == {
+        "ID": shop.id,
+        "Name": shop.name,
+        "Datastore": "mariadb",
+        "Datastore Version": "10.11",
+        "Status": "ACTIVE",
+        "Operating Status": "HEALTHY",
+        "Public": False,
+        "Addresses": [{"address": address, "type": "private", "network": "loopback"}],
+        "Flavor ID": "1",
+        "Size": 1,
+        "Role": "",
+    }
+    assert openstack.table("database instance list --limit 1 --include-clustered") == [row]
+    assert openstack.table("database instance list --marker", shop.id) == []
+
+
+def test_show_by_name_and_id(openstack: OpenStack, shop: Shop) -> None:
+    by_name = openstack.table("database instance show", shop.name)
+    assert (by_name["id"], by_name["ip"]) == (shop.id, shop.member.show(shop.id)["ip"][0])
+    assert by_name["volume_used"] > 0
+    assert "server_id" not in by_name
+    assert openstack.table("database instance show", shop.id).keys() == by_name.keys()
+    with pytest.raises(Refused, match="No instance with a name or ID of 'nobody' exists"):
+        openstack("database instance show nobody")
+
+
+def test_the_administrator_sees_more(admin_openstack: OpenStack, shop: Shop) -> None:
+    shown = admin_openstack.table("database instance show", shop.id)
+    assert {"tenant_id", "server_id", "volume_id"} <= shown.keys()
+    assert shown["tenant_id"] == shop.member.project
+    assert admin_openstack.table("database instance list") == []
+
+
+def test_update(openstack: OpenStack, shop: Shop) -> None:
+    openstack("database instance update --name renamed", shop.name)
+    assert [row["Name"] for row in openstack.table("database instance list")] == ["renamed"]
+    openstack("database instance update", shop.id, "--name", shop.name)
+    # There are no configuration groups: none to drop is a success, one that is not there an error.
+    openstack("database instance update --remove-configuration", shop.id)
+    with pytest.raises(Refused, match="HTTP 404"):
+        openstack("database instance update --configuration 0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11", shop.id)
+    with pytest.raises(Refused, match="HTTP 400"):
+        openstack("database instance update --is-public", shop.id)
+    assert openstack.table("database instance show", shop.name)["name"] == shop.name
+
+
+def test_restart(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
+    before = server.database_server(shop.id)
+    openstack("database instance restart", shop.name)
+    assert shop.member.show(shop.id)["status"] in ("REBOOT", "ACTIVE")
+    shop.member.wait_healthy(shop.id)
+    after = server.database_server(shop.id)
+    assert before is not None
+    assert after is not None
+    assert before.pid != after.pid
+    assert not before.is_running()
+    assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
+
+
+def test_resize_flavor(openstack: OpenStack, shop: Shop) -> None:
+    ((before,),) = shop.ask(BUFFER_POOL)
+    openstack("database instance resize flavor", shop.name, "db.small")
+    shop.member.wait_healthy(shop.id)
+    assert openstack.table("database instance show", shop.name)["flavor"] == "2"
+    ((after,),) = shop.ask(BUFFER_POOL)
+    assert after > before
+    with pytest.raises(Refused, match="flavorRef"):
+        openstack("database instance resize flavor", shop.name, 2)
+
+
+def test_resize_volume(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
+    openstack("database instance resize volume", shop.name, 2)
+    shop.member.wait_healthy(shop.id)
+    assert openstack.table("database instance show", shop.name)["volume"] == 2
+    record = server.cloud / "volumes" / shop.id / "volume.json"
+    assert json.loads(record.read_text())["size"] == 2
+    assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
+    with pytest.raises(Refused, match="must be larger than the current volume size of '2'"):
+        openstack("database instance resize volume", shop.id, 1)
+
+
+def test_replicas_and_upgrades_are_refused(openstack: OpenStack, shop: Shop) -> None:
+    with pytest.raises(Refused, match=r"not a replica source.*HTTP 400"):
+        openstack("database instance eject", shop.name)
+    with pytest.raises(Refused, match=r"not a replica.*HTTP 400"):
+        openstack("database instance promote", shop.name)
+    with pytest.raises(Refused, match=r"not a replica.*HTTP 400"):
+        openstack("database instance detach", shop.name)
+    with pytest.raises(Refused, match=r"replica_of.*HTTP 400"):
+        openstack("database instance create copy --replica-of", shop.name)
+    with pytest.raises(Refused, match="HTTP 400"):
+        openstack("database instance upgrade", shop.name, "10.11")
+
+
+def test_force_delete_and_reset_status(
+    server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, member: Client, shop: Shop
+) -> None:
+    """Of one that is being built: its running create is cancelled, and nothing of it is left."""
+    before = server.inventory()
+    made = openstack.table("database instance create doomed --flavor 1 --size 1")
+    for command in ("reset status", "force delete"):
+        with pytest.raises(Refused, match=r"reset_status.*HTTP 403"):
+            openstack(f"database instance {command}", made["id"])
+    admin_openstack("database instance reset status", made["id"])
+    admin_openstack("database instance force delete", made["id"])
+    _wait_gone(member, made["id"])
+    server.wait_inventory(before)
+
+
+def test_delete(server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
+    before = server.inventory()
+    one = openstack.table("database instance create one --flavor 1 --size 1")["id"]
+    two = openstack.table("database instance create two --flavor 1 --size 1")["id"]
+    said = openstack("database instance delete one")
+    assert f"Request to delete database instance {one} has been accepted." in said
+    with pytest.raises(Refused, match="Unable to delete"):
+        openstack("database instance delete 0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11")
+    admin_openstack("database instance delete --force", two)
+    for gone in (one, two):
+        _wait_gone(shop.member, gone)
+    server.wait_inventory(before)
+    assert difference(before, server.inventory()) == {}
+    assert [row["ID"] for row in openstack.table("database instance list")] == [shop.id]
+
+
+def _wait_gone(member: Client, instance_id: str) -> None:
+    wait_for(lambda: member.raw("GET", f"/instances/{instance_id}").status_code == 404, 120, f"no {instance_id}")
