@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 from taskflow import exceptions
 
@@ -32,6 +32,11 @@ class NotRunnable(Exception):
     """The operation may not run now (suspended, or its predecessor has not ended)."""
 
 
+_OPERATIONS = Operation.__table__
+# Made once and without the ORM: it is part of every write of every flow.
+_EPOCH = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id")).with_for_update(read=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Fence:
     """The right to write for one operation, as long as its epoch is the newest."""
@@ -43,9 +48,7 @@ class Fence:
     def check(self, session: Session) -> None:
         """Raise StaleClaim unless this is the newest claim. Holds a shared lock on the operation's row until the
         transaction ends, so a newer claim waits for the commit (and sees what it wrote) or is seen here."""
-        newest = session.scalar(
-            select(Operation.epoch).where(Operation.id == self.operation_id).with_for_update(read=True)
-        )
+        newest = session.connection().scalar(_EPOCH, {"id": self.operation_id})
         if newest != self.epoch:
             raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
 

@@ -30,6 +30,13 @@ OnEnd = Callable[[Session, models.FlowDetail], None]
 _BEGUN = frozenset({states.RUNNING, states.REVERTING, states.RETRYING})
 _ENDED = frozenset({states.SUCCESS, states.REVERTED, states.FAILURE})
 _POINTS = {states.SUCCESS: "execute", states.REVERTED: "revert"}
+# Made once: SQLAlchemy takes longer to put a statement together than the database to execute it.
+_INSERT_ATOMS = ATOMS.insert()
+_UPDATE_FLOW = (
+    sa.update(FLOWS)
+    .where(FLOWS.c.uuid == sa.bindparam("key"))
+    .values(state=sa.bindparam("state"), meta=sa.bindparam("meta"))
+)
 _UPDATE_ATOM = (
     sa.update(ATOMS)
     .where(ATOMS.c.uuid == sa.bindparam("key"))
@@ -66,21 +73,20 @@ class FlowBackend:
         self._new: dict[str, models.AtomDetail] = {}
         self._changed: dict[str, models.AtomDetail] = {}
         self._flow: models.FlowDetail | None = None
+        self._unmade: models.FlowDetail | None = None
         self._reverting = False
         self.ended = False
 
     def open(self, flow_uuid: str, name: str) -> models.FlowDetail:
-        """The flow as it was left, or a new one (made with its logbook) when it never ran."""
+        """The flow as it was left, or a new one when it never ran: the first save makes it, with its logbook."""
         detail = models.FlowDetail(name, flow_uuid)
         try:
-            with self._fence.write() as session:
+            # Unfenced, as nothing is written: an older claim can't commit any more, and a newer one ends this one at
+            # its first write.
+            with self._fence.database.read() as session:
                 row = session.execute(sa.select(FLOWS).where(FLOWS.c.uuid == flow_uuid)).mappings().first()
                 if row is None:
-                    book = self._fence.operation_id
-                    session.execute(LOGBOOKS.insert().values(uuid=book, name=name, meta={}))
-                    session.execute(
-                        FLOWS.insert().values(uuid=flow_uuid, parent_uuid=book, name=name, meta={}, state=None)
-                    )
+                    self._unmade = detail
                     return detail
                 detail.state, detail.meta = row["state"], dict(row["meta"] or {})
                 for atom in session.execute(sa.select(ATOMS).where(ATOMS.c.parent_uuid == flow_uuid)).mappings():
@@ -137,17 +143,18 @@ class FlowBackend:
                 raise exceptions.StorageFailure("the flow's state could not be saved", cause=error) from error
             self.ended = self.ended or ending
             saved = [*self._new.values(), *self._changed.values()]
-            self._new, self._changed, self._flow = {}, {}, None
+            self._new, self._changed, self._flow, self._unmade = {}, {}, None, None
             for atom in saved:
                 self._saved[atom.uuid] = atom.state
                 if atom.state in _POINTS:
                     faults.point(f"{atom.name}.{_POINTS[atom.state]}.saved")
 
     def _write(self, session: Session, flow: models.FlowDetail | None) -> None:
+        connection = session.connection()
+        if self._unmade is not None:
+            self._make(connection, self._unmade)
         if flow is not None:
-            session.execute(
-                sa.update(FLOWS).where(FLOWS.c.uuid == flow.uuid).values(state=flow.state, meta=flow.meta or {})
-            )
+            connection.execute(_UPDATE_FLOW, {"key": flow.uuid, "state": flow.state, "meta": flow.meta or {}})
             now = utcnow()
             new = [
                 atom_row(atom, self._keyring)
@@ -155,7 +162,7 @@ class FlowBackend:
                 for atom in self._new.values()
             ]
             if new:
-                session.execute(ATOMS.insert(), new)
+                connection.execute(_INSERT_ATOMS, new)
         changed: list[dict[str, Any]] = []
         for atom in self._changed.values():
             row = atom_row(atom, self._keyring)
@@ -163,8 +170,14 @@ class FlowBackend:
             del row["name"]
             changed.append(row)
         if changed:
-            session.connection().execute(_UPDATE_ATOM, changed)
+            connection.execute(_UPDATE_ATOM, changed)
         if not self._reverting and any(atom.state == states.REVERTING for atom in self._changed.values()):
             self._reverting = True
             operation = sa.update(Operation).where(Operation.id == self._fence.operation_id)
             session.execute(operation.values(state=State.REVERTING))
+
+    def _make(self, connection: sa.Connection, flow: models.FlowDetail) -> None:
+        book = self._fence.operation_id
+        connection.execute(LOGBOOKS.insert(), {"uuid": book, "name": flow.name, "meta": {}})
+        row = {"uuid": flow.uuid, "parent_uuid": book, "name": flow.name, "meta": {}, "state": None}
+        connection.execute(FLOWS.insert(), row)
