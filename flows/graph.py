@@ -7,6 +7,7 @@ from typing import Any
 import networkx as nx
 from taskflow import flow as tf_flow
 from taskflow import retry
+from taskflow.atom import Atom
 from taskflow.engines.action_engine import compiler
 
 from dbflow.operations import Kind
@@ -14,7 +15,7 @@ from guest.tasks.base import GuestTask
 
 
 def describe(flow: tf_flow.Flow, kind: Kind) -> dict[str, Any]:
-    """{"kind", "version", "title", "nodes": [{"name", "label", "type", "where", "group", "requires", "provides",
+    """{"kind", "version", "title", "nodes": [{"name", "label", "type", "where", "group", "requires", "provides", "reverts",
     "doc"}], "edges": [[from, to]], "groups": [{"name", "parent"}]}: nodes in order of execution, edges without those
     that follow from others."""
     compilation = compiler.PatternCompiler(flow).compile()
@@ -59,6 +60,7 @@ def _node(atom: Any, group: str | None) -> dict[str, Any]:
         "group": group,
         "requires": sorted(atom.requires),
         "provides": sorted(atom.provides),
+        "reverts": type(atom).revert is not Atom.revert,
         "doc": doc,
     }
 

@@ -31,8 +31,11 @@ class GuestTask(task.Task):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # revert() gets only the arguments it names, and the topic is one of them.
-        if cls.reverts_on_guest() and "instance_id" not in inspect.signature(cls.revert).parameters:
-            raise TypeError(f"{cls.__name__}.revert() must take instance_id")
+        if cls.reverts_on_guest():
+            takes = inspect.signature(cls.revert).parameters
+            # TaskFlow also passes the result and the flow's failures.
+            if "instance_id" not in takes or all(one.kind is not one.VAR_KEYWORD for one in takes.values()):
+                raise TypeError(f"{cls.__name__}.revert() must take instance_id and **kwargs")
 
     @classmethod
     def reverts_on_guest(cls) -> bool:

@@ -37,7 +37,7 @@ class Start(GuestTask):
         """Returns when it answers."""
         self.datastore.lifecycle.start(START_TIMEOUT)
 
-    def revert(self, instance_id: str) -> None:
+    def revert(self, instance_id: str, **_: Any) -> None:
         """It was stopped before."""
         self.datastore.lifecycle.stop(STOP_TIMEOUT)
 
@@ -49,7 +49,7 @@ class Stop(GuestTask):
         """Returns when its process is gone."""
         self.datastore.lifecycle.stop(STOP_TIMEOUT)
 
-    def revert(self, instance_id: str) -> None:
+    def revert(self, instance_id: str, **_: Any) -> None:
         """It ran before."""
         self.datastore.lifecycle.start(START_TIMEOUT)
 
@@ -61,7 +61,7 @@ class Restart(GuestTask):
         """Returns when it answers again."""
         self.datastore.lifecycle.restart(START_TIMEOUT)
 
-    def revert(self, instance_id: str) -> None:
+    def revert(self, instance_id: str, **_: Any) -> None:
         """See that it runs, whatever the restart came to."""
         self.datastore.lifecycle.start(START_TIMEOUT)
 
@@ -75,6 +75,6 @@ class ApplyFlavor(GuestTask):
         """``old_ram`` and ``old_vcpus`` are for undoing it."""
         self.datastore.lifecycle.configure(Settings(ram=ram, vcpus=vcpus, overrides=overrides))
 
-    def revert(self, instance_id: str, overrides: dict[str, Any], old_ram: int, old_vcpus: int) -> None:
+    def revert(self, instance_id: str, overrides: dict[str, Any], old_ram: int, old_vcpus: int, **_: Any) -> None:
         """Back to the old size."""
         self.datastore.lifecycle.configure(Settings(ram=old_ram, vcpus=old_vcpus, overrides=overrides))

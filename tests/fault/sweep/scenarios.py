@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For each kind of operation: what it is tried on, how it is asked for, and what is true when it has ended."""
+
+import abc
+from typing import Any, ClassVar
+
+import requests
+
+from tests.fault.sweep.points import SUCCESS
+from tests.functional.stack import Client, EmbeddedStack, mysql, new_password, query
+
+ROWS = 50
+
+
+class Scenario(abc.ABC):
+    """One kind of operation. ``kind`` registers it."""
+
+    kind: ClassVar[str]
+    known: ClassVar[dict[str, type["Scenario"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if hasattr(cls, "kind"):
+            Scenario.known[cls.kind] = cls
+
+    def __init__(self, stack: EmbeddedStack) -> None:
+        self.stack = stack
+        self.password = new_password()
+        self.instance_id = ""
+
+    @property
+    def client(self) -> Client:
+        """Of the stack as it is now: tokens stay, connections do not."""
+        return self.stack.client()
+
+    def make(self) -> None:
+        """An instance with rows in it."""
+        wanted = self.wanted()
+        self.instance_id = self.client.created(f"swept-{self.kind}", **wanted)["id"]
+        with self.connection() as connection:
+            query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
+            query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
+
+    def wanted(self) -> dict[str, Any]:
+        """Of every create."""
+        user = {"name": "u", "password": self.password, "databases": [{"name": "d"}]}
+        return {"databases": [{"name": "d"}], "users": [user]}
+
+    def connection(self) -> Any:
+        """To the instance, as its user."""
+        return mysql(self.client.show(self.instance_id), "u", self.password, "d")
+
+    def prepare(self) -> None:
+        """Before each point: there is an instance, as ever."""
+        if not self.instance_id:
+            self.make()
+
+    @abc.abstractmethod
+    def ask(self) -> None:
+        """Ask for the operation. The connection may break: then it is found by looking."""
+
+    @abc.abstractmethod
+    def check(self, ends: str) -> list[str]:
+        """Violations of what must be true, now that it has ended like that."""
+
+    def operation(self) -> dict[str, Any]:
+        """The newest operation of the kind on the instance."""
+        found = self.client.ask("GET", f"/operations?kind={self.kind}&target_id={self.instance_id}")["operations"]
+        assert found, "the operation was not recorded"
+        newest: dict[str, Any] = found[0]
+        return newest
+
+    def act(self, action: dict[str, Any]) -> None:
+        """POST an action."""
+        self.post(f"/instances/{self.instance_id}/action", action)
+
+    def post(self, path: str, body: Any) -> None:
+        """POST; a server that dies with the request in hand is part of the game."""
+        try:
+            answer = self.client.raw("POST", path, body)
+        except requests.ConnectionError:
+            return
+        assert answer.status_code in {200, 202}, answer.text
+
+    def healthy(self) -> list[str]:
+        """The instance answers and holds its rows."""
+        self.client.wait_healthy(self.instance_id)
+        with self.connection() as connection:
+            rows = query(connection, "SELECT count(*) FROM t")
+        return [] if rows == [(ROWS,)] else [f"rows: {rows}"]
+
+    def away(self) -> list[str]:
+        """Delete the instance: nothing must stand in the way of it."""
+        self.client.wait_operation(self.client.delete(self.instance_id))
+        self.instance_id = ""
+        return []
+
+
+class Create(Scenario):
+    """A create that succeeded serves; one that was undone left an ERROR with its reason, and no resource."""
+
+    kind = "instance.create"
+
+    def prepare(self) -> None:
+        self.instance_id = ""
+
+    def ask(self) -> None:
+        body = {"name": "swept", "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
+        self.post("/instances", {"instance": body})
+        (found,) = self.after_restart()
+        self.instance_id = found["id"]
+
+    def after_restart(self) -> list[dict[str, Any]]:
+        """Instances that the request may have made; the standalone may have died meanwhile."""
+        self.stack.start()
+        found: list[dict[str, Any]] = self.client.ask("GET", "/instances")["instances"]
+        return [one for one in found if one["name"] == "swept"]
+
+    def check(self, ends: str) -> list[str]:
+        violations = []
+        if ends == SUCCESS:
+            self.client.wait_healthy(self.instance_id)
+            with self.connection() as connection:
+                query(connection, "CREATE TABLE t (n INT)")
+        else:
+            shown = self.client.show(self.instance_id)
+            if shown["status"] != "ERROR" or "fault" not in shown:
+                violations.append(f"status {shown['status']}, fault {shown.get('fault')}")
+            left = [line for place in self.stack.inventory().items() for line in _of(self.instance_id, *place)]
+            violations += [f"left behind: {line}" for line in left]
+        return violations + self.away()
+
+
+class Delete(Scenario):
+    """What is deleted is gone; a delete that failed can be asked for again."""
+
+    kind = "instance.delete"
+
+    def ask(self) -> None:
+        try:
+            self.client.raw("DELETE", f"/instances/{self.instance_id}")
+        except requests.ConnectionError:
+            return
+
+    def check(self, ends: str) -> list[str]:
+        if ends != SUCCESS:
+            shown = self.client.show(self.instance_id)
+            return ([] if shown["status"] == "ERROR" else [f"status {shown['status']}"]) + self.away()
+        self.client.ask("GET", f"/instances/{self.instance_id}", status=404)
+        self.instance_id = ""
+        return []
+
+
+class Restart(Scenario):
+    """The same instance, answering."""
+
+    kind = "instance.restart"
+
+    def ask(self) -> None:
+        self.act({"restart": {}})
+
+    def check(self, ends: str) -> list[str]:
+        return self.healthy()
+
+
+class ResizeFlavor(Scenario):
+    """To and fro between two flavors."""
+
+    kind = "instance.resize_flavor"
+    flavor = "1"
+
+    def ask(self) -> None:
+        self.act({"resize": {"flavorRef": "2" if self.flavor == "1" else "1"}})
+
+    def check(self, ends: str) -> list[str]:
+        if ends == SUCCESS:
+            self.flavor = "2" if self.flavor == "1" else "1"
+        violations = self.healthy()
+        shown = self.client.show(self.instance_id)["flavor"]["id"]
+        with self.connection() as connection:
+            ((pool,),) = query(connection, "SELECT @@innodb_buffer_pool_size")
+        self.pools.setdefault(self.flavor, pool)
+        if shown != self.flavor:
+            violations.append(f"flavor {shown} instead of {self.flavor}")
+        if pool != self.pools[self.flavor] or len(set(self.pools.values())) != len(self.pools):
+            violations.append(f"buffer pool {pool}, known: {self.pools}")
+        return violations
+
+    def __init__(self, stack: EmbeddedStack) -> None:
+        super().__init__(stack)
+        self.pools: dict[str, int] = {}
+
+
+class ResizeVolume(Scenario):
+    """A gigabyte more each time."""
+
+    kind = "instance.resize_volume"
+    size = 1
+
+    def ask(self) -> None:
+        self.act({"resize": {"volume": {"size": self.size + 1}}})
+
+    def check(self, ends: str) -> list[str]:
+        self.size += ends == SUCCESS
+        shown = self.client.show(self.instance_id)["volume"]["size"]
+        return self.healthy() + ([] if shown == self.size else [f"volume {shown} instead of {self.size}"])
+
+
+def _of(instance_id: str, place: str, lines: list[str]) -> list[str]:
+    """What an inventory has of an instance that only its row may still know."""
+    return [] if place == "instances" else [f"{place}: {line}" for line in lines if instance_id in line]
