@@ -2,17 +2,12 @@
 """Engines and transactions."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy.orm import Session, sessionmaker
-
-_USED = "dbflow_used"
-_FRESH = 1.0
-"""Seconds"""
 
 
 class Database:
@@ -29,14 +24,11 @@ class Database:
             options |= {"connect_args": {"timeout": 30, "check_same_thread": False}}
         else:
             # Every transaction here ends by itself, so there is nothing left to roll back when its connection returns.
-            options |= {"pool_recycle": 280, "pool_reset_on_return": None}
+            options |= {"pool_pre_ping": True, "pool_recycle": 280, "pool_reset_on_return": None}
         self.engine = sa.create_engine(parsed, pool_timeout=pool_timeout, **options)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
-        else:
-            sa.event.listen(self.engine, "checkout", self._see_that_it_lives)
-            sa.event.listen(self.engine, "checkin", _note_use)
         self._write = sessionmaker(self.engine, expire_on_commit=False)
         self._read = sessionmaker(
             self.engine.execution_options(dbflow_read=True), expire_on_commit=False, autoflush=False
@@ -56,26 +48,13 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only reads; sees one consistent state."""
+        """A transaction that only reads."""
         with self._read() as session:
             yield session
-
-    def _see_that_it_lives(self, connection: Any, record: Any, _proxy: Any) -> None:
-        """Ask the server, unless the connection was in use a moment ago: asking costs as much as a statement."""
-        if time.monotonic() - record.info.get(_USED, 0.0) < _FRESH:
-            return
-        try:
-            self.engine.dialect.do_ping(connection)
-        except Exception:  # whatever the driver calls it
-            raise sa.exc.InvalidatePoolError from None
 
     def close(self) -> None:
         """Close every idle connection."""
         self.engine.dispose()
-
-
-def _note_use(_connection: Any, record: Any) -> None:
-    record.info[_USED] = time.monotonic()
 
 
 def _sqlite_connect(connection: Any, _record: Any) -> None:
