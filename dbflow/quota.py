@@ -17,7 +17,7 @@ _LOCK = ""
 """The resource name of the row that is locked."""
 
 _USAGE = sa.select(
-    sa.func.count(Instance.id),
+    sa.func.count(),
     sa.func.coalesce(sa.func.sum(Instance.ram), 0),
     sa.func.coalesce(sa.func.sum(Instance.quota_volume), 0),
 ).where(Instance.project_id == sa.bindparam("project"), Instance.deleted == sa.false())

@@ -206,5 +206,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("instances_by_created", "instances", ["deleted", "created", "id"])
+    op.create_index("instances_in_quota", "instances", ["project_id", "deleted", "ram", "quota_volume"])
     op.create_index("instances_of_project", "instances", ["project_id", "deleted", "created", "id"])
     op.create_index("ix_instances_replica_of_id", "instances", ["replica_of_id"])
