@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
 
+import sqlalchemy as sa
+from taskflow import exceptions
 from taskflow.engines.action_engine import executor
 from taskflow.types import failure
 
@@ -19,7 +21,8 @@ Future = futures.Future[tuple[str, Any]]
 
 
 class GuestExecutor(executor.TaskExecutor):
-    """Sends guest tasks to the guest that their ``instance_id`` argument names. Never blocks, never raises."""
+    """Sends guest tasks to the guest that their ``instance_id`` argument names. Never blocks; raises StorageFailure
+    when dbflow's database is away, nothing else."""
 
     def __init__(self, dispatcher: Dispatcher, epoch: int, attempt_of: Callable[[str], int]) -> None:
         """``epoch`` of the claim this engine runs under; ``attempt_of(task name)`` is the number, stored before
@@ -77,6 +80,9 @@ class GuestExecutor(executor.TaskExecutor):
                 **of_revert,
             )
             answer = self._dispatcher.submit(request, progress_callback)
+        except sa.exc.SQLAlchemyError as error:
+            # The database went away: that breaks the engine off, and must not look like a failure of the task.
+            raise exceptions.StorageFailure("the guest's key could not be loaded", cause=error) from error
         except Exception:
             future.set_result((event, failure.Failure()))
         else:

@@ -6,11 +6,12 @@ again until the guest says that it is at work, and again when it falls silent; g
 """
 
 import collections
+import contextlib
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent import futures
 from typing import Any
 
@@ -18,8 +19,8 @@ from taskflow.types import failure
 
 from dbflow import crypto
 from dbflow.messaging import wire
-from dbflow.messaging.connection import opened
-from dbflow.messaging.errors import GuestLost, GuestOverdue, GuestRefused, GuestUnreachable
+from dbflow.messaging.connection import connection, opened
+from dbflow.messaging.errors import BrokerUnavailable, GuestLost, GuestOverdue, GuestRefused, GuestUnreachable
 from dbflow.messaging.heartbeats import Heartbeats, OnHeartbeat
 from dbflow.messaging.layout import Layout
 from dbflow.messaging.link import Envelope, Link
@@ -131,22 +132,31 @@ class Dispatcher:
         return result
 
     def declare_guest(self, instance_id: str) -> None:
-        """Make the guest's queue. Raises what the broker or the connection raises."""
-        with opened(self._url) as conn:
+        """Make the guest's queue; fine when it is there. Raises BrokerUnavailable."""
+        with self._broker() as conn:
             self._layout.guest(instance_id)(conn.channel()).declare()
 
     def delete_guest(self, instance_id: str) -> None:
-        """Delete the guest's queue; fine when it is gone. Requests to that guest fail."""
+        """Delete the guest's queue; fine when it is gone. Requests to that guest fail. Raises BrokerUnavailable."""
         with self._lock:
             gone = [key for key, pending in self._pending.items() if pending.request.instance_id == instance_id]
         for request_id in gone:
             self._fail(request_id, GuestUnreachable(f"guest {instance_id} is deleted"))
         queue = self._layout.guest(instance_id)
-        with opened(self._url) as conn:
+        with self._broker() as conn:
             queue(conn.channel()).delete()
         self._link.forget(queue.name)
         if self._heartbeats is not None:
             self._heartbeats.forget(instance_id)
+
+    @contextlib.contextmanager
+    def _broker(self) -> Iterator[Any]:
+        away = (*connection(self._url).connection_errors, OSError)
+        try:
+            with opened(self._url) as conn:
+                yield conn
+        except away as error:
+            raise BrokerUnavailable(f"the broker does not answer ({type(error).__name__})") from error
 
     # -- sending
 

@@ -6,6 +6,10 @@ class MessageTooLarge(ValueError):
     """A body over the limit; it is never sent."""
 
 
+class BrokerUnavailable(Exception):
+    """The broker does not answer; nothing was done, or it can be done again."""
+
+
 class GuestUnreachable(Exception):
     """The guest did not take the request, or did not answer in time."""
 

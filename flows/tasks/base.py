@@ -16,10 +16,9 @@ from dbflow import faults
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence
+from dbflow.messaging.errors import BrokerUnavailable
 
-_DATABASE_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError)
-_DATABASE_PATIENCE = 600.0
-"""Seconds"""
+_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable)
 
 
 class GuestChannels(Protocol):
@@ -58,6 +57,8 @@ class LocalTask(task.Task):
     whatever there is. Reverts use arguments only: the result of a step that failed half-way is not known.
     """
 
+    patience: ClassVar[float] = 600.0
+    """Seconds for which a call is tried again while our own database or broker is away."""
     tries: ClassVar[int] = 5
     """How often a call is tried while the cloud does not answer (and a revert, whatever the cloud says)."""
 
@@ -85,14 +86,14 @@ class LocalTask(task.Task):
 
 
 def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., Any]:
-    """Try again, with growing pauses, while ``on`` is raised, or while our own database is away (or wants a
-    transaction again, after a deadlock): its absence is no reason to undo a user's operation."""
+    """Try again, with growing pauses, while ``on`` is raised, or while our own database or broker is away (or
+    wants a transaction again, after a deadlock): their absence is no reason to undo a user's operation."""
 
     @functools.wraps(call)
     def trying(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         cloud = _retrying(on, tenacity.stop_after_attempt(self.tries))
-        database = _retrying(_DATABASE_AWAY, tenacity.stop_after_delay(_DATABASE_PATIENCE))
-        return cloud(database, once, self, *args, **kwargs)
+        ours = _retrying(_AWAY, tenacity.stop_after_delay(self.patience))
+        return cloud(ours, once, self, *args, **kwargs)
 
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.fail")

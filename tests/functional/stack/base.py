@@ -83,7 +83,11 @@ class Stack(abc.ABC):
         """Everything there is of instances, in every place."""
         with contextlib.closing(self.database()) as database:
             rows = of_database(database)
-        return of_cloud(self.cloud) | rows | self.parts_inventory()
+        return self.inventory_of_cloud() | rows | self.parts_inventory()
+
+    def inventory_of_cloud(self) -> Inventory:
+        """What the local cloud has."""
+        return of_cloud(self.cloud)
 
     @contextlib.contextmanager
     def nothing_left(self) -> Iterator[None]:
