@@ -25,6 +25,9 @@ class Database:
         else:
             # Every transaction here ends by itself, so there is nothing left to roll back when its connection returns.
             options |= {"pool_pre_ping": True, "pool_recycle": 280, "pool_reset_on_return": None}
+            # What is read under a lock must be what its last holder left, even if this transaction read something
+            # else before it got the lock.
+            options["isolation_level"] = "READ COMMITTED"
         self.engine = sa.create_engine(parsed, pool_timeout=pool_timeout, **options)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _sqlite_connect)
