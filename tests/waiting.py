@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], timeout: float, what: str) -> T:
+def wait_for(condition: Callable[[], T | None], timeout: float, what: str) -> T:
     """Call ``condition`` until it returns something true, and return that.
 
     Raises AssertionError naming ``what`` (and the last value) after ``timeout`` seconds.

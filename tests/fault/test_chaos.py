@@ -69,7 +69,8 @@ class Persistent:
         with mysql(instance, "u", password, "d") as connection:
             query(connection, "CREATE TABLE t (n INT)")
             query(connection, "INSERT INTO t VALUES (1)")
-        for action in ({"restart": {}}, {"resize": {"flavorRef": "2"}}, {"resize": {"volume": {"size": 2}}}):
+        changes: list[dict[str, Any]] = [{"flavorRef": "2"}, {"volume": {"size": 2}}]
+        for action in ({"restart": {}}, *({"resize": change} for change in changes)):
             self.end(self.ask("POST", f"{path}/action", action))
         with mysql(instance, "u", password, "d") as connection:
             assert query(connection, "SELECT n FROM t") == [(1,)]

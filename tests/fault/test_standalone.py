@@ -2,6 +2,7 @@
 """dbflow-standalone killed or stopped at any moment, and started again on the same directory."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_killed_during_creates(stack: Stack) -> None:
     """One create a moment; each ends ACTIVE, and what was there before never notices."""
     client, password = stack.client(), new_password()
     user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
-    wanted = {"databases": [{"name": "d"}], "users": [user]}
+    wanted: dict[str, Any] = {"databases": [{"name": "d"}], "users": [user]}
     with stack.nothing_left():
         earlier = client.created("earlier", **wanted)
         instance_ids = [earlier["id"]]
