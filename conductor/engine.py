@@ -5,6 +5,7 @@ It differs from stock in what it saves: one write a state change instead of two,
 attempt begins, times of start and end, progress at most when the engine looks up from waiting.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -104,6 +105,20 @@ class _Runtime(runtime.Runtime):
         return builder.MachineBuilder(self, self._waiter)
 
 
+class _Lock:
+    """In the place of the storage's reader-writer lock, which costs more than all that it guards here: the engine's
+    thread, and reports of progress now and then."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def write_lock(self) -> threading.RLock:
+        """A context manager."""
+        return self._lock
+
+    read_lock = write_lock
+
+
 class Engine(engine.ActionEngine):
     """Options: ``context`` (FlowContext), ``control`` (what people want of the operation), ``dispatcher`` (of guest
     tasks), ``executor`` (the threads that all local tasks of the process share: a pool of its own costs an engine a
@@ -111,6 +126,7 @@ class Engine(engine.ActionEngine):
 
     def __init__(self, flow: Any, flow_detail: Any, backend: FlowBackend, options: dict[str, Any]) -> None:
         super().__init__(flow, flow_detail, backend, options)
+        self.storage._lock = _Lock()
         self._compiled = False
         self._context: FlowContext = options["context"]
         self._control: Control = options["control"]
