@@ -8,6 +8,7 @@ Tasks that change something run one at a time, in the order in which they came, 
 execution that it undoes. Tasks that only read run beside them.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -67,8 +68,13 @@ class Agent:
 
     def start(self) -> None:
         """Begin to take requests. A server that ran before the machine went down is brought up first."""
-        self._writer.submit(self._resume)
+        self.revive()
         self._link.start()
+
+    def revive(self) -> None:
+        """Bring the server up, after the changes in progress, if it should run and does not."""
+        with contextlib.suppress(RuntimeError):  # the agent is stopping
+            self._writer.submit(self._resume)
 
     def stop(self, grace: float) -> None:
         """Take no more requests, give those that run ``grace`` seconds to end, and go."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from dbflow.status import Service
 from guest.datastores.base import Health, Lifecycle
 from guest.volume import Usage
 
@@ -20,6 +21,9 @@ LOG = logging.getLogger(__name__)
 LOOK_INTERVAL = 2.0
 """Seconds between two looks at the server; one costs a query."""
 PRUNE_INTERVAL = 3600.0
+REVIVE_INTERVAL, LONGEST_REVIVE_INTERVAL = 5.0, 300.0
+"""Seconds between two attempts to bring a crashed server up again; doubled each time, so that one that can't start
+does not keep its machine busy."""
 
 
 class Worker(Protocol):
@@ -31,6 +35,8 @@ class Worker(Protocol):
     def beat(self) -> None: ...
 
     def heartbeat(self, body: dict[str, Any]) -> None: ...
+
+    def revive(self) -> None: ...
 
 
 class Heart:
@@ -51,7 +57,8 @@ class Heart:
         self._version = importlib.metadata.version("dbflow")
         self._wake = threading.Event()
         self._told: Health | None = None
-        self._due = {"beat": 0.0, "look": 0.0, "heartbeat": 0.0, "prune": 0.0}
+        self._due = {"beat": 0.0, "look": 0.0, "heartbeat": 0.0, "prune": 0.0, "revive": 0.0}
+        self._revive_interval = REVIVE_INTERVAL
         self._now_please = True
         self._stopping = False
         self._thread = threading.Thread(target=self._work, name="heart", daemon=True)
@@ -89,8 +96,19 @@ class Heart:
             if self._is_due("heartbeat", self._heartbeat_interval) or asked or changed:
                 self._told = health
                 self._worker.heartbeat(self._body(health))
+            self._see_that_it_lives(health)
         if self._is_due("prune", PRUNE_INTERVAL):
             self._prune()
+
+    def _see_that_it_lives(self, health: Health) -> None:
+        """A server that died on its own is started again, unless a request is at work on it."""
+        if health.service_status == Service.HEALTHY:
+            self._revive_interval = REVIVE_INTERVAL
+        idle = not self._worker.in_flight
+        if health.service_status == Service.CRASHED and idle and self._is_due("revive", self._revive_interval):
+            LOG.warning("the database server has died; starting it")
+            self._worker.revive()
+            self._revive_interval = min(2 * self._revive_interval, LONGEST_REVIVE_INTERVAL)
 
     def _is_due(self, what: str, interval: float) -> bool:
         now = time.monotonic()

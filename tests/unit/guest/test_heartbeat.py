@@ -32,6 +32,10 @@ class Agent:
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
         self.beats = 0
+        self.revived = 0
+
+    def revive(self) -> None:
+        self.revived += 1
 
     def beat(self) -> None:
         self.beats += 1
@@ -98,3 +102,24 @@ def test_signs_of_life_go_on_whatever_breaks(parts: Parts) -> None:
     parts.server.status, parts.usage_error = "HEALTHY", OSError("gone")
     parts.heart.speak()
     wait_for(lambda: parts.agent.said and parts.agent.said[-1]["volume_used"] is None, 5, "a heartbeat")
+
+
+def test_a_crashed_server_is_revived_when_nobody_works_on_it(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guest.heartbeat.REVIVE_INTERVAL", 0.0)
+    parts.server.status = "CRASHED"
+    parts.heart.speak()
+    wait_for(lambda: parts.agent.said and parts.agent.said[-1]["service_status"] == "CRASHED", 5, "the bad news")
+    assert parts.agent.revived == 0
+    parts.agent.in_flight = 0
+    parts.heart.speak()
+    wait_for(lambda: parts.agent.revived, 5, "the attempt")
+    parts.heart.speak()
+    wait_for(lambda: len(parts.agent.said) >= 3, 5, "one more look")
+    assert parts.agent.revived == 1  # the next attempt is not due yet
+
+
+def test_a_server_stopped_on_purpose_stays_down(parts: Parts) -> None:
+    parts.agent.in_flight, parts.server.status = 0, "SHUTDOWN"
+    parts.heart.speak()
+    wait_for(lambda: parts.agent.said and parts.agent.said[-1]["service_status"] == "SHUTDOWN", 5, "the news")
+    assert parts.agent.revived == 0
