@@ -13,8 +13,7 @@ def test_agent_killed_in_the_middle_of_an_install(stack: Stack) -> None:
     with stack.nothing_left():
         instance_id, create = client.create("agentless", users=[{"name": USER, "password": password}])
         client.wait_step(create, "install-datastore")
-        agent = wait_for(lambda: stack.agent(instance_id), 60, "an agent")
-        agent.kill()
+        wait_for(lambda: stack.agent(instance_id), 60, "an agent").kill()
         client.wait_operation(create)
         mysql(client.wait_status(instance_id, "ACTIVE"), USER, password).close()
         client.deleted(instance_id)
