@@ -39,13 +39,17 @@ class HealthBook:
             self._fresh[instance_id] = row
 
     def write(self) -> int:
-        """Save what came since the last call, of instances that exist; returns how many."""
+        """Save what came since the last call, of instances that have a server; returns how many."""
         with self._lock:
             fresh, self._fresh = self._fresh, {}
         if not fresh:
             return 0
         with self._database.write() as session:
-            alive = session.scalars(sa.select(Instance.id).where(Instance.id.in_(fresh), Instance.deleted.is_(False)))
+            alive = session.scalars(
+                sa.select(Instance.id).where(
+                    Instance.id.in_(fresh), Instance.deleted.is_(False), Instance.server_id.is_not(None)
+                )
+            )
             rows = [fresh[instance_id] for instance_id in alive]
             if rows:
                 session.execute(_upsert(self._database.engine.dialect.name), rows)

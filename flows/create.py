@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.create: an address, a volume, a server, and the database on it."""
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
+from dbflow.db.models import Health
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
@@ -42,6 +44,7 @@ def ended(session: Session, ending: Ending) -> None:
         release(session, ending, task=Task.NONE, fault=None)
     else:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Creating the instance"))
+        session.execute(delete(Health).where(Health.instance_id == ending.target_id))
 
 
 @operation("instance.create", title="Create an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
