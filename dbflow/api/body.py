@@ -68,7 +68,7 @@ def _check(schema: Schema, data: Any) -> None:
         validator = _VALIDATORS[id(schema)] = jsonschema.Draft4Validator(schema)
     error = jsonschema.exceptions.best_match(validator.iter_errors(data))
     if error is not None:
-        where = " ".join(str(part) for part in error.absolute_path)
+        where = " ".join(str(part) for part in error.absolute_path) or "body"
         raise BadRequest(f"Validation error: {where} {_sentence(error)}"[:_LONGEST_MESSAGE])
 
 
@@ -86,6 +86,8 @@ _SENTENCES = {
     "pattern": "does not match '{}'",
     "maxItems": "has too many items (at most {})",
     "minItems": "has too few items (at least {})",
+    "maxProperties": "has too many properties (at most {})",
+    "minProperties": "has too few properties (at least {})",
     "maximum": "is greater than the maximum of {}",
     "minimum": "is less than the minimum of {}",
     "anyOf": "is not valid under any of the given schemas",

@@ -63,6 +63,13 @@ def endpoint() -> str:
     return base.rstrip("/") if base else f"https://{request.host}"
 
 
+def asked_url() -> str:
+    """The URL of this request without its query, with the scheme that the client spoke (or a proxy says it did):
+    openstacksdk opens the links to next pages, where Trove's own client only reads the marker."""
+    base: str | None = services().conf.api.public_endpoint
+    return f"{base.rstrip('/') if base else request.host_url.rstrip('/')}{request.path}"
+
+
 def project_url() -> str:
     """Base of the links within the caller's project."""
     return f"{endpoint()}/v1.0/{caller().project_id}"

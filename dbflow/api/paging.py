@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from dbflow.api.here import endpoint, services
+from dbflow.api.here import asked_url, services
 from dbflow.services.errors import BadRequest
 
 _LONGEST = 1024
@@ -30,4 +30,4 @@ def next_link(marker: str | None) -> dict[str, Any]:
     if marker is None:
         return {}
     query = urlencode({**request.args.to_dict(), "marker": marker})
-    return {"links": [{"rel": "next", "href": f"{endpoint()}{request.path}?{query}"}]}
+    return {"links": [{"rel": "next", "href": f"{asked_url()}?{query}"}]}
