@@ -28,6 +28,13 @@ class GuestExecutor(executor.TaskExecutor):
         """``epoch`` of the claim this engine runs under; ``attempt_of(task name)`` is the number, stored before
         the task's state says that it runs, of this execution or revert."""
         self._dispatcher, self._epoch, self._attempt_of = dispatcher, epoch, attempt_of
+        self._asked: dict[futures.Future[Any], wire.RequestId] = {}
+
+    def withdraw(self) -> None:
+        """Ask no more for what is not answered: the flow is another conductor's, or nobody's, now."""
+        for answer, request in list(self._asked.items()):
+            if not answer.done():
+                self._dispatcher.withdraw(request)
 
     def execute_task(
         self, task: GuestTask, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None
@@ -86,6 +93,7 @@ class GuestExecutor(executor.TaskExecutor):
         except Exception:
             future.set_result((event, failure.Failure()))
         else:
+            self._asked[answer] = request.id
             answer.add_done_callback(lambda done: future.set_result((event, done.result())))
         return future  # type: ignore[no-any-return]
 
@@ -102,6 +110,10 @@ class TaskRouter(executor.TaskExecutor):
     ) -> None:
         self._local = local
         self._guests = GuestExecutor(dispatcher, epoch, attempt_of)
+
+    def withdraw(self) -> None:
+        """Leave the guests to whoever goes on with the flow."""
+        self._guests.withdraw()
 
     def start(self) -> None:
         self._local.start()

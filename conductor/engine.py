@@ -23,6 +23,7 @@ from dbflow import faults
 from dbflow.db.models import utcnow
 from dbflow.persistence.backend import FlowBackend
 from flows.tasks.base import FlowContext, LocalTask
+from guest.tasks.base import GuestTask
 
 _BEGIN = frozenset({states.RUNNING, states.REVERTING})
 _END = frozenset({states.SUCCESS, states.FAILURE, states.REVERTED, states.REVERT_FAILURE})
@@ -164,9 +165,11 @@ class Engine(engine.ActionEngine):
         self._runtime.reset_atoms(atoms, state=None, intention=states.REVERT)
 
     def settle(self, timeout: float) -> None:
-        """Wait for local tasks that still run after the engine broke off, so that this process does not begin them
-        anew beside themselves."""
-        futures.wait(self._unfinished, timeout=timeout)
+        """After the engine broke off: ask guests no more (they answer whoever goes on with the flow), and wait for
+        local tasks that still run, so that this process does not begin them anew beside themselves."""
+        self._task_executor.withdraw()
+        local = [future for future in self._unfinished if not isinstance(future.atom, GuestTask)]
+        futures.wait(local, timeout=timeout)
 
     def _attempt_of(self, task_name: str) -> int:
         detail, _ = self.storage._atomdetail_by_name(task_name)

@@ -108,6 +108,10 @@ class Dispatcher:
         self._send(pending, envelope)
         return pending.future
 
+    def withdraw(self, request: wire.RequestId) -> None:
+        """Ask no more: somebody else goes on with it, and its future stays unfinished. Fine when it was answered."""
+        self._remove(str(request))
+
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
         """Have a guest do one thing now, and wait: what the task (its class path) returned.
 
@@ -171,6 +175,7 @@ class Dispatcher:
             reply_to=self._name,
             expiration=2 * self._resend,
             to=self._layout.guest(request.instance_id),
+            wanted=lambda: str(request.id) in self._pending,
         )
 
     def _send(self, pending: Pending, envelope: Envelope) -> None:

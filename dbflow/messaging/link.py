@@ -42,6 +42,8 @@ class Envelope:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     to: kombu.Queue | None = None
     """Queue to declare first, once a connection."""
+    wanted: Callable[[], bool] = lambda: True
+    """Asked when its turn has come; what nobody wants any more must not make the queue of a deleted guest again."""
 
 
 class Link:
@@ -171,6 +173,8 @@ class Link:
             self._publish(producer, envelope)
 
     def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
+        if not envelope.wanted():
+            return
         if envelope.to is not None and envelope.to.name not in self._declared:
             envelope.to(producer.channel).declare()
             self._declared.add(envelope.to.name)

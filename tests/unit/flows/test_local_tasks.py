@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from taskflow import exceptions
 
-from conductor.dispatch import GuestExecutor
 from dbflow.cloud.base import CloudError, Unavailable
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
 from flows.tasks.base import LocalTask
-from guest.tasks.status import Status
 
 
 class Step(LocalTask):
@@ -76,16 +73,6 @@ def test_patience_ends() -> None:
 def test_all_else_fails_at_once(error: Exception) -> None:
     with pytest.raises(type(error)):
         Step(error).execute()
-
-
-def test_a_database_that_is_away_is_no_failure_of_a_guest_task() -> None:
-    class Away:
-        def submit(self, *_: Any) -> None:
-            raise _lost()
-
-    executor: Any = GuestExecutor(Away(), 1, lambda _: 1)  # type: ignore[arg-type]
-    with pytest.raises(exceptions.StorageFailure):
-        executor.execute_task(Status("check-health"), "uuid", {"instance_id": "i"})
 
 
 @pytest.mark.parametrize("kind", ["amqp", "embedded"])
