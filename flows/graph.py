@@ -16,8 +16,8 @@ from guest.tasks.base import GuestTask
 
 def describe(flow: tf_flow.Flow, kind: Kind) -> dict[str, Any]:
     """{"kind", "version", "title", "nodes": [{"name", "label", "type", "where", "group", "requires", "provides",
-    "reverts", "doc"}], "edges": [[from, to]], "groups": [{"name", "parent"}]}: nodes in order of execution, edges without those
-    that follow from others."""
+    "reverts", "doc"}], "edges": [[from, to]], "groups": [{"name", "parent"}]}: nodes in order of execution, edges
+    without those that follow from others."""
     compilation = compiler.PatternCompiler(flow).compile()
     dag = compilation.execution_graph
     groups: list[dict[str, Any]] = []
