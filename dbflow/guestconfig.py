@@ -44,5 +44,5 @@ def _section(name: str, values: Mapping[str, str]) -> str:
     for option, value in values.items():
         if "\n" in value or "\r" in value:
             raise ValueError(f"{option} of a guest must be one line")
-    lines = "".join(f"{option} = {value.replace('$', '$$')}\n" for option, value in values.items())
+    lines = "".join(f"{option} = {value}\n" for option, value in values.items())
     return f"[{name}]\n{lines}"

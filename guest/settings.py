@@ -14,34 +14,15 @@ machine.conf has one section::
 """
 
 import base64
+import configparser
 import dataclasses
 import pathlib
-
-from oslo_config import cfg
 
 from dbflow.guestconfig import BEAT_INTERVAL, GUEST_FILE, KEY_FILE
 from guest.datastores.base import Machine
 
 MACHINE_FILE = "machine.conf"
-
-_OPTIONS = {
-    "guest": [cfg.StrOpt("instance_id", required=True), cfg.StrOpt("manager", required=True)],
-    "messaging": [
-        cfg.StrOpt("url", required=True, secret=True),
-        cfg.StrOpt("exchange", required=True),
-        cfg.FloatOpt("heartbeat_interval", default=10.0, min=0.1),
-        cfg.FloatOpt("beat_interval", default=BEAT_INTERVAL, min=0.05),
-    ],
-    "machine": [
-        cfg.StrOpt("address", required=True),
-        cfg.PortOpt("port"),
-        cfg.StrOpt("data_dir", required=True),
-        cfg.StrOpt("run_dir", required=True),
-        cfg.StrOpt("log_dir", required=True),
-        cfg.StrOpt("run_as"),
-        cfg.StrOpt("image_dir"),
-    ],
-}
+_MAX_PORT = 65535
 
 
 class BadSettings(Exception):
@@ -87,35 +68,72 @@ class Settings:
 
 def load(directory: pathlib.Path) -> Settings:
     """Read the three files of a configuration directory. BadSettings."""
-    files = [str(directory / name) for name in (GUEST_FILE, MACHINE_FILE)]
-    conf = cfg.ConfigOpts()
-    for group, options in _OPTIONS.items():
-        conf.register_opts(options, group=group)
-    try:
-        conf(args=[], project="dbflow-guest", default_config_files=files, default_config_dirs=[], use_env=False)
-        return _settings(conf, _read_key(directory / KEY_FILE))
-    except cfg.Error as error:
-        raise BadSettings(str(error)) from None
-
-
-def _settings(conf: cfg.ConfigOpts, key: bytes) -> Settings:
-    guest, messaging, machine = conf.guest, conf.messaging, conf.machine
+    files = _Files(directory)
     return Settings(
-        instance_id=guest.instance_id,
-        manager=guest.manager,
-        url=messaging.url,
-        exchange=messaging.exchange,
-        key=key,
-        heartbeat_interval=messaging.heartbeat_interval,
-        beat_interval=messaging.beat_interval,
-        address=machine.address,
-        port=machine.port,
-        data_dir=pathlib.Path(machine.data_dir),
-        run_dir=pathlib.Path(machine.run_dir),
-        log_dir=pathlib.Path(machine.log_dir),
-        run_as=machine.run_as,
-        image_dir=pathlib.Path(machine.image_dir) if machine.image_dir else None,
+        instance_id=files.text("guest", "instance_id"),
+        manager=files.text("guest", "manager"),
+        url=files.text("messaging", "url"),
+        exchange=files.text("messaging", "exchange"),
+        key=_read_key(directory / KEY_FILE),
+        heartbeat_interval=files.seconds("heartbeat_interval", 10.0),
+        beat_interval=files.seconds("beat_interval", BEAT_INTERVAL),
+        address=files.text("machine", "address"),
+        port=files.port(),
+        data_dir=files.path("data_dir"),
+        run_dir=files.path("run_dir"),
+        log_dir=files.path("log_dir"),
+        run_as=files.optional("machine", "run_as"),
+        image_dir=files.path("image_dir") if files.optional("machine", "image_dir") else None,
     )
+
+
+class _Files:
+    """guest.conf and machine.conf. The standard library's parser, since an agent's start is part of every create and
+    oslo.config takes longer to be imported than all of dbflow."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._values = configparser.ConfigParser(interpolation=None, delimiters=("=",))
+        for name in (GUEST_FILE, MACHINE_FILE):
+            try:
+                self._values.read_string((directory / name).read_text(encoding="utf-8"))
+            except (OSError, configparser.Error, UnicodeDecodeError) as error:
+                # The parser's own words would show the line.
+                raise BadSettings(f"{directory / name}: {type(error).__name__}") from None
+
+    def optional(self, section: str, option: str) -> str | None:
+        """None when it is not given."""
+        return self._values.get(section, option, fallback=None)
+
+    def text(self, section: str, option: str) -> str:
+        """What must be given."""
+        value = self.optional(section, option)
+        if not value:
+            raise BadSettings(f"[{section}] {option} is missing")
+        return value
+
+    def path(self, option: str) -> pathlib.Path:
+        """Of the machine."""
+        return pathlib.Path(self.text("machine", option))
+
+    def seconds(self, option: str, default: float) -> float:
+        """Of the messages."""
+        text = self.optional("messaging", option)
+        try:
+            value = default if text is None else float(text)
+        except ValueError:
+            value = 0.0
+        if not value > 0:
+            raise BadSettings(f"[messaging] {option} must be a number of seconds")
+        return value
+
+    def port(self) -> int | None:
+        """Of the database server; None when it is not given."""
+        text = self.optional("machine", "port")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and int(text) <= _MAX_PORT):
+            raise BadSettings("[machine] port must be a number up to 65535")
+        return int(text)
 
 
 def _read_key(path: pathlib.Path) -> bytes:

@@ -46,8 +46,7 @@ def write_config(
 
 
 def _render(machine: dict[str, str | None]) -> str:
-    # oslo.config would take a lone $ for the name of another option.
-    lines = [f"{key} = {value.replace('$', '$$')}\n" for key, value in machine.items() if value is not None]
+    lines = [f"{key} = {value}\n" for key, value in machine.items() if value is not None]
     return "[machine]\n" + "".join(lines)
 
 
