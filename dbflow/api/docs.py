@@ -6,12 +6,18 @@ from typing import Any, TypeVar
 
 from flask_restx import Api, SchemaModel
 
+from dbflow.api.here import JSON
 from dbflow.api.schemas.common import Schema, obj
+from dbflow.api.schemas.operations import PROBLEM
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
+PROBLEM_JSON = "application/problem+json"
 _MODELS: dict[str, SchemaModel] = {}
-_FAULT = obj(additionalProperties=obj(["code", "message"], code={"type": "integer"}, message={"type": "string"}))
+_FAULT: Schema = {
+    "type": "object",
+    "additionalProperties": obj(["code", "message"], code={"type": "integer"}, message={"type": "string"}),
+}
 _WHY = {
     400: "The request makes no sense; the message names the field.",
     401: "No valid token, or not an administrator's.",
@@ -38,12 +44,14 @@ def documented(
     params: Mapping[str, Mapping[str, Any]] | None = None,
     produces: list[str] | None = None,
     also: tuple[int, ...] = (),
+    problems: bool = False,
 ) -> Callable[[Handler], Handler]:
-    """Say of a handler what it takes and answers; ``also`` are statuses beyond those that every request may get."""
+    """Say of a handler what it takes and answers; ``also`` are statuses beyond those that every request may get;
+    ``problems`` where errors are problem documents (RFC 9457) instead of Trove's."""
 
     def mark(handler: Handler) -> Handler:
         name = handler.__qualname__.replace(".", "_")
-        fault = _model("Fault", _FAULT)
+        fault = _model("Problem", PROBLEM) if problems else _model("Fault", _FAULT)
         codes = {400, 401, 403, 404, 413, *also} | ({409, 415} if body is not None else set())
         responses: dict[str, Any] = {str(code): (_WHY[code], fault) for code in sorted(codes)}
         shape = _model(f"{name}_answer", returns) if returns is not None else None
@@ -53,8 +61,9 @@ def documented(
             about["expect"] = [_model(f"{name}_body", body)]
         if params:
             about["params"] = {key: {"in": "query", **value} for key, value in params.items()}
-        if produces:
-            about["produces"] = produces
+        media = [*(produces or [JSON]), *([PROBLEM_JSON] if problems else [])]
+        if media != [JSON]:
+            about["produces"] = media
         handler.__apidoc__ = about  # type: ignore[attr-defined]
         return handler
 

@@ -42,6 +42,7 @@ class Operations(Resource):
         "List operations, newest first.",
         returns=schemas.LIST,
         params={**PAGING, **_FILTERS, "done": {"type": "boolean"}, "all_projects": {"type": "boolean"}},
+        problems=True,
     )
     def get(self) -> Response:
         """List"""
@@ -65,7 +66,7 @@ def _boolean(name: str) -> bool | None:
 class Operation(Resource):
     """One operation."""
 
-    @documented("Show an operation and its steps.", returns=schemas.ONE)
+    @documented("Show an operation and its steps.", returns=schemas.ONE, problems=True)
     def get(self, operation_id: str) -> Response:
         """Show"""
         authorize("operation:show")
@@ -81,7 +82,7 @@ def _show(operation_id: str) -> Response:
 class OperationAction(Resource):
     """The verbs of an operation."""
 
-    @documented("Cancel, suspend, resume or retry.", status=202, returns=schemas.ONE, also=(409,))
+    @documented("Cancel, suspend, resume or retry.", status=202, returns=schemas.ONE, also=(409,), problems=True)
     def post(self, operation_id: str, verb: str) -> Response:
         """Act"""
         authorize("operation:update")
@@ -97,6 +98,7 @@ class OperationWait(Resource):
         "Wait until it has ended, or for so many seconds; then show it.",
         returns=schemas.ONE,
         params={"timeout": {"type": "number", "minimum": 0}},
+        problems=True,
     )
     def get(self, operation_id: str) -> Response:
         """Wait"""
@@ -127,6 +129,7 @@ class OperationFlow(Resource):
         returns=schemas.GRAPH,
         params={"format": {"type": "string", "enum": ["json", *_FORMATS]}},
         produces=["application/json", *_FORMATS.values()],
+        problems=True,
     )
     def get(self, operation_id: str) -> Response:
         """Graph"""
@@ -147,6 +150,7 @@ class OperationEvents(Resource):
     @documented(
         "Server-sent events: `operation` and `step` with what changed, `end` at the end.",
         produces=["text/event-stream"],
+        problems=True,
     )
     def get(self, operation_id: str) -> Response:
         """Events"""
