@@ -18,8 +18,8 @@ from tests.waiting import wait_for
 FLAVOR, RAM, VCPUS = "2", 512, 1
 """db.small of the local cloud."""
 RUN_AS = "dbflow-db"
-POLL = 0.02
-"""Seconds between two looks at an instance."""
+POLL = 0.05
+"""Seconds between two looks at an instance: each takes processor time from what it waits for."""
 IMAGE_TIMEOUT = CREATE_TIMEOUT = 120.0
 
 
