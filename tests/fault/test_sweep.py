@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kill sweep: a few points of each kind here, all of them by ``python -m tests.fault sweep``."""
+
+import pathlib
+
+import pytest
+
+from flows.registry import REGISTRY
+from tests.fault.sweep.points import Point, points
+from tests.fault.sweep.run import sweep
+from tests.fault.sweep.scenarios import Scenario
+
+KINDS = [kind.name for kind in REGISTRY.kinds()]
+
+
+def _few(kind: str) -> list[Point]:
+    """One of each way to fail, at steps that differ from kind to kind."""
+    found = points(kind)
+    ways = [
+        [point for point in found if point.name.startswith("kill") and ".execute.done" in point.name],
+        [point for point in found if point.name.startswith("raise")],
+        [point for point in found if point.name.startswith("kill") and ".revert.done" in point.name],
+    ]
+    return [of_a_way[len(of_a_way) // 2] for of_a_way in ways]
+
+
+def test_every_operation_has_a_scenario() -> None:
+    assert sorted(Scenario.known) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_step_has_points(kind: str) -> None:
+    names = [name for point in points(kind) for name, _ in point.armed]
+    for node in REGISTRY.graph(kind)["nodes"]:
+        for verb in ("execute", "revert"):
+            assert {f"{node['name']}.{verb}.{when}" for when in ("begun", "done", "saved")} <= set(names)
+
+
+def test_a_few_points_of_each_operation(images: pathlib.Path) -> None:
+    chosen = [point for kind in KINDS for point in _few(kind)]
+    results = sweep(chosen, images, print)
+    assert [(result.point.title, result.violations) for result in results if result.violations] == []
+    assert len(results) == 3 * len(KINDS)
+
+
+@pytest.mark.sweep
+def test_every_point_of_each_operation(images: pathlib.Path) -> None:
+    results = sweep([point for kind in KINDS for point in points(kind)], images, print)
+    assert [(result.point.title, result.violations) for result in results if result.violations] == []
