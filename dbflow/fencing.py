@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, cast
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.orm import Session
 from taskflow import exceptions
 
@@ -45,10 +45,10 @@ class Fence:
     operation_id: str
     epoch: int
 
-    def check(self, session: Session) -> None:
+    def check(self, connection: Connection) -> None:
         """Raise StaleClaim unless this is the newest claim. Holds a shared lock on the operation's row until the
         transaction ends, so a newer claim waits for the commit (and sees what it wrote) or is seen here."""
-        newest = session.connection().scalar(_EPOCH, {"id": self.operation_id})
+        newest = connection.scalar(_EPOCH, {"id": self.operation_id})
         if newest != self.epoch:
             raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
 
@@ -56,8 +56,15 @@ class Fence:
     def write(self) -> Iterator[Session]:
         """A transaction of this claim."""
         with self.database.write() as session:
-            self.check(session)
+            self.check(session.connection())
             yield session
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A transaction of this claim without the ORM, for what is written at every step."""
+        with self.database.engine.begin() as connection:
+            self.check(connection)
+            yield connection
 
 
 def take(database: Database, operation_id: str, epoch: int | None, conductor: str) -> tuple[Fence, Operation]:

@@ -135,10 +135,13 @@ class FlowBackend:
             flow = self._flow
             ending = flow is not None and flow.state in _ENDED and not self.ended
             try:
-                with self._fence.write() as session:
-                    self._write(session, flow)
-                    if ending:
+                if ending:
+                    with self._fence.write() as session:
+                        self._write(session.connection(), flow)
                         self._on_end(session, flow)
+                else:
+                    with self._fence.connection() as connection:
+                        self._write(connection, flow)
             except sa.exc.DBAPIError as error:
                 raise exceptions.StorageFailure("the flow's state could not be saved", cause=error) from error
             self.ended = self.ended or ending
@@ -149,8 +152,7 @@ class FlowBackend:
                 if atom.state in _POINTS:
                     faults.point(f"{atom.name}.{_POINTS[atom.state]}.saved")
 
-    def _write(self, session: Session, flow: models.FlowDetail | None) -> None:
-        connection = session.connection()
+    def _write(self, connection: sa.Connection, flow: models.FlowDetail | None) -> None:
         if self._unmade is not None:
             self._make(connection, self._unmade)
         if flow is not None:
@@ -174,7 +176,7 @@ class FlowBackend:
         if not self._reverting and any(atom.state == states.REVERTING for atom in self._changed.values()):
             self._reverting = True
             operation = sa.update(Operation).where(Operation.id == self._fence.operation_id)
-            session.execute(operation.values(state=State.REVERTING))
+            connection.execute(operation.values(state=State.REVERTING))
 
     def _make(self, connection: sa.Connection, flow: models.FlowDetail) -> None:
         book = self._fence.operation_id

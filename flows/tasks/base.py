@@ -3,6 +3,7 @@
 
 import dataclasses
 import functools
+import inspect
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
@@ -101,6 +102,8 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
         faults.point(f"{self.name}.{call.__name__}.lost", lost=Unavailable)
         return result
 
+    # TaskFlow asks for it at every making of the task, and this spares it to look through the wrapper.
+    trying.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
     return trying
 
 
