@@ -54,7 +54,8 @@ class Shop:
 @pytest.fixture(scope="session")
 def server(images: pathlib.Path) -> Iterator[EmbeddedStack]:
     settings = {"quota": {"max_instances_per_tenant": 5, "max_volumes_per_tenant": 20}}
-    with EmbeddedStack(images, settings) as stack:
+    stack = EmbeddedStack(images, settings)
+    with stack:
         yield stack
 
 

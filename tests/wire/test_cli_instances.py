@@ -17,6 +17,13 @@ from tests.wire.conftest import Shop
 BUFFER_POOL = "SELECT @@innodb_buffer_pool_size"
 
 
+@pytest.fixture(scope="module")
+def spoon(shop: Shop) -> None:
+    """A row that must outlive whatever is done to the server."""
+    shop.ask("CREATE TABLE shop.ware (name VARCHAR(20))")
+    shop.ask("INSERT INTO shop.ware VALUES ('spoon')")
+
+
 def test_the_program_itself(server: EmbeddedStack, shop: Shop) -> None:
     """As its users start it; the other tests call its main in a process of its own."""
     program = pathlib.Path(sys.executable).with_name("openstack")
@@ -46,10 +53,6 @@ def test_create(shop: Shop) -> None:
     assert version.startswith("10.11.")
     names = {name for (name,) in shop.ask("SHOW DATABASES")}
     assert names == {"information_schema", "shop", "depot"}
-    with shop.login(shop.user, shop.password, "shop") as connection, connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE ware (name VARCHAR(20))")
-        cursor.execute("INSERT INTO ware VALUES ('spoon')")
-    assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
 
 
 def test_list(openstack: OpenStack, shop: Shop) -> None:
@@ -73,6 +76,8 @@ def test_list(openstack: OpenStack, shop: Shop) -> None:
 
 
 def test_show_by_name_and_id(openstack: OpenStack, shop: Shop) -> None:
+    # Measured at each heartbeat, the first of which may come before there is anything.
+    wait_for(lambda: shop.member.show(shop.id)["volume"]["used"] > 0, 30, "a filled volume")
     by_name = openstack.table("database instance show", shop.name)
     assert (by_name["id"], by_name["ip"]) == (shop.id, shop.member.show(shop.id)["ip"][0])
     assert by_name["volume_used"] > 0
@@ -102,6 +107,7 @@ def test_update(openstack: OpenStack, shop: Shop) -> None:
     assert openstack.table("database instance show", shop.name)["name"] == shop.name
 
 
+@pytest.mark.usefixtures("spoon")
 def test_restart(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
     before = server.database_server(shop.id)
     openstack("database instance restart", shop.name)
@@ -126,6 +132,7 @@ def test_resize_flavor(openstack: OpenStack, shop: Shop) -> None:
         openstack("database instance resize flavor", shop.name, 2)
 
 
+@pytest.mark.usefixtures("spoon")
 def test_resize_volume(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
     openstack("database instance resize volume", shop.name, 2)
     shop.member.wait_healthy(shop.id)

@@ -87,7 +87,8 @@ def test_request_ids(member: Client) -> None:
 
 def test_an_instance_from_create_to_delete(member: Client, shop: Shop) -> None:
     body = {"instance": {"name": "raw-1", "flavorRef": 1, "volume": {"size": "1"}}}
-    answer = member.raw("POST", "/instances", body)
+    answer, again = (member.raw("POST", "/instances", body, **{"Idempotency-Key": "wire-raw-1"}) for _ in range(2))
+    assert (again.status_code, again.json(), again.links) == (200, answer.json(), answer.links)
     assert answer.status_code == 200
     shown = answer.json()["instance"]
     assert set(answer.json()) == {"instance"}
@@ -209,7 +210,8 @@ def test_users(member: Client, shop: Shop) -> None:
 
 def test_root(member: Client, shop: Shop) -> None:
     path, password = f"{shop.path}/root", new_password()
-    for body in (None, {}):
+    bodies: tuple[dict[str, str] | None, ...] = (None, {})
+    for body in bodies:
         user = member.ask("POST", path, body, status=200)
         assert set(user) == {"user"}
         assert set(user["user"]) == {"name", "password"}
@@ -248,12 +250,15 @@ def test_limits_and_quotas(member: Client, shop: Shop) -> None:
 
 
 def test_operations(member: Client, shop: Shop) -> None:
+    restart = member.act(shop.id, {"restart": {}})
+    member.wait_operation(restart)
+    member.wait_healthy(shop.id)
     listed = member.ask("GET", "/operations?limit=1", status=200)
     (operation,) = listed["operations"]
     assert listed["links"][0]["rel"] == "next"
     shown = member.ask("GET", f"/operations/{operation['id']}", status=200)["operation"]
     assert set(shown) - set(operation) == {"steps", "progress"}
-    assert shown["done"] is True
+    assert (shown["id"], shown["kind"], shown["done"]) == (restart, "instance.restart", True)
     graph = member.ask("GET", f"/operations/{operation['id']}/flow", status=200)
     assert set(graph) == {"graph", "steps"}
     assert {node["name"] for node in graph["graph"]["nodes"]} >= {step["name"] for step in shown["steps"]}
