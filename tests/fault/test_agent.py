@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guest agents and database servers that are killed."""
 
-from tests.functional.stack import Stack, mysql, new_password
+from typing import Any
+
+import pymysql
+
+from tests.functional.stack import Stack, mysql, new_password, query
 from tests.waiting import wait_for
 
 USER = "u"
@@ -35,19 +39,27 @@ def test_agent_killed_while_idle(stack: Stack) -> None:
 
 
 def test_database_server_killed(stack: Stack) -> None:
-    """The API says so, and a restart brings it back with its data."""
+    """Its agent brings it up again, with its data."""
     client, password = stack.client(), new_password()
+    user = {"name": USER, "password": password, "databases": [{"name": "d"}]}
     with stack.nothing_left():
-        instance = client.created("dead", users=[{"name": USER, "password": password}])
+        instance = client.created("dead", databases=[{"name": "d"}], users=[user])
+        with mysql(instance, USER, password, "d") as connection:
+            query(connection, "CREATE TABLE t (n INT)")
         server = stack.database_server(instance["id"])
         assert server is not None
         server.kill()
-
-        def told() -> bool:
-            return bool(client.show(instance["id"])["operating_status"] != "HEALTHY")
-
-        wait_for(told, 60, "another status than HEALTHY")
-        client.wait_operation(client.act(instance["id"], {"restart": {}}))
+        wait_for(lambda: stack.database_server(instance["id"]) not in (None, server), 60, "another server")
         client.wait_healthy(instance["id"])
-        mysql(instance, USER, password).close()
+        wait_for(lambda: _serves(instance, password), 60, "an answer")
+        with mysql(instance, USER, password, "d") as connection:
+            assert query(connection, "SHOW TABLES") == [("t",)]
         client.deleted(instance["id"])
+
+
+def _serves(instance: dict[str, Any], password: str) -> bool:
+    try:
+        mysql(instance, USER, password).close()
+    except pymysql.OperationalError:
+        return False
+    return True
