@@ -45,10 +45,11 @@ class HealthBook:
         if not fresh:
             return 0
         with self._database.write() as session:
+            # Locked, so that a delete that commits meanwhile does not leave the health of nothing behind.
             alive = session.scalars(
-                sa.select(Instance.id).where(
-                    Instance.id.in_(fresh), Instance.deleted.is_(False), Instance.server_id.is_not(None)
-                )
+                sa.select(Instance.id)
+                .where(Instance.id.in_(fresh), Instance.deleted.is_(False), Instance.server_id.is_not(None))
+                .with_for_update(read=True)
             )
             rows = [fresh[instance_id] for instance_id in alive]
             if rows:

@@ -182,6 +182,10 @@ class Cloud(abc.ABC):
         """Everything that carries our name, for orphan checks: {"servers": [instance id, …], "volumes": …,
         "ports": …, "processes": …}; each list sorted, one entry a resource."""
 
+    def prepare(self) -> list[str]:
+        """Make what later creates are quicker for, once (it may take tens of seconds); what was prepared."""
+        return []
+
     @abc.abstractmethod
     def keep(self) -> None:
         """Called every few seconds by the leader: bring back what should run but does not (local cloud)."""

@@ -25,7 +25,6 @@ from conductor.service import ConductorService
 from dbflow.api.app import create_app
 from dbflow.api.auth import from_conf
 from dbflow.cloud.base import CloudError
-from dbflow.cloud.local import LocalCloud
 from dbflow.cmd.statedir import InUse, StateDir
 from dbflow.cmd.wiring import Parts, configure
 from dbflow.db import migrate
@@ -107,11 +106,10 @@ class _Standalone:
     def _prepare_images(self) -> None:
         """Data directories to copy from, made on the first start: later creates are quicker for it. Without one an
         instance is made all the same."""
-        if isinstance(self._parts.cloud, LocalCloud):
-            try:
-                self._parts.cloud.prepare()
-            except CloudError as error:
-                LOG.warning("no prepared data directory: %s", error)
+        try:
+            self._parts.cloud.prepare()
+        except CloudError as error:
+            LOG.warning("no prepared data directory: %s", error)
 
     def _shut_down(self, server: BaseWSGIServer) -> None:
         deadline = time.monotonic() + _STOP_WITHIN

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cloud inventory, flavor list"""
+"""cloud inventory, cloud prepare, flavor list"""
 
 import argparse
 
@@ -12,6 +12,7 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Add the sub-commands."""
     clouds = Noun(commands, shared, "cloud", "where the databases run")
     clouds.verb("inventory", inventory, "everything in the cloud that is dbflow's")
+    clouds.verb("prepare", prepare, "make prepared data directories, so that creates are quicker (local cloud)")
     flavors = Noun(commands, shared, "flavor", "sizes of servers")
     flavors.verb("list", show_flavors, "flavors on offer")
 
@@ -20,6 +21,11 @@ def inventory(context: Context, _: argparse.Namespace) -> None:
     """One line a resource."""
     found = cloud.load(context.conf).inventory()
     context.table(["Resource", "Id"], [[kind, one] for kind, ids in sorted(found.items()) for one in ids])
+
+
+def prepare(context: Context, _: argparse.Namespace) -> None:
+    """One line a datastore that is prepared now."""
+    context.table(["Prepared"], [[name] for name in cloud.load(context.conf).prepare()])
 
 
 def show_flavors(context: Context, _: argparse.Namespace) -> None:
