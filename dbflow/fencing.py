@@ -9,9 +9,8 @@ A conductor that slept past its session therefore fails at its next write, whate
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, cast
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 from taskflow import exceptions
 
@@ -80,20 +79,12 @@ def take(database: Database, operation_id: str, epoch: int | None, conductor: st
         if row.state == State.SUSPENDED or _waits(session, row):
             raise NotRunnable(operation_id)
         mine = row.epoch + 1 if epoch is None else epoch
-        taken = session.execute(
-            update(Operation)
-            .where(Operation.id == operation_id, Operation.epoch < mine)
-            .values(
-                epoch=mine,
-                conductor=conductor,
-                attempts=Operation.attempts + 1,
-                state=State.RUNNING if row.state == State.ACCEPTED else row.state,
-                started=row.started or utcnow(),
-            )
-        )
-        if cast(Any, taken).rowcount != 1:
+        if mine <= row.epoch:
             raise StaleClaim(f"operation {operation_id}: claim {mine} is older than {row.epoch}")
-        session.refresh(row)
+        # The row is locked from its reading on, so nobody comes between.
+        row.epoch, row.conductor, row.attempts = mine, conductor, row.attempts + 1
+        row.state = State.RUNNING if row.state == State.ACCEPTED else row.state
+        row.started = row.started or utcnow()
     return Fence(database, operation_id, mine), row
 
 
