@@ -4,7 +4,7 @@
 import enum
 import logging
 from concurrent import futures
-from typing import Any
+from typing import Any, cast
 
 from oslo_config import cfg
 from sqlalchemy import update
@@ -88,10 +88,7 @@ class Runner:
             self._drive(engine, backend, control)
         finally:
             engine.settle(0 if control.hurry else _SETTLE)
-        if backend.ended:
-            return Job.CONSUME
-        self._suspended(fence)
-        return Job.CONSUME
+        return Job.CONSUME if backend.ended or self._suspended(fence) else Job.ABANDON
 
     def _engine(
         self,
@@ -138,13 +135,15 @@ class Runner:
                 update(Operation).where(Operation.id == operation_id).values(attempts=Operation.attempts - 1)
             )
 
-    def _suspended(self, fence: Fence) -> None:
+    def _suspended(self, fence: Fence) -> bool:
+        """Say so, unless somebody wants something else by now (a cancel or a resume must not be written over)."""
         with fence.write() as session:
-            session.execute(
+            done = session.execute(
                 update(Operation)
-                .where(Operation.id == fence.operation_id)
+                .where(Operation.id == fence.operation_id, Operation.requested == SUSPEND)
                 .values(state=State.SUSPENDED, requested=None, conductor=None)
             )
+        return bool(cast(Any, done).rowcount)
 
     def _give_up(self, fence: Fence, operation: Operation, definition: Definition, arguments: Arguments) -> Job:
         """Park an operation that broke its conductors again and again: people must look, and can retry."""

@@ -107,7 +107,6 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
         if verb not in actions(operation):
             raise Conflict(f"Operation {operation.id} can not {verb} while it is {operation.state}.")
         before = operation.state
-        before = operation.state
         try:
             operations.VERBS[verb](session, operation)
         except (operations.Busy, LookupError) as error:

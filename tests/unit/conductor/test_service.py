@@ -103,6 +103,20 @@ def test_suspend_and_resume(world: World) -> None:
     assert LOG == ["+0", "+1", "+2"]
 
 
+def test_a_wish_taken_back_late_is_not_written_over(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    with world.database.write() as session:
+        suspend(session, session.get_one(Operation, operation_id))
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 5, "the wish to arrive")
+    with world.database.write() as session:
+        resume(session, session.get_one(Operation, operation_id))
+    GATE.set()
+    world.wait_state(operation_id, State.SUCCESS)
+    assert LOG == ["+0", "+1", "+2"]
+
+
 def test_hand_over_repeats_nothing_that_was_saved(world: World) -> None:
     first = world.conductor()
     operation_id, _ = world.accept(gate=1)
