@@ -9,7 +9,12 @@ from sqlalchemy.dialects import mysql, sqlite
 
 from dbflow.db.models import Health, Instance, utcnow
 from dbflow.db.session import Database
+from dbflow.messaging.wire import BadMessage
+from dbflow.status import Service
 
+_LONGEST = 255
+_LARGEST = 2**31 - 1
+_MOST_LOADS = 32
 _TABLE = cast(sa.Table, Health.__table__)
 
 
@@ -22,18 +27,23 @@ class HealthBook:
         self._fresh: dict[str, dict[str, Any]] = {}
 
     def note(self, instance_id: str, beat: dict[str, Any]) -> None:
-        """Called by the dispatcher with each heartbeat (see guest.heartbeat for its keys)."""
+        """Called by the dispatcher with each heartbeat (see guest.heartbeat for its keys). What does not fit its column
+        is left out, so that one guest's nonsense can't fail the batch that all guests share. BadMessage without a
+        status."""
+        status, load = beat.get("service_status"), beat.get("load")
+        if status not in list(Service):
+            raise BadMessage("a heartbeat without a status")
         row = {
             "instance_id": instance_id,
             "seen": utcnow(),
-            "service_status": str(beat["service_status"]),
-            "datastore_version": beat.get("version"),
-            "agent_version": beat.get("agent_version"),
-            "volume_used": beat.get("volume_used"),
-            "volume_total": beat.get("volume_total"),
-            "position": beat.get("position"),
-            "load": dict(beat.get("load") or {}),
-            "in_flight": int(beat.get("in_flight") or 0),
+            "service_status": str(status),
+            "datastore_version": _text(beat.get("version")),
+            "agent_version": _text(beat.get("agent_version")),
+            "volume_used": _number(beat.get("volume_used")),
+            "volume_total": _number(beat.get("volume_total")),
+            "position": _text(beat.get("position")),
+            "load": _numbers(load) if isinstance(load, dict) else {},
+            "in_flight": int(_number(beat.get("in_flight")) or 0),
         }
         with self._lock:
             self._fresh[instance_id] = row
@@ -57,12 +67,32 @@ class HealthBook:
         return len(rows)
 
 
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _LONGEST and value.isprintable() else None
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and 0 <= value <= _LARGEST else None
+
+
+def _numbers(load: dict[str, Any]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in list(load.items())[:_MOST_LOADS] if _text(name)}
+
+
 def _upsert(dialect: str) -> Any:
+    """Insert, or replace what was seen earlier: a flow may have recorded newer health than this batch holds."""
     columns = [column.name for column in _TABLE.columns if column.name != "instance_id"]
     if dialect == "sqlite":
         lite = sqlite.insert(_TABLE)
         return lite.on_conflict_do_update(
-            index_elements=["instance_id"], set_={name: lite.excluded[name] for name in columns}
+            index_elements=["instance_id"],
+            set_={name: lite.excluded[name] for name in columns},
+            where=_TABLE.c.seen <= lite.excluded.seen,
         )
     my = mysql.insert(_TABLE)
-    return my.on_duplicate_key_update({name: my.inserted[name] for name in columns})
+    newer = _TABLE.c.seen <= my.inserted.seen
+    # Assigned from left to right: the time that is compared comes last.
+    columns.sort(key=lambda name: name == "seen")
+    return my.on_duplicate_key_update(
+        [(name, sa.func.if_(newer, my.inserted[name], _TABLE.c[name])) for name in columns]
+    )
