@@ -207,10 +207,12 @@ def enable_root(services: Services, caller: Caller, instance_id: str, password: 
         password = "".join(secrets.choice(_ALPHABET) for _ in range(_PASSWORD_LENGTH))
     else:
         names.checked("root", lambda: guest.datastore.check_password(password))
-    name = guest.ask("EnableRoot", password=password)
+    # Noted first: should the guest's answer be lost, root is in all the same, and must be possible to disable.
     with services.database.write() as session:
+        instances.load(session, caller, instance_id, lock=True)
         if session.get(RootHistory, instance_id) is None:
             session.add(RootHistory(instance_id=instance_id, user_id=caller.user_id))
+    name = guest.ask("EnableRoot", password=password)
     return {"name": name, "password": password}
 
 

@@ -4,13 +4,8 @@
 from dbflow.api.schemas.common import OPTIONAL_TEXT, PASSWORD, TEXT, Schema, obj, several
 
 DATABASE = obj(["name"], name=TEXT, character_set=OPTIONAL_TEXT, collate=OPTIONAL_TEXT)
-USER = obj(
-    ["name", "password"],
-    name=TEXT,
-    password=PASSWORD,
-    host=OPTIONAL_TEXT,
-    databases=several(obj(["name"], name=TEXT)),
-)
+_GRANTED = several(obj(["name"], name=TEXT))
+USER = obj(["name", "password"], name=TEXT, password=PASSWORD, host=OPTIONAL_TEXT, databases=_GRANTED)
 ADD_DATABASES: Schema = {
     "type": "object",
     "anyOf": [{"required": ["databases"]}, {"required": ["database"]}],
@@ -20,10 +15,10 @@ ADD_DATABASES: Schema = {
 ADD_USERS = obj(["users"], users=several(USER, 1))
 ADD_NAMED_USER = obj(
     ["users"],
-    users={"anyOf": [obj(["password"], name=TEXT, password=PASSWORD, host=OPTIONAL_TEXT), several(USER, 1, 1)]},
+    users={"anyOf": [{**USER, "required": ["password"]}, several(USER, 1, 1)]},
 )
 """openstacksdk: POST /users/{name} with one user where others send a list."""
-SET_PASSWORDS = obj(["users"], users=several(obj(["name", "password"], name=TEXT, password=PASSWORD), 1))
+SET_PASSWORDS = ADD_USERS
 UPDATE_USER = obj(
     ["user"],
     user=obj(

@@ -153,6 +153,14 @@ def test_bad_users_never_reach_the_guest(world: World, home: str, user: object, 
     assert world.guests.users == {}
 
 
+@pytest.mark.parametrize("odd", [{"host": 5}, {"host": ["%"]}, {"databases": 5}, {"databases": ["shop"]}])
+@pytest.mark.parametrize(("method", "path"), [("POST", "users"), ("PUT", "users"), ("POST", "users/app")])
+def test_odd_types_in_users(world: World, home: str, method: str, path: str, odd: dict[str, object]) -> None:
+    user = {"name": "app", "password": "x", **odd}
+    answer = world.ask(method, f"{home}/{path}", json={"users": user if path == "users/app" else [user]})
+    assert answer.status_code == 400
+
+
 def test_nothing_to_update(world: World, home: str) -> None:
     world.guests.AddUsers([{"name": "app", "host": "%", "password": "x", "databases": []}])
     assert world.ask("PUT", f"{home}/users/app", json={"user": {}}).status_code == 400
@@ -176,6 +184,13 @@ def test_root(world: World, home: str) -> None:
     assert world.ask("GET", f"{home}/root").json == {"rootEnabled": False}
     with world.database.read() as session:
         assert session.get_one(RootHistory, home.rpartition("/")[2]).user_id == "u1"
+
+
+def test_root_can_be_disabled_when_the_answer_to_enabling_it_was_lost(world: World, home: str) -> None:
+    world.guests.error = GuestUnreachable("silent")
+    assert world.ask("POST", f"{home}/root").status_code == 422
+    world.guests.error = None
+    assert world.ask("DELETE", f"{home}/root").status_code == 204
 
 
 @pytest.mark.parametrize("path", ["databases", "users", "users/app", "users/app/databases", "root"])
