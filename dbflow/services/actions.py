@@ -68,10 +68,10 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
 def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
     """Cancel what runs on the instance; where nothing runs, forget its error."""
     with services.database.write() as session:
-        instance = instances.load(session, caller, instance_id, lock=True)
+        instance, running = instances.load_with_operation(session, caller, instance_id)
         woken = None
         if instance.operation_id is not None and instance.task != Task.DELETING:
-            _, woken = instances.cancel_running(session, instance.operation_id)
+            _, woken = instances.cancel_running(session, running)
         elif instance.operation_id is None:
             instance.task, instance.fault, instance.updated = Task.NONE, None, utcnow()
     if woken is not None:

@@ -62,10 +62,24 @@ def load(session: Session, caller: Caller, instance_id: str, *, lock: bool = Fal
     if not is_uuid(instance_id):
         raise missing(instance_id)
     query = sa.select(Instance).where(Instance.id == instance_id, Instance.deleted.is_(False))
-    instance = session.scalar(query.with_for_update() if lock else query)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    instance = session.scalar(query)
     if instance is None or not (caller.is_admin or instance.project_id == caller.project_id):
         raise missing(instance_id)
     return instance
+
+
+def load_with_operation(session: Session, caller: Caller, instance_id: str) -> tuple[Instance, Operation | None]:
+    """The instance and the operation that has it, both locked; the operation first, as conductors lock them, since
+    whoever begins at the other end meets them in a deadlock."""
+    holder = load(session, caller, instance_id).operation_id
+    while True:
+        running = session.get(Operation, holder, with_for_update=True) if holder is not None else None
+        instance = load(session, caller, instance_id, lock=True)
+        if instance.operation_id == holder:
+            return instance, running
+        holder = instance.operation_id
 
 
 def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> None:
@@ -114,27 +128,29 @@ _CHANGES = {
 def delete(services: Services, caller: Caller, instance_id: str) -> str:
     """Delete in whatever state: a running operation is told to cancel, and the delete comes after it.
 
-    Returns the id of the operation; deleting twice is the same delete.
+    Returns the id of the operation; deleting twice is the same delete, which goes on if it was suspended.
     """
     with services.database.write() as session:
-        instance = load(session, caller, instance_id, lock=True)
-        if instance.task == Task.DELETING and instance.operation_id is not None:
-            return instance.operation_id
-        before, to_post = cancel_running(session, instance.operation_id)
-        operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
-        instance.operation_id = operation.id
-        instance.task = Task.DELETING
-        instance.updated = utcnow()
-        if before is None:
-            to_post = operation.id
+        instance, running = load_with_operation(session, caller, instance_id)
+        if instance.task == Task.DELETING and running is not None:
+            to_post = running.id if running.state == operations.State.SUSPENDED else None
+            operations.resume(session, running)
+            operation = running
+        else:
+            before, to_post = cancel_running(session, running)
+            operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
+            instance.operation_id = operation.id
+            instance.task = Task.DELETING
+            instance.updated = utcnow()
+            if before is None:
+                to_post = operation.id
     if to_post is not None:
         services.post_accepted(to_post)
     return operation.id
 
 
-def cancel_running(session: Session, operation_id: str | None) -> tuple[str | None, str | None]:
+def cancel_running(session: Session, running: Operation | None) -> tuple[str | None, str | None]:
     """Ask an operation to cancel. Returns its id unless it has ended, and its id again if it must be posted."""
-    running = session.get(Operation, operation_id, with_for_update=True) if operation_id is not None else None
     if running is None or running.state in operations.ENDED:
         return None, None
     suspended = running.state == operations.State.SUSPENDED

@@ -137,6 +137,18 @@ def test_deleting_twice_is_one_delete(world: World) -> None:
     assert world.ask("DELETE", f"instances/{instance_id}").status_code == 404
 
 
+def test_deleting_again_wakes_a_suspended_delete(world: World) -> None:
+    instance_id = world.active()
+    world.ask("DELETE", f"instances/{instance_id}")
+    delete = world.instance(instance_id).operation_id or ""
+    with world.database.write() as session:
+        session.get_one(Operation, delete).state = State.SUSPENDED
+    world.posted.clear()
+    assert world.ask("DELETE", f"instances/{instance_id}").status_code == 202
+    assert world.operation(delete).state == State.ACCEPTED
+    assert world.posted == [delete]
+
+
 def test_a_suspended_operation_is_woken_to_cancel(world: World) -> None:
     instance_id = world.created()
     create = world.instance(instance_id).operation_id or ""
