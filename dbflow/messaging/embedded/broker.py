@@ -23,6 +23,9 @@ MAX_PATH = 107
 """Bytes of a Unix socket's path (sun_path without its final zero)."""
 MAX_UNSENT = 8 * 1024 * 1024
 """Bytes on their way to a client that does not read; its messages stay in their queues meanwhile."""
+MAX_UNREAD = 4 * MAX_UNSENT
+"""Bytes of answers, too, that a client may leave unread while it asks on."""
+_NO_ROOM_PAUSE = 0.1
 
 
 class _Client:
@@ -106,10 +109,16 @@ class EmbeddedBroker:
         self._selector.close()
 
     def _accept(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+        try:
             sock, _address = self._listener.accept()
-            sock.setblocking(False)
-            self._selector.register(sock, selectors.EVENT_READ, _Client(sock))
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:  # out of file descriptors: whoever waits, waits until one is free
+            LOG.warning("the embedded broker can't take another client: %s", error.strerror)
+            time.sleep(_NO_ROOM_PAUSE)
+            return
+        sock.setblocking(False)
+        self._selector.register(sock, selectors.EVENT_READ, _Client(sock))
 
     def _talk(self, client: _Client, mask: int) -> None:
         try:
@@ -119,7 +128,7 @@ class EmbeddedBroker:
                 self._read(client)
         except BlockingIOError:
             pass
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # whatever one client sends, the others go on
             if not isinstance(error, ConnectionError):
                 LOG.warning("a client of the embedded broker is dropped: %s", type(error).__name__)
             self._drop(client)
@@ -132,6 +141,8 @@ class EmbeddedBroker:
             self._obey(client, frame)
 
     def _obey(self, client: _Client, frame: dict[str, Any]) -> None:
+        if len(client.unsent) > MAX_UNREAD:
+            raise ValueError("a client that asks on and reads no answers")
         if frame["op"] == "publish":
             for queue in self._queues.publish(frame["exchange"], frame["key"], frame["message"]):
                 self._deliver(queue)

@@ -46,7 +46,7 @@ class Decoder:
 def _parse(raw: bytes) -> dict[str, Any]:
     try:
         value = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadFrame("a frame that is not JSON") from None
     if not isinstance(value, dict):
         raise BadFrame("a frame that is not an object")

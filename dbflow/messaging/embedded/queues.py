@@ -8,6 +8,8 @@ from typing import Any
 
 DEFAULT_BOUND = 10_000
 """Messages a queue holds when its declaration does not say."""
+MAX_EXPIRES = 2**32 / 1000
+"""Seconds; as RabbitMQ has it."""
 
 Message = dict[str, Any]
 
@@ -53,7 +55,11 @@ class Queues:
         self._bindings: dict[tuple[str, str], set[str]] = {}
 
     def declare(self, name: str, bound: int | None, expires: float | None) -> Queue:
-        """Create or find; the bound and expiry of the latest declaration hold."""
+        """Create or find; the bound and expiry of the latest declaration hold. ValueError for what can be neither."""
+        if bound is not None and not (isinstance(bound, int) and bound >= 0):
+            raise ValueError("a bound is a number of messages")
+        if expires is not None and not (isinstance(expires, int | float) and 0 < expires <= MAX_EXPIRES):
+            raise ValueError("an expiry is a number of seconds")
         queue = self.queues.setdefault(name, Queue(name))
         queue.bound = bound or DEFAULT_BOUND
         queue.expires = expires

@@ -202,6 +202,15 @@ def test_clients_notice_that_the_broker_has_gone(path: pathlib.Path) -> None:
         framing.encode({}),
         b"\x00\x00\x00\x02[]",
         b"\x00\x00\x00\x02{{",
+        b"\x00\x0f\x42\x40" + b"[" * 1_000_000,
+        framing.encode({"op": "publish", "exchange": "", "key": "a", "message": []}),
+        framing.encode({"op": "publish", "exchange": "", "key": "a", "message": {"properties": None}}),
+        framing.encode({"op": "publish", "exchange": "", "key": "a", "message": {"properties": {"expiration": "x"}}}),
+        framing.encode({"op": "publish", "exchange": ["x"], "key": "a", "message": {}}),
+        framing.encode({"op": "declare", "id": 1, "args": {"queue": "q", "bound": None, "expires": "x"}}),
+        framing.encode({"op": "declare", "id": 1, "args": {"queue": "q", "bound": None, "expires": 1e300}}),
+        framing.encode({"op": "declare", "id": 1, "args": {"queue": "q", "bound": None, "expires": float("nan")}}),
+        framing.encode({"op": "declare", "id": 1, "args": {"queue": "q", "bound": "x", "expires": None}}),
     ],
 )
 def test_a_client_that_talks_nonsense_is_dropped_alone(broker: EmbeddedBroker, path: pathlib.Path, raw: bytes) -> None:
