@@ -20,6 +20,8 @@ _READABLE = (
     "dbflow.messaging.errors.GuestUnreachable",
     "guest.datastores.base.DatastoreError",
 )
+_LONGEST = 2000
+"""Characters of one step's words: a guest's may be of any length, and the column is not."""
 _STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
 
 
@@ -66,5 +68,5 @@ def _error(flow: models.FlowDetail) -> str | None:
 
 def _told(step: str, what: failure.Failure) -> str:
     readable = what.check(*_READABLE)
-    text = failure_text(what) if readable else f"internal error ({next(iter(what)).rpartition('.')[2]})"
-    return f"step {step}: {text}"
+    text = (failure_text(what) or "") if readable else f"internal error ({next(iter(what)).rpartition('.')[2]})"
+    return f"step {step}: {text[:_LONGEST]}"

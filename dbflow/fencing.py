@@ -33,7 +33,7 @@ class NotRunnable(Exception):
 
 _OPERATIONS = Operation.__table__
 # Made once and without the ORM: it is part of every write of every flow.
-_EPOCH = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id")).with_for_update(read=True)
+_EPOCH = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id")).with_for_update()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +45,9 @@ class Fence:
     epoch: int
 
     def check(self, connection: Connection) -> None:
-        """Raise StaleClaim unless this is the newest claim. Holds a shared lock on the operation's row until the
-        transaction ends, so a newer claim waits for the commit (and sees what it wrote) or is seen here."""
+        """Raise StaleClaim unless this is the newest claim. Holds the operation's row until the transaction ends, so a
+        newer claim waits for the commit (and sees what it wrote) or is seen here. Not by a shared lock: the ending
+        writes the row too, and would deadlock with a cancel that waits for it."""
         newest = connection.scalar(_EPOCH, {"id": self.operation_id})
         if newest != self.epoch:
             raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
