@@ -4,6 +4,7 @@
 import dataclasses
 import os
 import pathlib
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,8 +36,7 @@ class Result:
 def sweep(points: Sequence[Point], images: pathlib.Path, tell: Callable[[Result], None]) -> list[Result]:
     """Each point in turn, on one standalone that is started again whenever it was killed."""
     results = []
-    faults = images.parent / f"faults-{os.getpid()}"
-    faults.mkdir()
+    faults = pathlib.Path(tempfile.mkdtemp(prefix="faults-", dir=images.parent))
     os.environ[VARIABLE] = str(faults)
     try:
         with EmbeddedStack(images, SETTINGS) as stack:
