@@ -66,7 +66,10 @@ class Runner:
         except HandedOver:
             LOG.info("operation %s: handed over", operation_id)
             self._uncount(operation_id)
-        except (UnknownOperation, BadSeal, exceptions.StorageFailure) as error:
+        except UnknownOperation as error:
+            LOG.warning("operation %s: %s is not known here; giving the job back", operation_id, error)
+            self._uncount(operation_id)
+        except (BadSeal, exceptions.StorageFailure) as error:
             LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
         except Exception:
             LOG.exception("operation %s: the engine broke off; giving the job back", operation_id)

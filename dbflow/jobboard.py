@@ -113,13 +113,14 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
 class Board:
     """One process's sight of the jobboard. After a lost session (``lost`` is set) make a new one."""
 
-    def __init__(self, client: Any, root: str, name: str, *, embedded: bool) -> None:
+    def __init__(self, client: Any, root: str, name: str, turn: contextlib.AbstractContextManager[Any] | None) -> None:
+        """``turn``: on the embedded board, held by the one of its process that leads."""
         self.name = name
         """Whom claims are made for: unique for each start of a process."""
         self.lost = threading.Event()
         """The session has ended, and with it every claim of this board."""
         self._changed = threading.Event()
-        self._client, self._root, self._embedded = client, root, embedded
+        self._client, self._root, self._turn = client, root, turn
         self._client.add_listener(self._on_state)
         self._board = _LeanBoard(
             name, {"path": f"{root}/board/jobs", "check_compatible": False}, client=client, emit_notifications=False
@@ -171,7 +172,7 @@ class Board:
         None on the embedded board, whose claims live and die with this one process.
         Raises BoardUnavailable when the claim is not ours any more.
         """
-        if self._embedded:
+        if self._turn is not None:
             return None
         with _unavailable():
             _, stat = self._client.get(job.lock_path)
@@ -208,8 +209,9 @@ class Board:
 
     def lead(self, duties: Callable[[], None]) -> None:
         """Stand for election; run ``duties`` while leading. Returns when they end or the candidate was cancelled."""
-        if self._embedded:
-            duties()
+        if self._turn is not None:
+            with self._turn:
+                duties()
             return
         self._election = Election(self._client, f"{self._root}/leader", self.name)
         with _unavailable():
@@ -217,7 +219,7 @@ class Board:
 
     def withdraw(self) -> None:
         """Stop standing for election."""
-        if not self._embedded and hasattr(self, "_election"):
+        if hasattr(self, "_election"):
             self._election.cancel()
 
     def close(self) -> None:
@@ -279,10 +281,11 @@ class Boards:
         self._conf = conf.coordination
         self.embedded = self._conf.driver == "embedded"
         self._storage = FakeStorage(_handler()) if self.embedded else None
+        self._turn = threading.Lock() if self.embedded else None
 
     def board(self, name: str) -> Board:
         """A board for a conductor or a look around; connect it before use."""
-        return Board(self._client(), self._conf.root, name, embedded=self.embedded)
+        return Board(self._client(), self._conf.root, name, self._turn)
 
     def poster(self) -> Poster:
         """For an API process."""

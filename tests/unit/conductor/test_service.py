@@ -138,6 +138,16 @@ def test_leader_posts_what_is_not_on_the_board(world: World) -> None:
     world.wait_state(operation_id, State.SUCCESS)
 
 
+def test_one_of_two_conductors_leads(world: World) -> None:
+    first, second = world.conductor(), world.conductor()
+    wait_for(lambda: first._leading or second._leading, 5, "a leader")
+    time.sleep(0.3)
+    assert first._leading != second._leading
+    leader, other = (first, second) if first._leading else (second, first)
+    leader.stop()
+    wait_for(lambda: other._leading, 5, "the other to lead")
+
+
 def test_many_operations_on_two_conductors(world: World) -> None:
     world.conductor()
     world.conductor()
@@ -147,6 +157,17 @@ def test_many_operations_on_two_conductors(world: World) -> None:
         assert operation.attempts == 1
     assert len(LOG) == 120
     assert len({world.operation(operation_id).conductor for operation_id in accepted}) == 2
+
+
+def test_what_is_not_known_here_is_given_back_uncounted(world: World) -> None:
+    operation_id, _ = world.accept(post=False)
+    with world.database.write() as session:
+        session.get_one(Operation, operation_id).version = 99
+    service = world.conductor()
+    world.poster.post(world.operation(operation_id))
+    wait_for(lambda: operation_id in service._not_before, 10, "the job to be given back")
+    assert world.operation(operation_id).attempts == 0
+    assert LOG == []
 
 
 def test_stale_claim_writes_nothing(world: World) -> None:
