@@ -111,7 +111,8 @@ def _run(arguments: list[str], owner: Owner, what: str) -> None:
     except subprocess.TimeoutExpired:
         raise DatastoreError(f"Could not {what} within {INSTALL_TIMEOUT:g} s.") from None
     if done.returncode != 0:
-        raise DatastoreError(f"Could not {what}: {reason(done.stdout) or done.stdout.strip()[-300:]}")
+        said = reason(done.stdout) or done.stdout.strip()[-300:] or f"{arguments[0]} ended with {done.returncode}."
+        raise DatastoreError(f"Could not {what}: {said}")
 
 
 def _maker() -> str:
