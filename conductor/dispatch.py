@@ -34,7 +34,7 @@ class GuestExecutor(executor.TaskExecutor):
         """Ask no more for what is not answered: the flow is another conductor's, or nobody's, now."""
         for answer, request in list(self._asked.items()):
             if not answer.done():
-                self._dispatcher.withdraw(request)
+                self._dispatcher.withdraw(request, answer)
 
     def execute_task(
         self, task: GuestTask, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None

@@ -6,6 +6,7 @@ attempt begins, times of start and end, progress at most when the engine looks u
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
@@ -26,6 +27,8 @@ from flows.tasks.base import FlowContext, LocalTask
 from guest.tasks.base import GuestTask
 
 _BEGIN = frozenset({states.RUNNING, states.REVERTING})
+_LOOK_AT_CLAIM = 15.0
+"""Seconds between two looks whether the claim still stands, while a long step is waited for."""
 _END = frozenset({states.SUCCESS, states.FAILURE, states.REVERTED, states.REVERT_FAILURE})
 
 
@@ -132,6 +135,7 @@ class Engine(engine.ActionEngine):
         self._context: FlowContext = options["context"]
         self._control: Control = options["control"]
         self._unfinished: set[Any] = set()
+        self._looked = time.monotonic()
         self._task_executor = TaskRouter(
             local=executor.ParallelThreadTaskExecutor(executor=options["executor"]),
             dispatcher=options["dispatcher"],
@@ -180,6 +184,10 @@ class Engine(engine.ActionEngine):
         self._unfinished = set(pending)
         self.storage.backend.flush()
         done, not_done = futures.wait({*pending, self._control.asked}, timeout, futures.FIRST_COMPLETED)
+        if not done and time.monotonic() - self._looked > _LOOK_AT_CLAIM:
+            self._looked = time.monotonic()
+            with self._context.fence.connection():
+                pass  # raises StaleClaim: waiting writes nothing, and would never find out
         if self._control.asked in done:
             if self._control.leaving:
                 raise HandedOver("this conductor is leaving; the next one goes on")

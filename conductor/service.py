@@ -33,6 +33,7 @@ LOG = logging.getLogger(__name__)
 _RECONNECT = 1.0
 _WISHES_EVERY = 0.5
 _REPORT_EVERY = 5.0
+_FORGET_RESTS = 600.0
 
 
 def unique_name() -> str:
@@ -64,6 +65,7 @@ class ConductorService:
         self._flows = futures.ThreadPoolExecutor(conf.conductor.max_flows, thread_name_prefix="flow")
         self._running: set[str] = set()
         self._not_before: dict[str, tuple[float, int]] = {}
+        self._leftover: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._board: Board | None = None
         self._leading = False
@@ -85,6 +87,7 @@ class ConductorService:
                 self._stopping.wait(_RECONNECT)
                 continue
             self._board = board
+            self._leftover.clear()  # the old session's claims ended with it
             candidate = threading.Thread(target=self._stand_for_election, args=(board,), daemon=True)
             candidate.start()
             self._claim_jobs(board)
@@ -108,6 +111,7 @@ class ConductorService:
 
     def _claim_jobs(self, board: Board) -> None:
         while not self._stopping.is_set() and not board.lost.is_set():
+            self._release_leftovers(board)
             for job in board.waiting():
                 if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set():
                     break
@@ -124,6 +128,7 @@ class ConductorService:
                 return
         except BoardUnavailable as error:
             LOG.warning("claim failed: %s", error)
+            self._leftover[job.path] = job  # it may have been made all the same
             return
         control = Control()
         self._running.add(operation_id)
@@ -137,12 +142,26 @@ class ConductorService:
             self._dispose(board, job, operation_id, outcome)
         except BoardUnavailable as error:
             LOG.warning("operation %s: %s; its job is left to whoever claims it next", operation_id, error)
+            self._leftover[job.path] = job
         except Exception:
             LOG.exception("operation %s", operation_id)
+            self._leftover[job.path] = job
         finally:
-            self._running.discard(operation_id)
             self._wishes.forget(operation_id)
+            self._running.discard(operation_id)
             board.wake()
+
+    def _release_leftovers(self, board: Board) -> None:
+        """Give up claims that may stand although nobody here works on them: ZooKeeper was away at the wrong moment,
+        but not for long enough to end the session and the claims with it."""
+        for path, job in list(self._leftover.items()):
+            if job.details["operation_id"] in self._running:
+                continue
+            try:
+                board.release(job)
+            except BoardUnavailable:
+                return
+            self._leftover.pop(path, None)
 
     def _dispose(self, board: Board, job: Any, operation_id: str, outcome: Job) -> None:
         faults.point("operation.ended")
@@ -153,8 +172,15 @@ class ConductorService:
         elif outcome is Job.ABANDON:
             if not self._stopping.is_set():  # others may try at once; this conductor gives it a rest
                 _, times = self._not_before.get(operation_id, (0.0, 0))
-                self._not_before[operation_id] = (time.monotonic() + min(30.0, 0.5 * 2**times), times + 1)
+                self._rest(operation_id, times + 1)
             board.abandon(job)
+
+    def _rest(self, operation_id: str, times: int) -> None:
+        """Not again before a pause that grows with each time; what others have finished since is forgotten."""
+        now = time.monotonic()
+        kept = {known: rest for known, rest in self._not_before.items() if rest[0] > now - _FORGET_RESTS}
+        kept[operation_id] = (now + min(30.0, 0.25 * 2**times), times)
+        self._not_before = kept
 
     def _post_successors(self, board: Board, operation_id: str) -> None:
         with self._database.read() as session:

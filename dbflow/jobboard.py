@@ -191,6 +191,12 @@ class Board:
         with _unavailable(), contextlib.suppress(exceptions.NotFound):
             self._board.abandon(job, self.name)
 
+    def release(self, job: impl_zookeeper.ZookeeperJob) -> None:
+        """Give up whatever claim we have of a job; fine when we have none."""
+        with _unavailable(), contextlib.suppress(exceptions.NotFound):
+            if self._board.find_owner(job) == self.name:
+                self._board.abandon(job, self.name)
+
     def jobs(self) -> list[JobView]:
         """Every job, in the order of the board."""
         with _unavailable():

@@ -62,6 +62,7 @@ def reserve(session: Session, conf: cfg.ConfigOpts, project_id: str, wanted: Map
 
 def set_limits(session: Session, project_id: str, new: Mapping[str, int]) -> None:
     """Give a project limits of its own; KeyError names a resource that does not exist."""
+    _lock(session, project_id)
     for resource, limit in new.items():
         if resource not in RESOURCES:
             raise KeyError(resource)

@@ -103,14 +103,21 @@ class Dispatcher:
         pending = Pending(request, self._key_of(request.instance_id), on_event, self._events)
         envelope = self._envelope(pending)
         with self._lock:
+            replaced = self._pending.get(str(request.id))
             self._pending[str(request.id)] = pending
+        if replaced is not None:  # by a newer claim of the same operation, in this process
+            replaced.fail(GuestLost(f"guest {request.instance_id} was asked by a newer claim"))
         self._wake.set()
         self._send(pending, envelope)
         return pending.future
 
-    def withdraw(self, request: wire.RequestId) -> None:
-        """Ask no more: somebody else goes on with it, and its future stays unfinished. Fine when it was answered."""
-        self._remove(str(request))
+    def withdraw(self, request: wire.RequestId, answer: futures.Future[Any]) -> None:
+        """Ask no more for ``answer``: somebody else goes on with it, and it stays unfinished. Fine when it came, or
+        when a newer claim asks the same."""
+        with self._lock:
+            pending = self._pending.get(str(request))
+            if pending is not None and pending.future is answer:
+                del self._pending[str(request)]
 
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
         """Have a guest do one thing now, and wait: what the task (its class path) returned.

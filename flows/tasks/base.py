@@ -98,6 +98,9 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
 
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.fail")
+        # A claim that was overtaken while this thread slept must not make what nobody will look for.
+        with self.context.fence.connection():
+            pass
         result = call(self, *args, **kwargs)
         faults.point(f"{self.name}.{call.__name__}.lost", lost=Unavailable)
         return result

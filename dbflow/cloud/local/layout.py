@@ -46,7 +46,7 @@ class Layout:
         digest = hashlib.sha256(os.fsencode(inside)).hexdigest()[:16]
         return pathlib.Path(tempfile.gettempdir()) / f"dbflow-{os.geteuid()}" / digest
 
-    def make_run_dir(self, run_dir: pathlib.Path) -> None:
+    def make_run_dir(self, run_dir: pathlib.Path, owner: Owner) -> None:
         """Make a directory of :meth:`run_dir`; a short one's parent must be ours, or anybody could plant sockets."""
         parent = run_dir.parent
         if not parent.is_relative_to(self.servers):
@@ -55,7 +55,7 @@ class Layout:
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
                 raise CloudError(f"{parent} is not a directory that only user {os.geteuid()} can write; remove it")
             parent.chmod(self._mode)
-        self.owner.own(run_dir)
+        owner.own(run_dir)
 
     @property
     def _mode(self) -> int:
@@ -78,7 +78,7 @@ class Layout:
             if not os.access(self.locks, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable by this user", str(self.locks))
         for path in (self.servers, self.volumes, self.images):
-            self.owner.check_reach(path)
+            self.owner.of_instance("127.0.0.1").check_reach(path)
 
 
 def checked_id(instance_id: str) -> str:

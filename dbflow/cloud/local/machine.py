@@ -27,8 +27,7 @@ def write_config(
     config.mkdir(mode=0o700)
     owner.own(directory / "log")
     data = pathlib.Path(boot.volume.device) if boot.volume else directory / "data"
-    if not boot.volume:
-        owner.own(data)
+    owner.own(data)
     machine = {
         "address": boot.port.addresses[0]["address"],
         "port": str(port),

@@ -34,6 +34,7 @@ _AGENT_GRACE = 5.0
 class _Record:
     flavor_id: str
     run_dir: str
+    address: str
     boot: int = 1
     deleting: bool = False
 
@@ -156,15 +157,16 @@ class LocalServers(base.Servers):
         instance_id = boot.instance_id
         directory = self._layout.server(instance_id)
         run_dir = self._layout.run_dir(instance_id)
+        owner = self._layout.owner.of_instance(boot.port.addresses[0]["address"])
         write_config(
             directory,
             boot,
-            owner=self._layout.owner,
+            owner=owner,
             run_dir=run_dir,
             port=self._settings.port,
             image_dir=self._images.path(boot.manager),
         )
-        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir))
+        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir), address=boot.port.addresses[0]["address"])
         self._save(instance_id, record)
         return record
 
@@ -174,7 +176,7 @@ class LocalServers(base.Servers):
             return
         if record.boot > 1:
             self._shut_down(instance_id, record.boot)
-        self._layout.make_run_dir(pathlib.Path(record.run_dir))
+        self._layout.make_run_dir(pathlib.Path(record.run_dir), self._layout.owner.of_instance(record.address))
         environment = self._processes.environment(instance_id, record.boot)
         agent_process.start(self._settings.command, environment, record.boot)
 

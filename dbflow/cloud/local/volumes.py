@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes are directories: a record (root's), and beside it the data (the database user's).
+"""Volumes are directories: a record (root's), and beside it the data (its database's user's).
 
 The record is written last and removed first, so a volume is there whole or not at all. Its size is a record too.
 """
@@ -28,7 +28,7 @@ class LocalVolumes(base.Volumes):
                 files.remove_tree(path)
                 path.mkdir(mode=0o711)
                 path.chmod(0o711)
-                self._layout.owner.own(path / _DATA)
+                (path / _DATA).mkdir(mode=0o700)  # the server gives it to the user that it makes
                 files.write_json(path / _RECORD, {"size": size, "type": volume_type})
             return self.get(instance_id)
 

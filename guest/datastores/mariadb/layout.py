@@ -21,8 +21,11 @@ class Owner:
 
     @classmethod
     def of(cls, run_as: str | None) -> "Owner":
-        """``run_as`` when the agent is root, else the agent's own user."""
+        """``run_as`` (a name, or UID:GID of a user without one) when the agent is root, else the agent's own user."""
         if os.geteuid() == 0 and run_as is not None:
+            if ":" in run_as:
+                uid, gid = map(int, run_as.split(":"))
+                return cls(run_as, uid, gid, True)
             entry = pwd.getpwnam(run_as)
             return cls(run_as, entry.pw_uid, entry.pw_gid, True)
         return cls(str(os.geteuid()), os.geteuid(), os.getegid(), False)

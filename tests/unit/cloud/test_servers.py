@@ -81,7 +81,9 @@ def test_a_guest_gets_its_configuration_and_no_secret_of_ours(
     machine = configparser.ConfigParser(interpolation=None)
     machine.read(config / "machine.conf")
     values = dict(machine["machine"])
-    assert values.pop("run_as", None) == (forked.NOBODY if os.geteuid() == 0 else None)
+    uid = 1_879_048_192 + 127 * 2**24 % 2**24 + 77 * 2**16 + 1  # of 127.77.0.1, and of no other instance
+    assert values.pop("run_as", None) == (f"{uid}:{uid}" if os.geteuid() == 0 else None)
+    assert pathlib.Path(volume.device).stat().st_uid == (uid if os.geteuid() == 0 else os.geteuid())
     assert values == {
         "address": "127.77.0.1",
         "port": "3306",
@@ -321,5 +323,5 @@ def test_a_server_without_volume_has_data_of_its_own(
     cloud.servers.create(boot(instance_id))
     assert (state_dir / "servers" / instance_id / "data").is_dir()
     other = str(uuid.uuid4())
-    cloud.servers.create(boot(other, volume=Volume(other, 1, None, str(state_dir))))
+    cloud.servers.create(boot(other, volume=Volume(other, 1, None, str(state_dir / "elsewhere"))))
     assert not (state_dir / "servers" / other / "data").exists()

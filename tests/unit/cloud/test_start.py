@@ -109,5 +109,5 @@ class TestAsRoot:
         if os.geteuid() != 0:
             assert LocalCloud(conf).inventory()["servers"] == []
             return
-        with pytest.raises(CloudError, match=f"user nobody, who may not enter {closed}; run 'chmod o[+]x {closed}'"):
+        with pytest.raises(CloudError, match=f"others may not enter {closed}; run 'chmod o[+]x {closed}'"):
             LocalCloud(conf)

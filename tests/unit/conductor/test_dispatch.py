@@ -24,7 +24,7 @@ class Asked:
         self.answers.append(futures.Future())
         return self.answers[-1]
 
-    def withdraw(self, request: wire.RequestId) -> None:
+    def withdraw(self, request: wire.RequestId, _: futures.Future[Any]) -> None:
         self.withdrawn.append(request)
 
 
