@@ -2,20 +2,20 @@
 """Heartbeats of guests, gathered and written to SQL in batches."""
 
 import threading
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, sqlite
 
-from dbflow.db.models import Health, Instance, utcnow
+from dbflow.db.health import save_health
+from dbflow.db.models import Instance, utcnow
 from dbflow.db.session import Database
 from dbflow.messaging.wire import BadMessage
 from dbflow.status import Service
 
 _LONGEST = 255
-_LARGEST = 2**31 - 1
+_LARGEST = 2**32 - 1
 _MOST_LOADS = 32
-_TABLE = cast(sa.Table, Health.__table__)
+_MOST_IN_FLIGHT = 10_000
 
 
 class HealthBook:
@@ -36,6 +36,7 @@ class HealthBook:
         row = {
             "instance_id": instance_id,
             "seen": utcnow(),
+            "at": _number(beat.get("at")) or 0.0,
             "service_status": str(status),
             "datastore_version": _text(beat.get("version")),
             "agent_version": _text(beat.get("agent_version")),
@@ -43,7 +44,7 @@ class HealthBook:
             "volume_total": _number(beat.get("volume_total")),
             "position": _text(beat.get("position")),
             "load": _numbers(load) if isinstance(load, dict) else {},
-            "in_flight": int(_number(beat.get("in_flight")) or 0),
+            "in_flight": min(int(_number(beat.get("in_flight")) or 0), _MOST_IN_FLIGHT),
         }
         with self._lock:
             self._fresh[instance_id] = row
@@ -62,8 +63,7 @@ class HealthBook:
                 .with_for_update(read=True)
             )
             rows = [fresh[instance_id] for instance_id in alive]
-            if rows:
-                session.execute(_upsert(self._database.engine.dialect.name), rows)
+            save_health(session, rows)
         return len(rows)
 
 
@@ -77,22 +77,3 @@ def _number(value: Any) -> float | None:
 
 def _numbers(load: dict[str, Any]) -> dict[str, float | None]:
     return {name: _number(value) for name, value in list(load.items())[:_MOST_LOADS] if _text(name)}
-
-
-def _upsert(dialect: str) -> Any:
-    """Insert, or replace what was seen earlier: a flow may have recorded newer health than this batch holds."""
-    columns = [column.name for column in _TABLE.columns if column.name != "instance_id"]
-    if dialect == "sqlite":
-        lite = sqlite.insert(_TABLE)
-        return lite.on_conflict_do_update(
-            index_elements=["instance_id"],
-            set_={name: lite.excluded[name] for name in columns},
-            where=_TABLE.c.seen <= lite.excluded.seen,
-        )
-    my = mysql.insert(_TABLE)
-    newer = _TABLE.c.seen <= my.inserted.seen
-    # Assigned from left to right: the time that is compared comes last.
-    columns.sort(key=lambda name: name == "seen")
-    return my.on_duplicate_key_update(
-        [(name, sa.func.if_(newer, my.inserted[name], _TABLE.c[name])) for name in columns]
-    )

@@ -125,6 +125,8 @@ class Health(Base):
     __tablename__ = "instance_health"
     instance_id: Mapped[str] = mapped_column(Id, primary_key=True)
     seen: Mapped[datetime.datetime]
+    at: Mapped[float] = mapped_column(sa.Double, default=0.0)
+    """When the guest said so, by its own clock (seconds since 1970): the order of what it says."""
     service_status: Mapped[str]
     """A name of dbflow.status.Service."""
     datastore_version: Mapped[str | None]

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import update
 
-from dbflow.db.models import Health, Instance, utcnow
+from dbflow.db.health import save_health
+from dbflow.db.models import Instance, utcnow
 from dbflow.fencing import Fence
 from flows.tasks.base import LocalTask
 
@@ -21,11 +22,18 @@ class RecordHealth(LocalTask):
 
     def execute(self, instance_id: str, health: dict[str, Any]) -> None:
         """``health``: what guest.tasks.status.Status returns."""
+        row = {
+            "instance_id": instance_id,
+            "seen": utcnow(),
+            "at": health["at"],
+            "service_status": health["service_status"],
+            "datastore_version": health.get("version"),
+            "agent_version": None,
+            "volume_used": None,
+            "volume_total": None,
+            "position": health.get("position"),
+            "load": dict(health.get("load") or {}),
+            "in_flight": 0,
+        }
         with self.context.fence.write() as session:
-            row = session.get(Health, instance_id) or Health(instance_id=instance_id)
-            row.seen = utcnow()
-            row.service_status = health["service_status"]
-            row.datastore_version = health.get("version")
-            row.volume_used, row.volume_total = health.get("volume_used"), health.get("volume_total")
-            row.load = dict(health.get("load") or {})
-            session.add(row)
+            save_health(session, [row])

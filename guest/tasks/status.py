@@ -2,6 +2,7 @@
 """Ask a guest how it is."""
 
 import dataclasses
+import time
 from typing import Any, ClassVar
 
 from guest.tasks.base import GuestTask
@@ -25,6 +26,8 @@ class Status(GuestTask):
     deadline: ClassVar[float] = 15.0
 
     def execute(self, instance_id: str) -> dict[str, Any]:
-        """{"service_status": "HEALTHY", "version": "10.11.19", "position": "0-1-7", "load": {"questions": 12.0}}"""
+        """{"service_status": "HEALTHY", "version": "10.11.19", "position": "0-1-7", "load": {"questions": 12.0},
+        "at": seconds since 1970}"""
+        at = time.time()
         health = dataclasses.asdict(self.datastore.lifecycle.health())
-        return health | {"service_status": str(health["service_status"])}
+        return health | {"service_status": str(health["service_status"]), "at": at}

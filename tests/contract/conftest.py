@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dbflow.db import migrate
+from dbflow.db.session import Database
 from tests.contract.kits import KITS, Kit
 from tests.contract.site import Site, new_site, open_directory
 
@@ -38,3 +40,14 @@ def fresh(kit: Kit, image: pathlib.Path) -> Iterator[Site]:
     """A machine with nothing installed."""
     with new_site(kit, image) as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Database]:
+    """An empty database of dbflow's own, of each kind that must hold."""
+    sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path}/state.sqlite" if sqlite else request.getfixturevalue("mysql_url")
+    migrate.upgrade(url)
+    made = Database(url)
+    yield made
+    made.close()

@@ -1,28 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fence on the databases it must hold on: of two claims only the newer one writes."""
 
-import pathlib
 import threading
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
-from dbflow.db import migrate
 from dbflow.db.models import Operation, Quota, new_id
 from dbflow.db.session import Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
 from dbflow.operations import State
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Database]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/state.sqlite" if sqlite else request.getfixturevalue("mysql_url")
-    migrate.upgrade(url)
-    database = Database(url)
-    yield database
-    database.close()
 
 
 def _operation(database: Database, **columns: object) -> str:

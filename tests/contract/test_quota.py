@@ -1,29 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The quota on the databases it must hold on: at the limit one request wins, whatever it has read before."""
 
-import pathlib
 import threading
-from collections.abc import Iterator
 
-import pytest
 import sqlalchemy as sa
 from oslo_config import cfg
 
 from dbflow import quota
 from dbflow.conf import register
-from dbflow.db import migrate
 from dbflow.db.models import Datastore, DatastoreVersion, Health, Instance, new_id
 from dbflow.db.session import Database
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-def database(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Database]:
-    sqlite = request.param == "sqlite"
-    url = f"sqlite:///{tmp_path}/state.sqlite" if sqlite else request.getfixturevalue("mysql_url")
-    migrate.upgrade(url)
-    database = Database(url)
-    yield database
-    database.close()
 
 
 def test_of_many_that_grow_at_once_only_those_that_fit_win(database: Database) -> None:

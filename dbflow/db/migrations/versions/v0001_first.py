@@ -50,6 +50,7 @@ def upgrade() -> None:
         "instance_health",
         sa.Column("instance_id", sa.String(length=36), nullable=False),
         sa.Column("seen", Time, nullable=False),
+        sa.Column("at", sa.Double(), nullable=False),
         sa.Column("service_status", sa.String(length=255), nullable=False),
         sa.Column("datastore_version", sa.String(length=255), nullable=True),
         sa.Column("agent_version", sa.String(length=255), nullable=True),

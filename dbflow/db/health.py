@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing down how guests are, whoever heard it and in whatever order."""
+
+import datetime
+import functools
+from collections.abc import Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.orm import Session
+
+from dbflow.db.models import Health, utcnow
+
+_TABLE = cast(sa.Table, Health.__table__)
+_COLUMNS = [column.name for column in _TABLE.columns if column.name != "instance_id"]
+_FORGET_CLOCK = datetime.timedelta(seconds=30)
+"""A guest whose clock was set back is believed again after this long."""
+
+
+def save_health(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert, or replace what the guest said earlier; ``rows`` have every column of Health.
+
+    Conductors hear a guest side by side, so what it said first may be written last: its own clock (``at``) decides.
+    """
+    if rows:
+        old = utcnow() - _FORGET_CLOCK
+        session.execute(upsert(session.get_bind().dialect.name), [{**row, "old": old} for row in rows])
+
+
+@functools.cache
+def upsert(dialect: str) -> Any:
+    """The statement for a dialect; takes the columns of Health and ``old``."""
+    old = sa.bindparam("old", type_=_TABLE.c.seen.type)
+    if dialect == "sqlite":
+        lite = sqlite.insert(_TABLE)
+        return lite.on_conflict_do_update(
+            index_elements=["instance_id"],
+            set_={name: lite.excluded[name] for name in _COLUMNS},
+            where=sa.or_(_TABLE.c.at <= lite.excluded.at, _TABLE.c.seen < old),
+        )
+    my = mysql.insert(_TABLE)
+    newer = sa.or_(_TABLE.c.at <= my.inserted.at, _TABLE.c.seen < old)
+    # Assigned from left to right: what is compared comes last, and "at" before "seen", which would belie it.
+    ordered = sorted(_COLUMNS, key=lambda name: {"at": 1, "seen": 2}.get(name, 0))
+    return my.on_duplicate_key_update(
+        [(name, sa.func.if_(newer, my.inserted[name], _TABLE.c[name])) for name in ordered]
+    )
