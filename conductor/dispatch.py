@@ -126,7 +126,7 @@ class TaskRouter(executor.TaskExecutor):
     ) -> Future:
         faults.point(f"{task.name}.execute.begun")
         chosen = self._guests if isinstance(task, GuestTask) else self._local
-        return chosen.execute_task(task, task_uuid, arguments, progress_callback)
+        return _kept(chosen.execute_task(task, task_uuid, arguments, progress_callback))
 
     def revert_task(
         self,
@@ -140,4 +140,15 @@ class TaskRouter(executor.TaskExecutor):
         faults.point(f"{task.name}.revert.begun")
         on_guest = isinstance(task, GuestTask) and task.reverts_on_guest()
         chosen = self._guests if on_guest else self._local
-        return chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback)
+        return _kept(chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback))
+
+
+def _kept(future: Future) -> Future:
+    """A step whose beginning is saved is done. An engine that suspends takes back what waits for a thread, and then
+    believes a flow with such a step to have ended."""
+    future.cancel = _refuse  # type: ignore[method-assign]
+    return future
+
+
+def _refuse() -> bool:
+    return False

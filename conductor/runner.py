@@ -128,7 +128,7 @@ class Runner:
         if control.wanted != CANCEL:
             _run_quietly(engine, backend)
         if control.wanted == CANCEL and not backend.ended:
-            engine.undo()
+            control.answer(engine.undo)  # or the engine would suspend itself once more for the same wish
             _run_quietly(engine, backend)
 
     def _uncount(self, operation_id: str) -> None:

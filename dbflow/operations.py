@@ -60,6 +60,8 @@ class Kind:
     target_type: str
     task: str
     """What its target's ``task`` is while it runs (a name of dbflow.status.Task)."""
+    cancellable: bool = True
+    """Whether there is a way back."""
 
 
 class Catalog(Protocol):
@@ -152,7 +154,8 @@ def resume(session: Session, operation: Operation) -> None:
 
 
 def retry(session: Session, operation: Operation) -> None:
-    """Let a parked (FAILED) operation go on where it stopped: what could not be undone is tried again.
+    """Let a parked (FAILED) operation go on: what could not be undone is tried again, and one that was given up
+    half-way is undone too, since nothing keeps room for its going forward. What has no way back goes forward.
 
     Raises Busy when another operation has its instance, LookupError when the instance is gone. Post its job after
     the commit.
@@ -162,8 +165,10 @@ def retry(session: Session, operation: Operation) -> None:
         raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
     if instance.operation_id not in (None, operation.id):
         raise Busy(instance.id, instance.operation_id)
-    instance.operation_id, instance.task = operation.id, catalog().kind(operation.kind).task
-    operation.state, operation.requested, operation.error = State.ACCEPTED, None, None
+    kind = catalog().kind(operation.kind)
+    instance.operation_id, instance.task = operation.id, kind.task
+    operation.state, operation.error = State.ACCEPTED, None
+    operation.requested = CANCEL if kind.cancellable else None
     operation.finished, operation.attempts = None, 0
     flow = FLOWS.c.uuid == operation.flow_uuid
     stuck = (ATOMS.c.parent_uuid == operation.flow_uuid) & (ATOMS.c.state == states.REVERT_FAILURE)

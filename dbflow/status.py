@@ -84,4 +84,4 @@ def operating_status(
         return ""
     if (now - seen).total_seconds() > expiry:
         return "ERROR"
-    return _SERVICE_WORDS[Service(service)]
+    return _SERVICE_WORDS.get(Service(service), "ERROR") if service in list(Service) else "ERROR"

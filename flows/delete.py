@@ -37,7 +37,15 @@ def ended(session: Session, ending: Ending) -> None:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Deleting the instance"))
 
 
-@operation("instance.delete", title="Delete an instance", task=Task.DELETING, ended=ended, example={}, priority="HIGH")
+@operation(
+    "instance.delete",
+    title="Delete an instance",
+    task=Task.DELETING,
+    ended=ended,
+    example={},
+    priority="HIGH",
+    cancellable=False,
+)
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Independent of what exists: every step is fine with what is gone already."""
     flow = linear_flow.Flow("instance.delete").add(DeleteServer())

@@ -115,11 +115,12 @@ def operation(
     version: int = 1,
     priority: str = "NORMAL",
     target_type: str = "instance",
+    cancellable: bool = True,
 ) -> Callable[[Build], Build]:
     """Register the decorated function, which builds the flow, as (a version of) a kind of operation."""
 
     def register(build: Build) -> Build:
-        kind = Kind(name, title, version, priority, target_type, task)
+        kind = Kind(name, title, version, priority, target_type, task, cancellable)
         REGISTRY.add(Definition(kind, build, ended, example))
         return build
 

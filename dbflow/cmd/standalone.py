@@ -36,6 +36,8 @@ LOG = logging.getLogger(__name__)
 _HTTP_THREADS = 48
 """An event stream occupies one while it lasts."""
 _STOP_WITHIN = 4.0
+_QUIET_CHANNEL = 60
+"""Seconds after which a connection on which nothing happens is closed; event streams are fed more often."""
 
 
 def main() -> int:
@@ -95,7 +97,16 @@ class _Standalone:
         listener = socket.create_server((self._options.bind, self._options.port))
         app = create_app(self._parts.services(self._dispatcher), from_conf(self._parts.conf))
         # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
-        return waitress.create_server(app, sockets=[listener], threads=_HTTP_THREADS, send_bytes=1, ident=None)
+        return waitress.create_server(
+            app,
+            sockets=[listener],
+            threads=_HTTP_THREADS,
+            send_bytes=1,
+            ident=None,
+            # The API tells who sends too much, and stops reading; this is for those who go on sending.
+            max_request_body_size=16 * self._parts.conf.api.max_body,
+            channel_timeout=_QUIET_CHANNEL,
+        )
 
     def _conduct(self, health: HealthBook | None) -> None:
         service = self._parts.conductor(self._dispatcher, health)

@@ -58,6 +58,15 @@ _UPDATE_ATOM = (
 )
 
 
+def _broke_off(flow: models.FlowDetail) -> bool:
+    """Whether an engine says that the flow has ended although it has not: the engine lost its database or its claim,
+    or counts a step that it began and took back as done."""
+    atoms = {atom.state for atom in flow}
+    if flow.state == states.FAILURE:
+        return states.REVERT_FAILURE not in atoms
+    return flow.state in _ENDED and not atoms.isdisjoint({states.RUNNING, states.REVERTING})
+
+
 class FlowBackend:
     """The persistence back end of one run of one flow.
 
@@ -105,8 +114,8 @@ class FlowBackend:
 
     def update_flow_details(self, flow: models.FlowDetail) -> models.FlowDetail:
         """Keep the flow's state and its new atoms for the next commit; commit at once when it has ended."""
-        if flow.state == states.FAILURE and not any(atom.state == states.REVERT_FAILURE for atom in flow):
-            return flow  # the engine broke off (database or claim lost): whoever claims next goes on from what is saved
+        if _broke_off(flow):
+            return flow  # whoever claims next goes on from what is saved
         with self._lock:
             self._flow = flow
             for atom in flow:

@@ -60,7 +60,7 @@ class Guest:
         timeout = self._services.conf.messaging.call_timeout
         try:
             return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
-        except GuestUnreachable:
+        except (GuestUnreachable, KeyError):  # KeyError: its key went while we asked; it is being deleted
             raise Unprocessable(f"Instance {self.instance_id} is not ready: its guest did not answer.") from None
         except MessageTooLarge as error:
             raise OverLimit(str(error)) from None

@@ -18,8 +18,16 @@ from dbflow.services.instances import is_uuid
 
 FILTERS = ("kind", "state", "target_id")
 
+
+def _cancellable(operation: Operation) -> bool:
+    try:
+        return operations.catalog().kind(operation.kind).cancellable
+    except LookupError:  # of a release that knew more kinds
+        return False
+
+
 _CAN: dict[str, Callable[[Operation], bool]] = {
-    "cancel": lambda op: op.state not in ENDED and op.requested != CANCEL and op.kind != "instance.delete",
+    "cancel": lambda op: op.state not in ENDED and op.requested != CANCEL and _cancellable(op),
     "suspend": lambda op: op.state in (State.ACCEPTED, State.RUNNING) and op.requested is None,
     "resume": lambda op: op.state == State.SUSPENDED or (op.state not in ENDED and op.requested == SUSPEND),
     "retry": lambda op: op.state == State.FAILED,

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guest tasks of an engine that breaks off."""
+"""Where tasks run, and what becomes of those of an engine that breaks off."""
 
+import threading
 from concurrent import futures
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
-from taskflow import exceptions
+from taskflow import exceptions, task
+from taskflow.engines.action_engine import executor
 
-from conductor.dispatch import GuestExecutor
+from conductor.dispatch import GuestExecutor, TaskRouter
 from dbflow.messaging import wire
 from guest.tasks.status import Status
 
@@ -34,10 +36,10 @@ def _executor(dispatcher: Any) -> Any:
 
 def test_only_what_is_not_answered_is_withdrawn() -> None:
     asked = Asked()
-    executor = _executor(asked)
-    done, left = (executor.execute_task(Status(name), f"uuid-{name}", {"instance_id": "i"}) for name in "ab")
+    guests = _executor(asked)
+    done, left = (guests.execute_task(Status(name), f"uuid-{name}", {"instance_id": "i"}) for name in "ab")
     asked.answers[0].set_result("ok")
-    executor.withdraw()
+    guests.withdraw()
     assert done.result(0) == ("executed", "ok")
     assert [request.atom for request in asked.withdrawn] == ["uuid-b"]
     assert not left.done()
@@ -50,3 +52,22 @@ def test_a_database_that_is_away_is_no_failure_of_the_task() -> None:
 
     with pytest.raises(exceptions.StorageFailure):
         _executor(Away()).execute_task(Status("a"), "uuid", {"instance_id": "i"})
+
+
+def test_a_step_that_waits_for_a_thread_is_not_taken_back() -> None:
+    gate, pool = threading.Event(), futures.ThreadPoolExecutor(1)
+    busy = pool.submit(gate.wait, 20)
+    local = executor.ParallelThreadTaskExecutor(executor=pool)
+    router = TaskRouter(local, cast(Any, Asked()), 1, lambda _: 1)
+    router.start()
+    queued = router.execute_task(_Local("waits"), "uuid", {})
+    assert not queued.cancel()
+    gate.set()
+    assert queued.result(20) == ("executed", "done")
+    assert busy.result(20)
+    pool.shutdown()
+
+
+class _Local(task.Task):
+    def execute(self) -> str:
+        return "done"

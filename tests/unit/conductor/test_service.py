@@ -184,3 +184,35 @@ def test_stale_claim_writes_nothing(world: World) -> None:
     with world.database.read() as session:
         states = {step.name: step.state for step in steps_of(session, world.operation(operation_id).flow_uuid)}
     assert states == {"note-0": "SUCCESS", "note-1": "RUNNING", "note-2": "PENDING"}
+
+
+def test_wishes_at_every_moment_leave_no_step_undone(world: World) -> None:
+    """Suspended or cancelled whenever: the flow ends only when every step is where it belongs."""
+    world.conf.set_override("task_threads", 1, group="conductor")
+    world.conductor()
+    accepted = [world.accept(steps=4)[0] for _ in range(12)]
+    for number, operation_id in enumerate(accepted):
+        with world.database.write() as session:
+            row = session.get_one(Operation, operation_id)
+            if row.finished is None:
+                (cancel if number % 2 else suspend)(session, row)
+    for operation_id in accepted:
+        _until_quiet(world, operation_id)
+        operation = world.operation(operation_id)
+        with world.database.read() as session:
+            states = {step.state for step in steps_of(session, operation.flow_uuid)}
+        wanted = {"SUCCESS": {"SUCCESS"}, "REVERTED": {"REVERTED", "PENDING"}}[operation.state]
+        assert states <= wanted, (operation.state, states)
+
+
+def _until_quiet(world: World, operation_id: str) -> None:
+    """Until it has ended; what was suspended is sent on."""
+
+    def ended() -> bool:
+        with world.database.write() as session:
+            row = session.get_one(Operation, operation_id)
+            if row.state == State.SUSPENDED:
+                resume(session, row)
+        return row.state in (State.SUCCESS, State.REVERTED)
+
+    wait_for(ended, 40, f"the end of {operation_id}")
