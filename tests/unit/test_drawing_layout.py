@@ -152,7 +152,7 @@ def test_implied_edges() -> None:
 
 
 @pytest.mark.parametrize("groups", [1, 20])
-def test_600_steps_in_50_ms(groups: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_600_steps_are_quick(groups: int, capsys: pytest.CaptureFixture[str]) -> None:
     graph = Graph.of(wide(600, groups))
     spent = []
     for _ in range(5):
@@ -161,4 +161,5 @@ def test_600_steps_in_50_ms(groups: int, capsys: pytest.CaptureFixture[str]) -> 
         spent.append(time.process_time() - start)
     with capsys.disabled():
         print(f"\nlayout of {len(drawn.nodes)} steps, {len(drawn.edges)} edges: {min(spent) * 1000:.1f} ms")
-    assert min(spent) < 0.05
+    # 28 ms on an idle machine; more than this would be another algorithm, not a busy neighbour.
+    assert min(spent) < 0.2

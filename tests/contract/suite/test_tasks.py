@@ -3,6 +3,7 @@
 
 import inspect
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,6 +148,11 @@ def test_directory_needs_no_growing(site: Site) -> None:
 
 def test_ping_and_status(site: Site) -> None:
     assert _do(site, status.Ping) == site.machine.instance_id
-    assert _do(site, status.Status).keys() == {"service_status", "version", "position", "load"}
+    before = time.time()
+    told = _do(site, status.Status)
+    assert told.keys() == {"service_status", "version", "position", "load", "at"}
+    assert before <= told.pop("at") <= time.time()
     _do(site, lifecycle.Stop)
-    assert _do(site, status.Status) == {"service_status": "SHUTDOWN", "version": None, "position": None, "load": {}}
+    told = _do(site, status.Status)
+    del told["at"]
+    assert told == {"service_status": "SHUTDOWN", "version": None, "position": None, "load": {}}

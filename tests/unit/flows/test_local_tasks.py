@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task of the conductor sits out, and what it does not."""
 
+import contextlib
 import itertools
 import pathlib
+import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
 
 from dbflow.cloud.base import CloudError, Unavailable
+from dbflow.fencing import StaleClaim
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
-from flows.tasks.base import LocalTask
+from flows.tasks.base import FlowContext, LocalTask
+
+
+class Holds:
+    """A claim that still stands."""
+
+    connection = contextlib.nullcontext
 
 
 class Step(LocalTask):
@@ -20,6 +29,7 @@ class Step(LocalTask):
 
     def __init__(self, *errors: Exception) -> None:
         super().__init__()
+        self.bind(cast(FlowContext, types.SimpleNamespace(fence=Holds())))
         self.errors: Iterator[Exception | None] = itertools.chain(errors, itertools.repeat(None))
 
     def execute(self) -> str:
@@ -82,3 +92,17 @@ def test_a_broker_that_is_away_has_a_name(kind: str, tmp_path: pathlib.Path) -> 
     for call in (dispatcher.declare_guest, dispatcher.delete_guest):
         with pytest.raises(BrokerUnavailable):
             call("instance")
+
+
+def test_an_overtaken_claim_makes_nothing() -> None:
+    class Overtaken:
+        def connection(self) -> contextlib.AbstractContextManager[None]:
+            raise StaleClaim("overtaken")
+
+    step = Step()
+    step.bind(cast(FlowContext, types.SimpleNamespace(fence=Overtaken())))
+    step.errors = iter(())  # would end the test with StopIteration, were it reached
+    with pytest.raises(StaleClaim):
+        step.execute()
+    with pytest.raises(StaleClaim):
+        step.revert()

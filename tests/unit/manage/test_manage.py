@@ -70,7 +70,7 @@ def test_an_operation_nobody_knows(deployment: Deployment) -> None:
         ("cancel", State.SUSPENDED, State.ACCEPTED, "cancel"),
         ("suspend", State.RUNNING, State.RUNNING, "suspend"),
         ("resume", State.SUSPENDED, State.ACCEPTED, None),
-        ("retry", State.FAILED, State.ACCEPTED, None),
+        ("retry", State.FAILED, State.ACCEPTED, "cancel"),
     ],
 )
 def test_verbs(deployment: Deployment, verb: str, before: State, after: State, requested: str | None) -> None:
