@@ -5,12 +5,14 @@ It differs from stock in what it saves: one write a state change instead of two,
 attempt begins, times of start and end, progress at most when the engine looks up from waiting.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
+from sqlalchemy import exc as sa_errors
 from taskflow import states
 from taskflow import task as tf_task
 from taskflow.engines.action_engine import builder, compiler, engine, executor, runtime
@@ -186,8 +188,9 @@ class Engine(engine.ActionEngine):
         done, not_done = futures.wait({*pending, self._control.asked}, timeout, futures.FIRST_COMPLETED)
         if not done and time.monotonic() - self._looked > _LOOK_AT_CLAIM:
             self._looked = time.monotonic()
-            with self._context.fence.connection():
-                pass  # raises StaleClaim: waiting writes nothing, and would never find out
+            # Raises StaleClaim: waiting writes nothing, and would never find out. A database that is away can wait.
+            with contextlib.suppress(sa_errors.SQLAlchemyError), self._context.fence.connection():
+                pass
         if self._control.asked in done:
             if self._control.leaving:
                 raise HandedOver("this conductor is leaving; the next one goes on")
