@@ -33,7 +33,7 @@ def main() -> int:
         index, of = map(int, options.shard.split("/"))
         results = _alone(chosen[index::of])
     elif options.parallel > 1 and len(chosen) > 1:
-        results = _together(chosen, options.parallel)
+        results = _together(chosen, options)
     else:
         results = _alone(chosen)
     violations = [f"{kind}: no scenario" for kind in without]
@@ -77,12 +77,14 @@ def _tell(result: Result) -> None:
     print(f"{verdict} {result.seconds:6.1f} s  {result.point.title}", *result.violations, sep="\n      ", flush=True)
 
 
-def _together(chosen: list[Point], count: int) -> list[Result]:
+def _together(chosen: list[Point], options: argparse.Namespace) -> list[Result]:
     """Processes, each with a part of the points and a stack of its own."""
-    arguments = [word for word in sys.argv[1:] if not word.startswith("--parallel")]
+    count = options.parallel
+    arguments = [f"--operation={kind}" for kind in options.operation or []]
+    arguments += [f"--points={word}" for word in options.points]
     workers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.fault", *arguments, "--parallel", "1", "--shard", f"{index}/{count}"],
+            [sys.executable, "-m", "tests.fault", "sweep", *arguments, f"--shard={index}/{count}"],
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -64,8 +64,7 @@ def _try(point: Point, scenario: Scenario, stack: EmbeddedStack, faults: pathlib
     for file in faults.iterdir():
         file.unlink()
     if violations:
-        stack.start()
-        _clear(scenario, stack)
+        wait_for(lambda: _cleared(scenario, stack), PATIENCE, "a fresh start after a violation")
     return Result(point, time.monotonic() - began, violations)
 
 
@@ -98,11 +97,20 @@ def _ended(scenario: Scenario, stack: EmbeddedStack) -> dict[str, Any] | None:
     return found if found["done"] else None
 
 
+def _cleared(scenario: Scenario, stack: EmbeddedStack) -> bool:
+    """After a violation the next point starts from nothing; False when the standalone dies only now."""
+    try:
+        stack.start()
+        _clear(scenario, stack)
+    except (OSError, AssertionError):
+        return False
+    return True
+
+
 def _clear(scenario: Scenario, stack: EmbeddedStack) -> None:
-    """After a violation: the next point starts from nothing."""
     client = stack.client()
     for instance in client.ask("GET", "/instances")["instances"]:
         if scenario.instance_id in ("", instance["id"]) or instance["name"] == "swept":
-            client.raw("DELETE", f"/instances/{instance['id']}")
+            client.wait_operation(client.delete(instance["id"]))
     scenario.instance_id = ""
     scenario.__init__(stack)  # type: ignore[misc]
