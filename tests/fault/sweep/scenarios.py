@@ -8,6 +8,7 @@ import requests
 
 from tests.fault.sweep.points import SUCCESS
 from tests.functional.stack import Client, EmbeddedStack, mysql, new_password, query
+from tests.waiting import wait_for
 
 ROWS = 50
 
@@ -106,13 +107,16 @@ class Create(Scenario):
     def ask(self) -> None:
         body = {"name": "swept", "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
         self.post("/instances", {"instance": body})
-        (found,) = self.after_restart()
+        (found,) = wait_for(self.after_restart, 60, "the instance that was asked for")
         self.instance_id = found["id"]
 
-    def after_restart(self) -> list[dict[str, Any]]:
-        """Instances that the request may have made; the standalone may have died meanwhile."""
-        self.stack.start()
-        found: list[dict[str, Any]] = self.client.ask("GET", "/instances")["instances"]
+    def after_restart(self) -> list[dict[str, Any]] | None:
+        """Instances that the request has made; None while the standalone is on its way to die."""
+        try:
+            self.stack.start()
+            found: list[dict[str, Any]] = self.client.ask("GET", "/instances")["instances"]
+        except OSError:
+            return None
         return [one for one in found if one["name"] == "swept"]
 
     def check(self, ends: str) -> list[str]:
