@@ -69,7 +69,6 @@ class ConductorService:
         self._stopping = threading.Event()
         self._board: Board | None = None
         self._leading = False
-        self._threads: list[threading.Thread] = []
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
@@ -231,9 +230,7 @@ class ConductorService:
                 if self._stopping.wait(every):
                     return
 
-        thread = threading.Thread(target=loop, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        threading.Thread(target=loop, daemon=True).start()
 
     def _drain(self, timeout: float) -> None:
         """Wait until no flow runs here any more."""

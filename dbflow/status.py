@@ -51,7 +51,7 @@ _TASK_WORDS = {
     Task.DELETING: "SHUTDOWN",
 }
 
-_SERVICE_WORDS = {
+_SERVICE_WORDS: dict[str, str] = {
     Service.NEW: "NEW",
     Service.BUILDING: "BUILD",
     Service.HEALTHY: "HEALTHY",
@@ -84,4 +84,4 @@ def operating_status(
         return ""
     if (now - seen).total_seconds() > expiry:
         return "ERROR"
-    return _SERVICE_WORDS.get(Service(service), "ERROR") if service in list(Service) else "ERROR"
+    return _SERVICE_WORDS.get(service, "ERROR")

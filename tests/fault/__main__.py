@@ -2,24 +2,16 @@
 """``python -m tests.fault sweep``: every failure at every step, and a last line of JSON that says how it went."""
 
 import argparse
-import contextlib
 import json
-import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 
-from oslo_config import cfg
-
-from dbflow import conf
-from dbflow.cloud.local import LocalCloud
 from flows.registry import REGISTRY
 from tests.fault.sweep.points import Point, points
 from tests.fault.sweep.run import Result, sweep
 from tests.fault.sweep.scenarios import Scenario
+from tests.functional.stack.images import prepared_images
 
 
 def main() -> int:
@@ -54,21 +46,8 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def _images() -> Iterator[pathlib.Path]:
-    base = pathlib.Path(tempfile.mkdtemp(prefix="dbflow-sweep-"))
-    base.chmod(0o711)
-    made = conf.register(cfg.ConfigOpts())
-    made([], project="dbflow", default_config_files=[])
-    made.set_override("state_dir", str(base / "cloud"), group="local_cloud")
-    made.set_override("image_dir", str(base / "images"), group="local_cloud")
-    LocalCloud(made).prepare()
-    yield base / "images"
-    shutil.rmtree(base, ignore_errors=True)
-
-
 def _alone(chosen: list[Point]) -> list[Result]:
-    with _images() as images:
+    with prepared_images() as images:
         return sweep(chosen, images, _tell)
 
 

@@ -2,16 +2,12 @@
 """Pytest's view of the stacks: one of each kind a test process, with images that all of them share."""
 
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Generator, Iterator
 
 import pytest
-from oslo_config import cfg
 
-from dbflow import conf
-from dbflow.cloud.local import LocalCloud
 from tests.functional.stack import EmbeddedStack, RealStack, Stack
+from tests.functional.stack.images import prepared_images
 
 FAILED = pytest.StashKey[bool]()
 
@@ -27,15 +23,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture(scope="session")
 def images() -> Iterator[pathlib.Path]:
     """A directory with every image that can be built here."""
-    base = pathlib.Path(tempfile.mkdtemp(prefix="dbflow-images-"))
-    base.chmod(0o711)
-    made = conf.register(cfg.ConfigOpts())
-    made([], project="dbflow", default_config_files=[])
-    made.set_override("state_dir", str(base / "cloud"), group="local_cloud")
-    made.set_override("image_dir", str(base / "images"), group="local_cloud")
-    assert LocalCloud(made).prepare() == ["mariadb"]
-    yield base / "images"
-    shutil.rmtree(base, ignore_errors=True)
+    with prepared_images() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
