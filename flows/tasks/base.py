@@ -97,12 +97,12 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
         return cloud(ours, once, self, *args, **kwargs)
 
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
-        faults.point(f"{self.name}.{call.__name__}.fail")
+        faults.point(f"{self.name}.{call.__name__}.called")
         # A claim that was overtaken while this thread slept must not make what nobody will look for.
         with self.context.fence.connection():
             pass
         result = call(self, *args, **kwargs)
-        faults.point(f"{self.name}.{call.__name__}.lost", lost=Unavailable)
+        faults.point(f"{self.name}.{call.__name__}.returned", lost=Unavailable)
         return result
 
     # TaskFlow asks for it at every making of the task, and this spares it to look through the wrapper.

@@ -49,15 +49,15 @@ def _forward(kind: str, node: dict[str, str]) -> list[Point]:
             for when in ("before", "after")
         ]
     else:
-        fails = f"{step}.execute.fail"
-        found.append(Point(kind, f"lose {step}.execute", ((f"{step}.execute.lost", "lose"),), SUCCESS))
+        fails = f"{step}.execute.called"
+        found.append(Point(kind, f"lose {step}.execute", ((f"{step}.execute.returned", "lose"),), SUCCESS))
     return [*found, Point(kind, f"raise {step}", ((fails, "raise"),), REVERTED)]
 
 
 def _backward(kind: str, nodes: list[dict[str, str]]) -> list[Point]:
     """The last step fails, and on the way back the conductor dies around each step, or an answer is lost."""
     last = nodes[-1]
-    fails = f"guest.{last['name']}.execute.before" if last["where"] == "guest" else f"{last['name']}.execute.fail"
+    fails = f"guest.{last['name']}.execute.before" if last["where"] == "guest" else f"{last['name']}.execute.called"
     found = []
     for node in nodes:
         step = node["name"]
@@ -65,7 +65,7 @@ def _backward(kind: str, nodes: list[dict[str, str]]) -> list[Point]:
             point = f"{step}.revert.{when}"
             found.append(Point(kind, f"kill {point}", ((fails, "raise"), (point, "kill")), REVERTED))
         if node.get("reverts") and node["where"] == "local":
-            armed = ((fails, "raise"), (f"{step}.revert.lost", "lose"))
+            armed = ((fails, "raise"), (f"{step}.revert.returned", "lose"))
             found.append(Point(kind, f"lose {step}.revert", armed, REVERTED))
         if node.get("reverts") and node["where"] == "guest":
             armed = ((fails, "raise"), (f"guest.{step}.revert.before", "kill"))

@@ -2,14 +2,11 @@
 """Go through points with one stack, and say what was found."""
 
 import dataclasses
-import os
 import pathlib
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dbflow.faults import VARIABLE
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.functional.stack import EmbeddedStack
@@ -36,49 +33,43 @@ class Result:
 def sweep(points: Sequence[Point], images: pathlib.Path, tell: Callable[[Result], None]) -> list[Result]:
     """Each point in turn, on one standalone that is started again whenever it was killed."""
     results = []
-    faults = pathlib.Path(tempfile.mkdtemp(prefix="faults-", dir=images.parent))
-    os.environ[VARIABLE] = str(faults)
-    try:
-        with EmbeddedStack(images, SETTINGS) as stack:
-            empty = stack.inventory()
-            scenarios: dict[str, Scenario] = {}
-            for point in points:
-                scenario = scenarios.setdefault(point.kind, Scenario.known[point.kind](stack))
-                results.append(_try(point, scenario, stack, faults))
-                tell(results[-1])
-            for scenario in scenarios.values():
-                if scenario.instance_id:
-                    scenario.away()
-            stack.wait_inventory(empty)
-    finally:
-        del os.environ[VARIABLE]
+    with EmbeddedStack(images, SETTINGS) as stack:
+        empty = stack.inventory()
+        scenarios: dict[str, Scenario] = {}
+        for point in points:
+            scenario = scenarios.setdefault(point.kind, Scenario.known[point.kind](stack))
+            results.append(_try(point, scenario, stack))
+            tell(results[-1])
+        for scenario in scenarios.values():
+            if scenario.instance_id:
+                scenario.away()
+        stack.wait_inventory(empty)
     return results
 
 
-def _try(point: Point, scenario: Scenario, stack: EmbeddedStack, faults: pathlib.Path) -> Result:
+def _try(point: Point, scenario: Scenario, stack: EmbeddedStack) -> Result:
     began = time.monotonic()
     try:
-        violations = _strike(point, scenario, stack, faults)
+        violations = _strike(point, scenario, stack)
     except Exception as error:
         violations = [f"{type(error).__name__}: {str(error)[:2000]}"]
-    for file in faults.iterdir():
-        file.unlink()
+    stack.faults.clear()
     if violations:
         wait_for(lambda: _cleared(scenario, stack), PATIENCE, "a fresh start after a violation")
     return Result(point, time.monotonic() - began, violations)
 
 
-def _strike(point: Point, scenario: Scenario, stack: EmbeddedStack, faults: pathlib.Path) -> list[str]:
+def _strike(point: Point, scenario: Scenario, stack: EmbeddedStack) -> list[str]:
     """Prepare, arm, ask, bring back what was killed, wait for the end, and look at everything."""
     stack.start()
     scenario.prepare()
     before = stack.inventory()
     for name, what in point.armed:
-        (faults / name).write_text(what)
+        stack.faults.arm(name, what)
     scenario.ask()
     ended = wait_for(lambda: _ended(scenario, stack), PATIENCE, f"the end of {point.title}")
     violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
-    violations += [f"never reached: {name}" for name, _ in point.armed if (faults / name).exists()]
+    violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
     gone = point.kind == "instance.delete"
     violations += scenario.check(ended["state"])
     if not gone:

@@ -6,13 +6,15 @@ import contextlib
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psutil
 
 from dbflow.cloud.local.processes import Processes
 from dbflow.db.session import Database
+from dbflow.faults import VARIABLE
 from tests.functional.stack.client import PATIENCE, Client
+from tests.functional.stack.faults import Faults
 from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database
 from tests.functional.stack.process import Service
 from tests.waiting import wait_for
@@ -40,6 +42,7 @@ class Stack(abc.ABC):
         """``images``: prepared data directories, shared by all stacks. ``settings``: group -> option -> value."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="dbflow-stack-"))
         self.directory.chmod(0o711)
+        self.faults = Faults(self.directory / "faults")
         self._settings = {group: dict(SETTINGS.get(group, {})) for group in {*SETTINGS, *(settings or {})}}
         for group, options in (settings or {}).items():
             self._settings[group] |= options
@@ -74,6 +77,10 @@ class Stack(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Stop everything of the control plane."""
+
+    def service(self, name: str, arguments: Sequence[str], ready: Callable[[Service], bool]) -> Service:
+        """A process of this stack, in which faults can be put."""
+        return Service(name, arguments, self.directory, ready, {VARIABLE: str(self.faults.directory)})
 
     def parts_inventory(self) -> Inventory:
         """What only this set of parts has."""

@@ -22,7 +22,7 @@ class EmbeddedStack(Stack):
         (port,) = ports.free_ports(1)
         more = self.write_settings(self.directory / "more.conf")
         arguments = ["dbflow-standalone", "--state-dir", self.state, "--port", port, "--config-file", more]
-        self.process = Service("standalone", [str(part) for part in arguments], self.directory, self._ready)
+        self.process = self.service("standalone", [str(part) for part in arguments], self._ready)
         self._ready_before = 0
 
     @property

@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tests.servers.process import Child
 
@@ -16,12 +16,19 @@ class Service:
     """One console script with its arguments; may be started again after it ended."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], directory: pathlib.Path, ready: Callable[["Service"], bool]
+        self,
+        name: str,
+        arguments: Sequence[str],
+        directory: pathlib.Path,
+        ready: Callable[["Service"], bool],
+        environment: Mapping[str, str],
     ) -> None:
+        """``environment``: added to that of this process."""
         self.name = name
         self.log = directory / f"{name}.log"
         self._command = [str(SCRIPTS / arguments[0]), *arguments[1:]]
         self._ready = ready
+        self._environment = environment
         self._child: Child | None = None
 
     @property
@@ -46,7 +53,7 @@ class Service:
     def begin(self) -> None:
         """Start it without waiting."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self._child = Child(self._command, self.log, os.environ)
+        self._child = Child(self._command, self.log, {**os.environ, **self._environment})
 
     def stop(self, grace: float = 30.0) -> float:
         """SIGTERM; the seconds that it took to end. AssertionError when it had to be killed."""

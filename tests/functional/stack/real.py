@@ -41,14 +41,9 @@ class RealStack(Stack):
         (self._port,) = ports.free_ports(1)
         self._tokens = {name: secrets.token_urlsafe(32) for name in ("demo", "admin")}
         self.conf = self.directory / "dbflow.conf"
-        self.api = Service("api", ["dbflow-api", "--config-file", str(self.conf)], self.directory, self._serves)
+        self.api = self.service("api", ["dbflow-api", "--config-file", str(self.conf)], self._serves)
         self.conductors = [
-            Service(
-                f"conductor-{number}",
-                ["dbflow-conductor", "--config-file", str(self.conf)],
-                self.directory,
-                self._conducts,
-            )
+            self.service(f"conductor-{number}", ["dbflow-conductor", "--config-file", str(self.conf)], self._conducts)
             for number in range(CONDUCTORS)
         ]
 
