@@ -8,21 +8,25 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
+from typing import Any
 
 from tests.functional.stack import Stack, mysql, new_password
 from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
 
-INSTALL = "install-datastore"
+INSTALL = "guest.install-datastore.execute.before"
+SERVER = "create-server.execute.called"
 
 
 def test_delete_while_it_is_built(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        instance_id, create = client.create("unwanted")
-        client.wait_step(create, INSTALL)
-        assert client.show(instance_id)["status"] == "BUILD"
-        delete = client.delete(instance_id)
+        with stack.faults.holding(INSTALL) as held:
+            instance_id, create = client.create("unwanted")
+            held.reached()
+            assert client.show(instance_id)["status"] == "BUILD"
+            delete = client.delete(instance_id)
+            stack.wait_stopping(create)
         client.wait_operation(create, "REVERTED")
         client.wait_operation(delete)
         client.ask("GET", f"/instances/{instance_id}", status=404)
@@ -43,9 +47,11 @@ def test_cancel(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
         with stack.nothing_left_but_rows():
-            instance_id, create = client.create("cancelled")
-            client.wait_step(create, INSTALL)
-            client.do(create, "cancel")
+            with stack.faults.holding(INSTALL) as held:
+                instance_id, create = client.create("cancelled")
+                held.reached()
+                client.do(create, "cancel")
+                stack.wait_stopping(create)
             ended = client.wait_operation(create, "REVERTED")
             assert {step["state"] for step in ended["steps"]} <= {"REVERTED", "PENDING"}
         shown = client.show(instance_id)
@@ -57,9 +63,11 @@ def test_cancel(stack: Stack) -> None:
 def test_suspend_and_resume(stack: Stack) -> None:
     client, password = stack.client(), new_password()
     with stack.nothing_left():
-        instance_id, create = client.create("paused", users=[{"name": "u", "password": password}])
-        client.wait_step(create, INSTALL)
-        client.do(create, "suspend")
+        with stack.faults.holding(INSTALL) as held:
+            instance_id, create = client.create("paused", users=[{"name": "u", "password": password}])
+            held.reached()
+            client.do(create, "suspend")
+            stack.wait_stopping(create)
         client.wait_operation(create, "SUSPENDED")
         assert client.show(instance_id)["status"] == "BUILD"
         assert client.raw("POST", f"/operations/{create}/suspend").status_code == 409
@@ -73,9 +81,11 @@ def test_suspend_and_resume(stack: Stack) -> None:
 def test_delete_of_a_suspended_create(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        instance_id, create = client.create("paused")
-        client.wait_step(create, "create-server")
-        client.do(create, "suspend")
+        with stack.faults.holding(SERVER) as held:
+            instance_id, create = client.create("paused")
+            held.reached()
+            client.do(create, "suspend")
+            stack.wait_stopping(create)
         client.wait_operation(create, "SUSPENDED")
         client.wait_operation(client.delete(instance_id))
         assert client.operation(create)["state"] == "REVERTED"
@@ -102,10 +112,7 @@ def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
     with stack.nothing_left():
         with stack.nothing_left_but_rows():
             with _port_taken(stack):
-                instance_id, create = client.create("stuck")
-                client.wait_step(create, "create-server", "SUCCESS")
-                with _locked(stack, instance_id):
-                    parked = client.wait_operation(create, "FAILED")
+                instance_id, create, parked = _stuck(stack)
             assert "Could not be undone" in parked["error"]["message"]
             assert client.show(instance_id)["status"] == "ERROR"
             client.do(create, "retry")
@@ -117,10 +124,7 @@ def test_delete_of_what_could_not_be_undone(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
         with _port_taken(stack):
-            instance_id, create = client.create("stuck")
-            client.wait_step(create, "create-server", "SUCCESS")
-            with _locked(stack, instance_id):
-                client.wait_operation(create, "FAILED")
+            instance_id, _, _ = _stuck(stack)
         client.deleted(instance_id)
 
 
@@ -144,6 +148,17 @@ def test_two_creates_at_the_limit(stack: Stack) -> None:
             client.deleted(won)
     finally:
         admin.ask("PUT", f"/mgmt/quotas/{client.project}", {"quotas": {"instances": 100}})
+
+
+def _stuck(stack: Stack) -> tuple[str, str, dict[str, Any]]:
+    """A create that could neither go on nor be undone: (instance id, operation id, operation)."""
+    client = stack.client()
+    with stack.faults.holding(INSTALL) as held:
+        instance_id, create = client.create("stuck")
+        held.reached()
+        with _locked(stack, instance_id):
+            held.let_go()
+            return instance_id, create, client.wait_operation(create, "FAILED")
 
 
 @contextlib.contextmanager

@@ -9,10 +9,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psutil
+import sqlalchemy as sa
+from taskflow.states import SUSPENDING
 
 from dbflow.cloud.local.processes import Processes
+from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.faults import VARIABLE
+from dbflow.persistence.tables import FLOWS
 from tests.functional.stack.client import PATIENCE, Client
 from tests.functional.stack.faults import Faults
 from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database
@@ -118,6 +122,16 @@ class Stack(abc.ABC):
         changed = difference(wanted, self.inventory() | (but or {}))
         if changed:
             raise AssertionError(f"place: (gone, left behind): {changed}")
+
+    def wait_stopping(self, operation_id: str) -> None:
+        """Until the engine of a running operation has heard that it is to stop after the steps that are held."""
+
+        def heard() -> bool:
+            flow = sa.select(FLOWS.c.state).join(Operation, Operation.flow_uuid == FLOWS.c.uuid)
+            with contextlib.closing(self.database()) as database, database.read() as session:
+                return session.scalar(flow.where(Operation.id == operation_id)) == SUSPENDING
+
+        wait_for(heard, PATIENCE, f"an engine that stops operation {operation_id}")
 
     def agent(self, instance_id: str) -> psutil.Process | None:
         """The guest agent's process of an instance."""
