@@ -8,10 +8,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
-from typing import Any
 
 from tests.functional.stack import Stack, mysql, new_password
 from tests.functional.stack.client import PATIENCE
+from tests.functional.stack.faults import Held
 from tests.waiting import wait_for
 
 INSTALL = "guest.install-datastore.execute.before"
@@ -94,8 +94,8 @@ def test_delete_of_a_suspended_create(stack: Stack) -> None:
 def test_a_server_that_does_not_start(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        with stack.nothing_left_but_rows(), _port_taken(stack):
-            instance_id, create = client.create("doomed")
+        with stack.nothing_left_but_rows(), _doomed(stack) as (instance_id, create, held):
+            held.let_go()
             client.wait_operation(create, "REVERTED")
         shown = client.show(instance_id)
         assert shown["status"] == "ERROR"
@@ -110,9 +110,10 @@ def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
     """Somebody holds the instance's lock when the create is undone; it is parked, and goes on once retried."""
     client = stack.client()
     with stack.nothing_left():
-        with stack.nothing_left_but_rows():
-            with _port_taken(stack):
-                instance_id, create, parked = _stuck(stack)
+        with stack.nothing_left_but_rows(), _doomed(stack) as (instance_id, create, held):
+            with _locked(stack, instance_id):
+                held.let_go()
+                parked = client.wait_operation(create, "FAILED")
             assert "Could not be undone" in parked["error"]["message"]
             assert client.show(instance_id)["status"] == "ERROR"
             client.do(create, "retry")
@@ -123,8 +124,9 @@ def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
 def test_delete_of_what_could_not_be_undone(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        with _port_taken(stack):
-            instance_id, _, _ = _stuck(stack)
+        with _doomed(stack) as (instance_id, create, held), _locked(stack, instance_id):
+            held.let_go()
+            client.wait_operation(create, "FAILED")
         client.deleted(instance_id)
 
 
@@ -150,38 +152,20 @@ def test_two_creates_at_the_limit(stack: Stack) -> None:
         admin.ask("PUT", f"/mgmt/quotas/{client.project}", {"quotas": {"instances": 100}})
 
 
-def _stuck(stack: Stack) -> tuple[str, str, dict[str, Any]]:
-    """A create that could neither go on nor be undone: (instance id, operation id, operation)."""
-    client = stack.client()
-    with stack.faults.holding(INSTALL) as held:
-        instance_id, create = client.create("stuck")
-        held.reached()
-        with _locked(stack, instance_id):
-            held.let_go()
-            return instance_id, create, client.wait_operation(create, "FAILED")
-
-
 @contextlib.contextmanager
-def _port_taken(stack: Stack) -> Iterator[None]:
-    """Another program takes the port of each address that is given to an instance, before its server starts."""
-    addresses, stop, taken = stack.cloud / "addresses", threading.Event(), dict[str, socket.socket]()
-    before = {path.name for path in addresses.iterdir()}
-
-    def take() -> None:
-        while not stop.wait(0.002):
-            for path in addresses.iterdir():
-                if path.name not in before and path.name not in taken and path.name.count(".") == 3:
-                    taken[path.name] = socket.create_server((path.name, 3306))
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        for listener in taken.values():
-            listener.close()
+def _doomed(stack: Stack) -> Iterator[tuple[str, str, Held]]:
+    """A create, held before it starts its database server, whose port another program has: (instance id, operation
+    id, what holds it)."""
+    with stack.faults.holding(INSTALL) as held:
+        instance_id, create = stack.client().create("doomed")
+        held.reached()
+        (address,) = (
+            path.name
+            for path in (stack.cloud / "addresses").iterdir()
+            if path.name.count(".") == 3 and json.loads(path.read_text())["instance_id"] == instance_id
+        )
+        with socket.create_server((address, 3306)):
+            yield instance_id, create, held
 
 
 @contextlib.contextmanager
