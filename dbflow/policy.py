@@ -31,9 +31,12 @@ _BASE = {
     "default": ("rule:admin_or_owner", "Rules without a line of their own."),
 }
 
+BASE_RULES = frozenset(_BASE)
+"""What the others are made of; no resource asks for them."""
+
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show configuration backups guest_log_list module_list",
+        "instance": "index detail show",
         "instance:extension:root": "index",
         "instance:extension:user": "index show",
         "instance:extension:user_access": "index",
@@ -43,14 +46,14 @@ _RULES: dict[str, dict[str, str]] = {
     },
     WRITE: {
         "instance": "create delete force_delete update edit restart resize_volume resize_flavor "
-        "promote_to_replica_source eject_replica_source module_apply module_remove",
+        "promote_to_replica_source eject_replica_source",
         "instance:extension:root": "create delete",
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
         "operation": "update",
     },
-    ADMIN: {"instance": "reset_status", "datastore": "delete", "mgmt": "quota_update", "operation": "all_projects"},
+    ADMIN: {"instance": "reset_status", "mgmt": "quota_update jobs conductors guests", "operation": "all_projects"},
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
         "list_associated_volume_types",

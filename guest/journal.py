@@ -28,10 +28,12 @@ create table if not exists latest (
 ) without rowid;
 create table if not exists requests (
     id text primary key, atom text not null, attempt integer not null, boot integer not null,
-    answer text, at real not null
+    answer text, at real not null, begun integer not null default 1
 ) without rowid;
 create index if not exists requests_at on requests (at);
 """
+_BEGUN = "alter table requests add column begun integer not null default 1"
+"""For journals of agents that did not write it down: what they had entered may have begun."""
 
 
 class StaleRequest(Exception):
@@ -47,7 +49,7 @@ class Verdict(enum.Enum):
 
     RUN = "run"
     RESUME = "resume"
-    """An earlier life of the agent began it and did not finish."""
+    """An earlier life of the agent began it and did not finish; what only waited its turn then is RUN."""
     RUNNING = "running"
     ANSWERED = "answered"
     STALE = "stale"
@@ -72,7 +74,13 @@ class Journal:
         self._db.execute("pragma journal_mode = wal")
         self._db.execute("pragma synchronous = full")
         self._db.executescript(_SCHEMA)
+        self._bring_up_to_date()
         self.boot = self._next_boot()
+
+    def _bring_up_to_date(self) -> None:
+        columns = {row[1] for row in self._db.execute("pragma table_info (requests)")}
+        if "begun" not in columns:
+            self._db.execute(_BEGUN)
 
     def _next_boot(self) -> int:
         """Greater than that of any earlier life, also of one whose journal is lost."""
@@ -105,26 +113,30 @@ class Journal:
             return self._find_or_enter(request)
 
     def _find_or_enter(self, request: RequestId) -> Admission:
-        row = self._db.execute("select boot, answer from requests where id = ?", (str(request),)).fetchone()
+        row = self._db.execute("select boot, answer, begun from requests where id = ?", (str(request),)).fetchone()
         if row is None:
             self._db.execute(
-                "insert into requests values (?, ?, ?, ?, null, ?)",
+                "insert into requests values (?, ?, ?, ?, null, ?, 0)",
                 (str(request), request.atom, request.attempt, self.boot, time.time()),
             )
             return Admission(Verdict.RUN)
-        boot, answer = row
+        boot, answer, begun = row
         if answer is not None:
             return Admission(Verdict.ANSWERED, json.loads(answer))
         if boot == self.boot:
             return Admission(Verdict.RUNNING)
         self._db.execute("update requests set boot = ? where id = ?", (self.boot, str(request)))
-        return Admission(Verdict.RESUME)
+        return Admission(Verdict.RESUME if begun else Verdict.RUN)
 
-    def overtaken(self, request: RequestId) -> bool:
-        """Whether a later attempt (or the revert) was admitted while this request waited for its turn."""
-        with self._lock:
+    def begin(self, request: RequestId) -> bool:
+        """Enter that it begins now. False, with nothing entered, when a later attempt (or the revert) was admitted
+        while this request waited for its turn."""
+        with self._transaction():
             row = self._db.execute("select attempt from latest where atom = ?", (request.atom,)).fetchone()
-        return row is not None and row[0] > request.attempt
+            if row is not None and row[0] > request.attempt:
+                return False
+            self._db.execute("update requests set begun = 1 where id = ?", (str(request),))
+            return True
 
     def answer(self, request: RequestId, answer: dict[str, Any]) -> None:
         """Enter the answer: from now on it is repeated."""

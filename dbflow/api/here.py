@@ -51,9 +51,9 @@ def authorize(rule: str) -> None:
         raise Forbidden(f"Policy doesn't allow {rule} to be performed.")
 
 
-def authorize_admin() -> None:
-    """The mgmt resources: 401 for others, as Trove has it."""
-    if not caller().is_admin:
+def authorize_mgmt(rule: str) -> None:
+    """Of the mgmt resources: those whom the policy does not let are told 401, as Trove has it."""
+    if not allowed(rule):
         raise NotAuthenticated("User does not have admin privileges.")
 
 

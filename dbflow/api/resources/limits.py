@@ -6,7 +6,7 @@ from flask_restx import Resource
 
 from dbflow.api import body
 from dbflow.api.docs import documented
-from dbflow.api.here import answer, authorize, authorize_admin, caller, services
+from dbflow.api.here import answer, authorize, authorize_mgmt, caller, services
 from dbflow.api.ratelimit import RateLimits
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import quotas as schemas
@@ -41,5 +41,5 @@ class Quotas(Resource):
     @documented("Give a project its own quotas.", body=schemas.UPDATE, returns=schemas.UPDATED)
     def put(self, project_id: str) -> Response:
         """Set quotas"""
-        authorize_admin()
+        authorize_mgmt("mgmt:quota_update")
         return answer({"quotas": quotas.update(services(), project_id, body.read(schemas.UPDATE)["quotas"])})

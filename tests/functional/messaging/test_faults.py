@@ -51,6 +51,21 @@ def test_agent_killed_in_a_task_that_can_not_be_repeated(field: Field) -> None:
     assert lines(path) == ["begin"]
 
 
+def test_what_waited_behind_it_when_the_agent_was_killed_is_done(field: Field) -> None:
+    asker, guest = field.dispatcher(), field.guest()
+    _step, future, path = begin_slow(field, guest, asker)
+    behind = field.root / "behind"
+    queued = request(guest.instance_id, "Slow", path=str(behind), gate=f"{behind}.gate")
+    answer = asker.submit(queued)
+    wait_for(lambda: asker._pending[str(queued.id)].accepted, 20, "the guest to have entered it")
+    guest.kill()
+    open_gate(behind)
+    guest.start()
+    assert future.result(20).check("guest.journal.Interrupted")
+    assert answer.result(20) == "slow"
+    assert (lines(path), lines(behind)) == (["begin"], ["begin", "end"])
+
+
 def test_agent_killed_in_a_resumable_task(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     _step, future, path = begin_slow(field, guest, asker, "SlowAgain")

@@ -47,9 +47,29 @@ def test_an_answered_request_is_answered_again(journal: Journal, path: pathlib.P
 
 def test_a_request_of_an_earlier_life_is_resumed_once(journal: Journal, path: pathlib.Path) -> None:
     journal.admit(EXECUTE, 5)
+    assert journal.begin(EXECUTE)
     later = again(path)
     assert later.admit(EXECUTE, 5).verdict is Verdict.RESUME
     assert later.admit(EXECUTE, 5).verdict is Verdict.RUNNING
+
+
+def test_what_only_waited_its_turn_in_an_earlier_life_is_run(journal: Journal, path: pathlib.Path) -> None:
+    journal.admit(EXECUTE, 5)
+    later = again(path)
+    assert later.admit(EXECUTE, 5).verdict is Verdict.RUN
+    assert later.admit(EXECUTE, 5).verdict is Verdict.RUNNING
+    assert later.begin(EXECUTE)
+    assert again(path).admit(EXECUTE, 5).verdict is Verdict.RESUME
+
+
+def test_what_an_agent_of_an_older_release_entered_may_have_begun(path: pathlib.Path) -> None:
+    with sqlite3.connect(path) as old:
+        old.execute(
+            "create table requests (id text primary key, atom text not null, attempt integer not null,"
+            " boot integer not null, answer text, at real not null) without rowid"
+        )
+        old.execute("insert into requests values (?, 'atom', 1, 7, null, 0)", (str(EXECUTE),))
+    assert again(path).admit(EXECUTE, 5).verdict is Verdict.RESUME
 
 
 def test_a_new_owner_asks_for_what_runs(journal: Journal) -> None:
@@ -79,12 +99,12 @@ def test_atoms_do_not_know_each_other(journal: Journal) -> None:
 
 def test_overtaken(journal: Journal) -> None:
     journal.admit(EXECUTE, 5)
-    assert not journal.overtaken(EXECUTE)
+    assert journal.begin(EXECUTE)
     journal.admit(EXECUTE, 6)
-    assert not journal.overtaken(EXECUTE), "a new owner wants the same"
+    assert journal.begin(EXECUTE), "a new owner wants the same"
     journal.admit(REVERT, 6)
-    assert journal.overtaken(EXECUTE)
-    assert not journal.overtaken(REVERT)
+    assert not journal.begin(EXECUTE)
+    assert journal.begin(REVERT)
 
 
 def test_prune_keeps_the_newest_answer_of_each_atom(journal: Journal) -> None:
