@@ -177,7 +177,7 @@ class Agent:
     def _change(
         self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId, again: bool
     ) -> work.Answer:
-        if self._journal.overtaken(request):
+        if not self._journal.begin(request):
             answer = work.refused(StaleRequest(f"{request} was overtaken"))
         elif again and not found.resumable:
             answer = work.refused(Interrupted(f"{body['task_name']} was interrupted by a restart of the guest agent"))
