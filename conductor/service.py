@@ -27,6 +27,7 @@ from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Board, Boards, BoardUnavailable
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.operations import State
+from flows.registry import REGISTRY
 
 LOG = logging.getLogger(__name__)
 
@@ -34,11 +35,17 @@ _RECONNECT = 1.0
 _WISHES_EVERY = 0.5
 _REPORT_EVERY = 5.0
 _FORGET_RESTS = 600.0
+_LEAVE_WITHIN = 1.0
 
 
 def unique_name() -> str:
     """host:pid:random: claims go by name, so no two starts of a process may share one."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def _known(job: Any) -> bool:
+    """Whether this release can run the job's operation; what it can't is left, untouched, to one that can."""
+    return REGISTRY.knows(job.name, job.details["version"])
 
 
 class ConductorService:
@@ -93,7 +100,8 @@ class ConductorService:
             for control in self._wishes.all():
                 # Stopping, or the claims are lost: either way the flows are not ours to run on.
                 control.leave(hurry=self._stopping.is_set())
-            self._drain(1.5 if self._stopping.is_set() else 30.0)
+            if self._stopping.is_set():
+                self._drain()
             board.withdraw()
             board.close()
 
@@ -111,7 +119,7 @@ class ConductorService:
     def _claim_jobs(self, board: Board) -> None:
         while not self._stopping.is_set() and not board.lost.is_set():
             self._release_leftovers(board)
-            for job in board.waiting():
+            for job in filter(_known, board.waiting()):
                 if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set():
                     break
                 self._claim(board, job)
@@ -138,7 +146,7 @@ class ConductorService:
         try:
             faults.point("operation.claimed")
             outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)
-            self._dispose(board, job, operation_id, outcome)
+            self._dispose(board, job, operation_id, outcome, control)
         except BoardUnavailable as error:
             LOG.warning("operation %s: %s; its job is left to whoever claims it next", operation_id, error)
             self._leftover[job.path] = job
@@ -148,7 +156,8 @@ class ConductorService:
         finally:
             self._wishes.forget(operation_id)
             self._running.discard(operation_id)
-            board.wake()
+            if self._board is not None:  # a later one than ours, if the session was lost meanwhile
+                self._board.wake()
 
     def _release_leftovers(self, board: Board) -> None:
         """Give up claims that may stand although nobody here works on them: ZooKeeper was away at the wrong moment,
@@ -162,17 +171,19 @@ class ConductorService:
                 return
             self._leftover.pop(path, None)
 
-    def _dispose(self, board: Board, job: Any, operation_id: str, outcome: Job) -> None:
+    def _dispose(self, board: Board, job: Any, operation_id: str, outcome: Job, control: Control) -> None:
         faults.point("operation.ended")
         if outcome is Job.CONSUME:
             self._not_before.pop(operation_id, None)
             board.consume(job)
             self._post_successors(board, operation_id)
-        elif outcome is Job.ABANDON:
-            if not self._stopping.is_set():  # others may try at once; this conductor gives it a rest
-                _, times = self._not_before.get(operation_id, (0.0, 0))
-                self._rest(operation_id, times + 1)
+        elif not control.leaving:
+            # Others may try at once; this conductor gives it a rest.
+            _, times = self._not_before.get(operation_id, (0.0, 0))
+            self._rest(operation_id, times + 1)
             board.abandon(job)
+        # Who leaves gives its claims up by ending the session, which is the last that it does: until then a step that
+        # was left in its middle may still be at work in this process, and must not be begun anew beside itself.
 
     def _rest(self, operation_id: str, times: int) -> None:
         """Not again before a pause that grows with each time; what others have finished since is forgotten."""
@@ -232,8 +243,8 @@ class ConductorService:
 
         threading.Thread(target=loop, daemon=True).start()
 
-    def _drain(self, timeout: float) -> None:
-        """Wait until no flow runs here any more."""
-        deadline = time.monotonic() + timeout
+    def _drain(self) -> None:
+        """Wait until no flow runs here any more, but not for long."""
+        deadline = time.monotonic() + _LEAVE_WITHIN
         while self._running and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -3,7 +3,8 @@
 
 TaskFlow's ZooKeeper board, taught to keep what it knows: urgent jobs first and then the oldest, no question to
 ZooKeeper about jobs that it has seen locked, and no search through all jobs for each change. A job carries the
-operation's id and its flow's uuid, nothing else; the board can be lost whole and be filled again from SQL.
+operation's id, its flow's uuid and the version of the flow's definition, nothing else; the board can be lost whole and
+be filled again from SQL.
 """
 
 import contextlib
@@ -134,9 +135,8 @@ class Board:
 
     def post(self, operation: Operation) -> None:
         """Put an operation's job on the board."""
-        details = {"operation_id": operation.id, "flow_uuid": operation.flow_uuid}
         with _unavailable():
-            self._board.post(operation.kind, details=details, priority=operation.priority)
+            self._board.post(operation.kind, details=_details(operation), priority=operation.priority)
 
     def posted(self) -> set[str]:
         """Ids of all operations that have a job, asked afresh."""
@@ -255,7 +255,7 @@ class Poster:
         posting = base.format_posting(
             uuidutils.generate_uuid(),
             operation.kind,
-            details={"operation_id": operation.id, "flow_uuid": operation.flow_uuid},
+            details=_details(operation),
             priority=base.JobPriority.convert(operation.priority),
         )
         with _unavailable():
@@ -309,6 +309,12 @@ class Boards:
             connection_retry={"max_tries": -1, "max_delay": 5.0},
             command_retry={"max_tries": 3, "max_delay": 1.0},
         )
+
+
+def _details(operation: Operation) -> dict[str, Any]:
+    """What a job carries. With the kind, its name, the version tells a conductor whether it can run the operation
+    before it claims the job."""
+    return {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
 
 
 def _handler() -> Any:

@@ -79,6 +79,11 @@ class Registry:
             raise UnknownOperation(f"{name} version {version or 'any'}")
         return self._definitions[name, version or max(versions)]
 
+    def knows(self, name: str, version: int) -> bool:
+        """Whether this process can run operations of that version of a kind."""
+        self._load()
+        return (name, version) in self._definitions
+
     def kinds(self) -> list[Kind]:
         """The newest version of every kind, by name."""
         self._load()

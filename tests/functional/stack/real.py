@@ -23,7 +23,7 @@ from tests.functional.stack.process import Service
 from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper, ports
 
 SESSION_TIMEOUT = 3.0
-"""Seconds; a conductor that is gone is noticed after this time."""
+"""Seconds, unless a stack is made with others."""
 CONDUCTORS = 2
 
 
@@ -32,9 +32,13 @@ class RealStack(Stack):
 
     kind = "real"
 
-    def __init__(self, images: pathlib.Path, settings: Settings | None = None) -> None:
+    def __init__(
+        self, images: pathlib.Path, settings: Settings | None = None, *, session_timeout: float = SESSION_TIMEOUT
+    ) -> None:
+        """``session_timeout``: seconds after which a conductor that is gone is noticed."""
         super().__init__(images, settings)
         self.directory.chmod(0o755)
+        self.session_timeout = session_timeout
         self.zookeeper = ZooKeeper(self.directory)
         self.rabbitmq = RabbitMQ(self.directory)
         self.mariadb = MariaDBServer(self.directory)
@@ -103,7 +107,7 @@ class RealStack(Stack):
         more: Settings = {
             "database": {"connection": self._url},
             "security": {"key_file": keys},
-            "coordination": {"hosts": self.zookeeper.hosts, "session_timeout": SESSION_TIMEOUT},
+            "coordination": {"hosts": self.zookeeper.hosts, "session_timeout": self.session_timeout},
             "messaging": {"url": self.rabbitmq.url()},
             "local_cloud": {"state_dir": self.cloud},
             "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},

@@ -159,17 +159,6 @@ def test_many_operations_on_two_conductors(world: World) -> None:
     assert len({world.operation(operation_id).conductor for operation_id in accepted}) == 2
 
 
-def test_what_is_not_known_here_is_given_back_uncounted(world: World) -> None:
-    operation_id, _ = world.accept(post=False)
-    with world.database.write() as session:
-        session.get_one(Operation, operation_id).version = 99
-    service = world.conductor()
-    world.poster.post(world.operation(operation_id))
-    wait_for(lambda: operation_id in service._not_before, 10, "the job to be given back")
-    assert world.operation(operation_id).attempts == 0
-    assert LOG == []
-
-
 def test_stale_claim_writes_nothing(world: World) -> None:
     world.conductor()
     operation_id, _ = world.accept(gate=1)
