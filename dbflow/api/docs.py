@@ -27,6 +27,7 @@ _WHY = {
     413: "A quota, a rate limit or the size of the body is exceeded.",
     415: "The body is not JSON.",
     422: "The instance is not in a state for this.",
+    503: "Something that is needed for the answer is away.",
     501: "Not in this release, or not with this datastore.",
 }
 PAGING: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ from oslo_log import log
 from conductor.health import HealthBook
 from conductor.service import ConductorService, unique_name
 from dbflow import cloud, conf
+from dbflow.boardwatch import Watcher
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
@@ -73,9 +74,9 @@ class Parts:
     def services(self, dispatcher: Dispatcher) -> Services:
         """What the API answers with."""
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
-        return Services(
-            self.conf, self.database, self.keyring, flavors, dispatcher, _Posting(self.database, self.boards.poster())
-        )
+        posting = _Posting(self.database, self.boards.poster())
+        watcher = Watcher(self.boards, unique_name())
+        return Services(self.conf, self.database, self.keyring, flavors, dispatcher, posting, watcher.jobs)
 
 
 class _Posting:

@@ -21,6 +21,7 @@ OPTS = [
     cfg.IntOpt("instances_page_size", default=20, min=1, help="Instances on a page, and the most one may ask for."),
     cfg.IntOpt("databases_page_size", default=20, min=1, help="Databases on a page, and the most one may ask for."),
     cfg.IntOpt("users_page_size", default=20, min=1, help="Users on a page, and the most one may ask for."),
+    cfg.IntOpt("guests_page_size", default=100, min=1, help="Guests on a page, and the most one may ask for."),
     cfg.IntOpt("operations_page_size", default=50, min=1, help="Operations on a page, and the most one may ask for."),
     cfg.IntOpt("http_get_rate", default=200, min=1, help="GETs a user may make a minute."),
     cfg.IntOpt("http_post_rate", default=200, min=1, help="POSTs a user may make a minute."),

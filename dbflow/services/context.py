@@ -3,8 +3,8 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
@@ -14,6 +14,9 @@ from dbflow.crypto import Keyring
 from dbflow.db.session import Database
 from dbflow.services.flavors import FlavorCache
 from dbflow.services.guests import GuestCalls
+
+if TYPE_CHECKING:
+    from dbflow.jobboard import JobView  # takes a second to import
 
 LOG = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class Services:
     guests: GuestCalls
     post: Callable[[str], Any]
     """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
+    board: "Callable[[], Sequence[JobView]]"
+    """What is on the board now; raises BoardUnavailable."""
 
     def post_accepted(self, operation_id: str) -> None:
         """After the commit. The answer is 202 even if the board is away."""

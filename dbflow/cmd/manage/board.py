@@ -2,16 +2,14 @@
 """job list, conductor list, guest list"""
 
 import argparse
+import dataclasses
 import os
 import socket
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
 from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
-from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
-from dbflow.operations import ENDED, State
+from dbflow.db.models import utcnow
 
 if TYPE_CHECKING:
     from dbflow.jobboard import JobView
@@ -29,30 +27,22 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
 
 def show_jobs(context: Context, _: argparse.Namespace) -> None:
     """The embedded board can't be seen from outside; then SQL says what is on it."""
-    with context.read() as session:
-        running = list(
-            session.scalars(
-                sa.select(Operation)
-                .where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
-                .order_by(Operation.created)
-            )
-        )
+    from dbflow.services import fleet  # takes a second to import
+
+    columns = ["Operation", "Kind", "Priority", "Posted", "Owner", "State"]
     if context.conf.coordination.driver == "embedded":
         context.note(
             "The jobboard is inside dbflow-standalone. These operations have not ended: ACCEPTED ones wait for a "
             "conductor, the others have been claimed."
         )
+        with context.read() as session:
+            running = fleet.running(session)
         rows = [[op.id, op.kind, op.priority, op.created, op.conductor, op.state] for op in running]
     else:
-        jobs = _jobs(context)
-        states = {op.id: op.state for op in running}
-        posted = {job.operation_id for job in jobs}
-        rows = [
-            [job.operation_id, job.kind, job.priority, job.posted, job.owner, states.get(job.operation_id)]
-            for job in jobs
-        ]
-        rows += [[op.id, op.kind, op.priority, None, None, op.state] for op in running if op.id not in posted]
-    context.table(["Operation", "Kind", "Priority", "Posted", "Owner", "State"], rows)
+        posted = _jobs(context)
+        with context.read() as session:
+            rows = [list(dataclasses.astuple(job)) for job in fleet.compare(session, posted)]
+    context.table(columns, rows)
 
 
 def _jobs(context: Context) -> "list[JobView]":
@@ -71,23 +61,21 @@ def _jobs(context: Context) -> "list[JobView]":
 def show_conductors(context: Context, _: argparse.Namespace) -> None:
     """Silence is given in seconds: a conductor that was killed leaves its row behind for an hour."""
     now = utcnow()
+    from dbflow.services import fleet
+
     with context.read() as session:
         rows = [
             [c.name, c.host, c.pid, c.version, c.leader, c.flows, c.started, round((now - c.seen).total_seconds(), 1)]
-            for c in session.scalars(sa.select(Conductor).order_by(Conductor.name))
+            for c, _ in fleet.conductors(session)
         ]
     context.table(["Name", "Host", "Pid", "Version", "Leader", "Flows", "Started", "Silent"], rows)
 
 
 def show_guests(context: Context, _: argparse.Namespace) -> None:
     """Every instance, also one whose guest was never heard."""
+    from dbflow.services import fleet
+
     now = utcnow()
-    query = (
-        sa.select(Instance, Health)
-        .outerjoin(Health, Health.instance_id == Instance.id)
-        .where(Instance.deleted.is_(False))
-        .order_by(Instance.created, Instance.id)
-    )
     with context.read() as session:
         rows = [
             [
@@ -100,6 +88,6 @@ def show_guests(context: Context, _: argparse.Namespace) -> None:
                 health and health.in_flight,
                 health and round((now - health.seen).total_seconds(), 1),
             ]
-            for instance, health in session.execute(query)
+            for instance, health in fleet.guests(session)[0]
         ]
     context.table(["Instance", "Name", "Task", "Service", "Datastore", "Agent", "In flight", "Silent"], rows)

@@ -20,6 +20,7 @@ from dbflow.cloud.base import Flavor, Flavors
 from dbflow.crypto import Keyring
 from dbflow.db.models import Base, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
+from dbflow.jobboard import JobView
 from dbflow.messaging.errors import GuestRefused
 from dbflow.operations import State
 from dbflow.services.context import Services
@@ -159,8 +160,15 @@ class World:
         self.keyring = Keyring([Fernet.generate_key()])
         self.flavors, self.guests = FakeFlavors(), FakeGuests()
         self.posted: list[str] = []
+        self.jobs: list[JobView] = []
         self.services = Services(
-            self.conf, self.database, self.keyring, FlavorCache(self.flavors), self.guests, self.posted.append
+            self.conf,
+            self.database,
+            self.keyring,
+            FlavorCache(self.flavors),
+            self.guests,
+            self.posted.append,
+            lambda: self.jobs,
         )
         self.token_file = directory / "tokens.json"
         TokenFileAuth.write(self.token_file, TOKENS)

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs the operations: the jobs on the board, the conductors, the guests. For administrators."""
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dbflow.db.models import Conductor, Health, Instance, Operation
+from dbflow.jobboard import BoardUnavailable, JobView
+from dbflow.operations import ENDED, State
+from dbflow.services.context import Services
+from dbflow.services.errors import Unavailable
+
+
+@dataclasses.dataclass(slots=True)
+class Job:
+    """A job on the board, or an operation that should have one and has none (``posted`` and ``owner`` are None)."""
+
+    operation_id: str
+    kind: str
+    priority: str
+    posted: datetime.datetime | None
+    owner: str | None
+    state: str | None
+    """Of the operation; None when it has ended or is suspended, so that the job is about to go."""
+
+
+def jobs(services: Services) -> list[Job]:
+    """In the order of the board; then the operations that are not on it. Unavailable while the board is away."""
+    try:
+        posted = services.board()
+    except BoardUnavailable:
+        raise Unavailable("The jobboard does not answer.", {"Retry-After": "5"}) from None
+    with services.database.read() as session:
+        return compare(session, posted)
+
+
+def running(session: Session) -> list[Operation]:
+    """Those that are to be on the board, oldest first."""
+    query = sa.select(Operation).where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
+    return list(session.scalars(query.order_by(Operation.created)))
+
+
+def compare(session: Session, posted: Sequence[JobView]) -> list[Job]:
+    """The board beside what SQL says should be on it."""
+    wanted = {operation.id: operation for operation in running(session)}
+    on_board = [
+        Job(
+            job.operation_id,
+            job.kind,
+            job.priority,
+            job.posted,
+            job.owner,
+            wanted[job.operation_id].state if job.operation_id in wanted else None,
+        )
+        for job in posted
+    ]
+    known = {job.operation_id for job in posted}
+    missing = [
+        Job(operation.id, operation.kind, operation.priority, None, None, operation.state)
+        for operation in wanted.values()
+        if operation.id not in known
+    ]
+    return on_board + missing
+
+
+def conductors(session: Session) -> list[tuple[Conductor, list[str]]]:
+    """Each with the operations that it claimed last and that have not ended."""
+    found = list(session.scalars(sa.select(Conductor).order_by(Conductor.name)))
+    at_work: dict[str | None, list[str]] = {}
+    claimed = sa.select(Operation.conductor, Operation.id).where(
+        Operation.state.not_in([*ENDED, State.SUSPENDED, State.ACCEPTED])
+    )
+    for name, operation_id in session.execute(claimed.order_by(Operation.created)):
+        at_work.setdefault(name, []).append(operation_id)
+    return [(conductor, at_work.get(conductor.name, [])) for conductor in found]
+
+
+def guests(
+    session: Session, limit: int | None = None, marker: str | None = None
+) -> tuple[Iterable[tuple[Instance, Health | None]], str | None]:
+    """Every instance that is not deleted, by id, also one whose guest was never heard; the next page's marker."""
+    query = (
+        sa.select(Instance, Health)
+        .outerjoin(Health, Health.instance_id == Instance.id)
+        .where(Instance.deleted.is_(False))
+        .order_by(Instance.id)
+    )
+    if marker is not None:
+        query = query.where(Instance.id > marker)
+    if limit is not None:
+        query = query.limit(limit + 1)
+    found = [(instance, health) for instance, health in session.execute(query)]
+    more = limit is not None and len(found) > limit
+    return found[:limit], found[limit - 1][0].id if more and limit else None
