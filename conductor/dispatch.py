@@ -10,14 +10,12 @@ from taskflow import exceptions
 from taskflow.engines.action_engine import executor
 from taskflow.types import failure
 
+from conductor.local import Future, LocalExecutor
 from dbflow import faults
 from dbflow.messaging import wire
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.pending import OnEvent
 from guest.tasks.base import GuestTask
-
-Future = futures.Future[tuple[str, Any]]
-"""Its result is TaskFlow's (executed | reverted, value or Failure); ``atom`` is the task."""
 
 
 class GuestExecutor(executor.TaskExecutor):
@@ -71,9 +69,7 @@ class GuestExecutor(executor.TaskExecutor):
         progress_callback: OnEvent | None,
         **of_revert: Any,
     ) -> Future:
-        future: Any = futures.Future()
-        future.atom = task
-        future.set_running_or_notify_cancel()
+        future = Future(task)
         try:
             request = wire.GuestRequest(
                 instance_id=arguments["instance_id"],
@@ -95,15 +91,17 @@ class GuestExecutor(executor.TaskExecutor):
         else:
             self._asked[answer] = request.id
             answer.add_done_callback(lambda done: future.set_result((event, done.result())))
-        return future  # type: ignore[no-any-return]
+        return future
 
 
 class TaskRouter(executor.TaskExecutor):
-    """The executor of one engine; ``local`` runs on a pool that all engines of the process share."""
+    """The executor of one engine. None of its futures can be cancelled: a step whose beginning is saved is done, or
+    begun anew by another engine. One that suspends takes back what it can, and then believes a flow with such a step
+    to have ended."""
 
     def __init__(
         self,
-        local: executor.TaskExecutor,
+        local: LocalExecutor,
         dispatcher: Dispatcher,
         epoch: int,
         attempt_of: Callable[[str], int],
@@ -112,21 +110,28 @@ class TaskRouter(executor.TaskExecutor):
         self._guests = GuestExecutor(dispatcher, epoch, attempt_of)
 
     def withdraw(self) -> None:
-        """Leave the guests to whoever goes on with the flow."""
+        """Leave all that waits to whoever goes on with the flow: guests' answers, and local tasks between tries."""
         self._guests.withdraw()
+        self._local.break_off()
 
-    def start(self) -> None:
-        self._local.start()
+    def settle(self, timeout: float) -> None:
+        """Return when no local task is at a try any more, or after so many seconds."""
+        self._local.settle(timeout)
 
-    def stop(self) -> None:
-        self._local.stop()
+    def break_off(self) -> None:
+        """Local tasks wait no more; their futures end with BrokenOff."""
+        self._local.break_off()
+
+    def cancel(self) -> None:
+        """Local executions that wait fail."""
+        self._local.cancel()
 
     def execute_task(
         self, task: Any, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None
     ) -> Future:
         faults.point(f"{task.name}.execute.begun")
-        chosen = self._guests if isinstance(task, GuestTask) else self._local
-        return _kept(chosen.execute_task(task, task_uuid, arguments, progress_callback))
+        chosen: GuestExecutor | LocalExecutor = self._guests if isinstance(task, GuestTask) else self._local
+        return chosen.execute_task(task, task_uuid, arguments, progress_callback)
 
     def revert_task(
         self,
@@ -139,16 +144,5 @@ class TaskRouter(executor.TaskExecutor):
     ) -> Future:
         faults.point(f"{task.name}.revert.begun")
         on_guest = isinstance(task, GuestTask) and task.reverts_on_guest()
-        chosen = self._guests if on_guest else self._local
-        return _kept(chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback))
-
-
-def _kept(future: Future) -> Future:
-    """A step whose beginning is saved is done. An engine that suspends takes back what waits for a thread, and then
-    believes a flow with such a step to have ended."""
-    future.cancel = _refuse  # type: ignore[method-assign]
-    return future
-
-
-def _refuse() -> bool:
-    return False
+        chosen: GuestExecutor | LocalExecutor = self._guests if on_guest else self._local
+        return chosen.revert_task(task, task_uuid, arguments, result, failures, progress_callback)

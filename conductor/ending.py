@@ -18,6 +18,7 @@ from flows.registry import Arguments, Definition, Ending
 _READABLE = (
     "dbflow.cloud.base.CloudError",
     "dbflow.messaging.errors.GuestUnreachable",
+    "dbflow.waits.Overdue",
     "guest.datastores.base.DatastoreError",
 )
 _LONGEST = 2000
@@ -54,9 +55,14 @@ def finish(
 
 
 def _error(flow: models.FlowDetail) -> str | None:
-    """What failed first, and what could not be undone; None when nothing failed."""
+    """What failed first, and what could not be undone; None when nothing failed. That a step was waiting when the
+    operation was cancelled is no failure."""
     atoms = sorted(flow, key=lambda atom: atom.meta.get("finished", ""))
-    failed = [_told(atom.name, atom.failure) for atom in atoms if atom.failure is not None]
+    failed = [
+        _told(atom.name, atom.failure)
+        for atom in atoms
+        if atom.failure is not None and not atom.failure.check("dbflow.waits.Cancelled")
+    ]
     left = [_told(atom.name, atom.revert_failure) for atom in atoms if atom.revert_failure is not None]
     if not failed and not left:
         return None

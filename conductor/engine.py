@@ -15,18 +15,19 @@ from typing import Any
 from sqlalchemy import exc as sa_errors
 from taskflow import states
 from taskflow import task as tf_task
-from taskflow.engines.action_engine import builder, compiler, engine, executor, runtime
+from taskflow.engines.action_engine import builder, compiler, engine, runtime
 from taskflow.engines.action_engine.actions import task as task_action
 from taskflow.types import failure
 from taskflow.utils import misc
 
 from conductor.control import Control, HandedOver
 from conductor.dispatch import TaskRouter
+from conductor.local import BrokenOff, LocalExecutor
 from dbflow import faults
 from dbflow.db.models import utcnow
+from dbflow.operations import CANCEL
 from dbflow.persistence.backend import FlowBackend
 from flows.tasks.base import FlowContext, LocalTask
-from guest.tasks.base import GuestTask
 
 _BEGIN = frozenset({states.RUNNING, states.REVERTING})
 _LOOK_AT_CLAIM = 15.0
@@ -127,8 +128,7 @@ class _Lock:
 
 class Engine(engine.ActionEngine):
     """Options: ``context`` (FlowContext), ``control`` (what people want of the operation), ``dispatcher`` (of guest
-    tasks), ``executor`` (the threads that all local tasks of the process share: a pool of its own costs an engine a
-    second at its end)."""
+    tasks), ``pool`` (TaskPool, which all local tasks of the process share)."""
 
     def __init__(self, flow: Any, flow_detail: Any, backend: FlowBackend, options: dict[str, Any]) -> None:
         super().__init__(flow, flow_detail, backend, options)
@@ -136,10 +136,11 @@ class Engine(engine.ActionEngine):
         self._compiled = False
         self._context: FlowContext = options["context"]
         self._control: Control = options["control"]
-        self._unfinished: set[Any] = set()
+        self._broken_off: set[Any] = set()
+        """Futures of steps that waited when somebody wanted the operation to be suspended."""
         self._looked = time.monotonic()
         self._task_executor = TaskRouter(
-            local=executor.ParallelThreadTaskExecutor(executor=options["executor"]),
+            local=LocalExecutor(options["pool"]),
             dispatcher=options["dispatcher"],
             epoch=self._context.fence.epoch,
             attempt_of=self._attempt_of,
@@ -174,8 +175,7 @@ class Engine(engine.ActionEngine):
         """After the engine broke off: ask guests no more (they answer whoever goes on with the flow), and wait for
         local tasks that still run, so that this process does not begin them anew beside themselves."""
         self._task_executor.withdraw()
-        local = [future for future in self._unfinished if not isinstance(future.atom, GuestTask)]
-        futures.wait(local, timeout=timeout)
+        self._task_executor.settle(timeout)
 
     def _attempt_of(self, task_name: str) -> int:
         detail, _ = self.storage._atomdetail_by_name(task_name)
@@ -183,9 +183,11 @@ class Engine(engine.ActionEngine):
 
     def _wait(self, pending: set[Any], timeout: float | None = None) -> tuple[set[Any], set[Any]]:
         """Wait for a step to end, or for somebody to want something of the operation."""
-        self._unfinished = set(pending)
         self.storage.backend.flush()
-        done, not_done = futures.wait({*pending, self._control.asked}, timeout, futures.FIRST_COMPLETED)
+        waiting = pending - self._broken_off
+        if not waiting:
+            raise BrokenOff("suspended while a step waited")
+        done, _ = futures.wait({*waiting, self._control.asked}, timeout, futures.FIRST_COMPLETED)
         if not done and time.monotonic() - self._looked > _LOOK_AT_CLAIM:
             self._looked = time.monotonic()
             # Raises StaleClaim: waiting writes nothing, and would never find out. A database that is away can wait.
@@ -194,5 +196,17 @@ class Engine(engine.ActionEngine):
         if self._control.asked in done:
             if self._control.leaving:
                 raise HandedOver("this conductor is leaving; the next one goes on")
-            self._control.answer(self.suspend)
-        return done & pending, not_done & pending
+            self._control.answer(self._heed)
+        ended = done & pending
+        self._broken_off |= {future for future in ended if isinstance(future.exception(), BrokenOff)}
+        ended -= self._broken_off
+        return ended, pending - ended
+
+    def _heed(self) -> None:
+        """Stop after the steps in progress. Those that only wait are in nobody's way: a cancelled operation goes back
+        at once, and a suspended one begins them anew when it goes on."""
+        self.suspend()
+        if self._control.wanted == CANCEL:
+            self._task_executor.cancel()
+        else:
+            self._task_executor.break_off()

@@ -3,7 +3,6 @@
 
 import enum
 import logging
-from concurrent import futures
 from typing import Any, cast
 
 from oslo_config import cfg
@@ -13,6 +12,8 @@ from taskflow import engines, exceptions, states
 from conductor.control import Control, HandedOver
 from conductor.ending import finish, on_end
 from conductor.engine import Engine
+from conductor.local import BrokenOff
+from conductor.pool import TaskPool
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation
@@ -22,7 +23,7 @@ from dbflow.guestkeys import GuestKeys
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.operations import CANCEL, SUSPEND, State
 from dbflow.persistence.backend import FlowBackend
-from flows.registry import REGISTRY, Arguments, Definition, UnknownOperation
+from flows.registry import REGISTRY, Arguments, Definition
 from flows.tasks.base import FlowContext
 
 LOG = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Runner:
     ) -> None:
         self._conf, self._database, self._keyring, self._guest_keys = conf, database, keyring, guest_keys
         self._cloud, self._dispatcher = cloud, dispatcher
-        self._threads = futures.ThreadPoolExecutor(conf.conductor.task_threads, thread_name_prefix="task")
+        self._pool = TaskPool(conf.conductor.task_threads)
 
     def run(self, operation_id: str, epoch: int | None, conductor: str, control: Control) -> Job:
         """Run an operation whose job was claimed, from where it was left to its end (or until it is stopped)."""
@@ -65,9 +66,6 @@ class Runner:
             LOG.warning("%s", stale)
         except HandedOver:
             LOG.info("operation %s: handed over", operation_id)
-            self._uncount(operation_id)
-        except UnknownOperation as error:
-            LOG.warning("operation %s: %s is not known here; giving the job back", operation_id, error)
             self._uncount(operation_id)
         except (BadSeal, exceptions.StorageFailure) as error:
             LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
@@ -89,6 +87,8 @@ class Runner:
         )
         try:
             self._drive(engine, backend, control)
+        except BrokenOff as suspended:
+            LOG.info("operation %s: %s", operation.id, suspended)
         finally:
             engine.settle(0 if control.hurry else _SETTLE)
         return Job.CONSUME if backend.ended or self._suspended(fence) else Job.ABANDON
@@ -115,7 +115,7 @@ class Runner:
             context=context,
             control=control,
             dispatcher=self._dispatcher,
-            executor=self._threads,
+            pool=self._pool,
         )
         return engine
 

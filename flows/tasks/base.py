@@ -8,18 +8,14 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
-import tenacity
 from oslo_config import cfg
-from sqlalchemy import exc as sa_errors
 from taskflow import task
 
 from dbflow import faults
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence
-from dbflow.messaging.errors import BrokerUnavailable
-
-_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable)
+from flows.tasks.tries import Tries
 
 
 class GuestChannels(Protocol):
@@ -56,8 +52,13 @@ class LocalTask(task.Task):
 
     It may be run again after a crash at any point, so ``execute`` looks before it makes and ``revert`` removes
     whatever there is. Reverts use arguments only: the result of a step that failed half-way is not known.
+
+    A task that has to wait raises NotYet and is run again later; between two tries it holds no thread. A conductor
+    that takes a flow over begins the attempt anew, and its time too.
     """
 
+    deadline: ClassVar[float] = 600.0
+    """Seconds for which an attempt waits for what is NotYet there, from its first try."""
     patience: ClassVar[float] = 600.0
     """Seconds for which a call is tried again while our own database or broker is away."""
     tries: ClassVar[int] = 5
@@ -65,10 +66,8 @@ class LocalTask(task.Task):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "execute" in vars(cls):
-            cls.execute = _persistent(cls.execute, Unavailable)
-        if "revert" in vars(cls):
-            cls.revert = _persistent(cls.revert, CloudError)
+        for name in {"execute", "revert"} & vars(cls).keys():
+            setattr(cls, name, _fenced(vars(cls)[name]))
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name or dashed(type(self).__name__), **kwargs)
@@ -85,17 +84,19 @@ class LocalTask(task.Task):
             raise RuntimeError(f"{self.name} is not part of a running flow")
         return self._context
 
+    def executing(self) -> Tries:
+        """For one execution: what is tried again."""
+        return Tries(self, Unavailable)
 
-def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., Any]:
-    """Try again, with growing pauses, while ``on`` is raised, or while our own database or broker is away (or
-    wants a transaction again, after a deadlock): their absence is no reason to undo a user's operation."""
+    def reverting(self) -> Tries:
+        """For one revert: what is tried again."""
+        return Tries(self, CloudError)
+
+
+def _fenced(call: Callable[..., Any]) -> Callable[..., Any]:
+    """One try."""
 
     @functools.wraps(call)
-    def trying(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
-        cloud = _retrying(on, tenacity.stop_after_attempt(self.tries))
-        ours = _retrying(_AWAY, tenacity.stop_after_delay(self.patience))
-        return cloud(ours, once, self, *args, **kwargs)
-
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.called")
         # A claim that was overtaken while this thread slept must not make what nobody will look for.
@@ -106,14 +107,5 @@ def _persistent(call: Callable[..., Any], on: type[Exception]) -> Callable[..., 
         return result
 
     # TaskFlow asks for it at every making of the task, and this spares it to look through the wrapper.
-    trying.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
-    return trying
-
-
-def _retrying(on: type[Exception] | tuple[type[Exception], ...], stop: Any) -> tenacity.Retrying:
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(on),
-        stop=stop,
-        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=10),
-        reraise=True,
-    )
+    once.__signature__ = inspect.signature(call)  # type: ignore[attr-defined]
+    return once

@@ -2,17 +2,18 @@
 """A TaskFlow engine whose guest tasks run in a real agent and whose other tasks run here."""
 
 import pathlib
-from concurrent import futures
 from typing import Any
 
 import pytest
 from taskflow import states, task
-from taskflow.engines.action_engine import engine, executor
+from taskflow.engines.action_engine import engine
 from taskflow.patterns import linear_flow, unordered_flow
 from taskflow.persistence.backends import impl_memory
 from taskflow.utils import persistence_utils
 
 from conductor.dispatch import TaskRouter
+from conductor.local import LocalExecutor
+from conductor.pool import TaskPool
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import GuestUnreachable
 from tests.guests.asking import Field
@@ -54,20 +55,18 @@ class RoutedEngine(engine.ActionEngine):
             attempts[name] = attempts.get(name, 0) + 1
             return attempts[name]
 
-        local = executor.ParallelThreadTaskExecutor(executor=options["pool"])
-        self._task_executor = TaskRouter(local, options["dispatcher"], 4, attempt_of)
+        self._task_executor = TaskRouter(LocalExecutor(TaskPool(4)), options["dispatcher"], 4, attempt_of)
 
 
 def run(flow: Any, store: dict[str, Any], dispatcher: Dispatcher) -> Any:
     """The engine, after it ran."""
     backend = impl_memory.MemoryBackend()
     detail = persistence_utils.create_flow_detail(flow, backend=backend)
-    with futures.ThreadPoolExecutor(4) as pool:
-        made = RoutedEngine(flow, detail, backend, {"pool": pool, "dispatcher": dispatcher})
-        made.storage.inject(store)
-        made.compile()
-        made.prepare()
-        made.run()
+    made = RoutedEngine(flow, detail, backend, {"dispatcher": dispatcher})
+    made.storage.inject(store)
+    made.compile()
+    made.prepare()
+    made.run()
     return made
 
 

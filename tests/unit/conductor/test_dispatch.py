@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 from taskflow import exceptions, task
-from taskflow.engines.action_engine import executor
 
 from conductor.dispatch import GuestExecutor, TaskRouter
+from conductor.local import LocalExecutor
+from conductor.pool import TaskPool
 from dbflow.messaging import wire
 from guest.tasks.status import Status
 
@@ -55,17 +56,13 @@ def test_a_database_that_is_away_is_no_failure_of_the_task() -> None:
 
 
 def test_a_step_that_waits_for_a_thread_is_not_taken_back() -> None:
-    gate, pool = threading.Event(), futures.ThreadPoolExecutor(1)
-    busy = pool.submit(gate.wait, 20)
-    local = executor.ParallelThreadTaskExecutor(executor=pool)
-    router = TaskRouter(local, cast(Any, Asked()), 1, lambda _: 1)
-    router.start()
+    gate, pool = threading.Event(), TaskPool(1)
+    pool.submit(lambda: gate.wait(20))
+    router = TaskRouter(LocalExecutor(pool), cast(Any, Asked()), 1, lambda _: 1)
     queued = router.execute_task(_Local("waits"), "uuid", {})
     assert not queued.cancel()
     gate.set()
     assert queued.result(20) == ("executed", "done")
-    assert busy.result(20)
-    pool.shutdown()
 
 
 class _Local(task.Task):
