@@ -12,6 +12,7 @@ from dbflow.datastores import Datastore, Feature, load
 from dbflow.db.models import DatastoreVersion, Health, Instance, RootHistory, utcnow
 from dbflow.messaging.errors import GuestRefused, GuestUnreachable, MessageTooLarge
 from dbflow.services import instances, names
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unprocessable
 from dbflow.status import Service, Task
@@ -200,6 +201,7 @@ def root_enabled(services: Services, caller: Caller, instance_id: str) -> bool:
     return bool(Guest(services, caller, instance_id, Feature.ROOT).ask("RootEnabled"))
 
 
+@contended
 def enable_root(services: Services, caller: Caller, instance_id: str, password: str | None) -> dict[str, str]:
     """{"name", "password"}; a password is made where none is given, and kept nowhere."""
     guest = Guest(services, caller, instance_id, Feature.ROOT)

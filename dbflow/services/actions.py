@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations
 from dbflow.db.models import Health, Instance, utcnow
 from dbflow.services import instances
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import reserve, volume_size
 from dbflow.services.errors import BadRequest, Unprocessable
@@ -65,6 +66,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
     return _operate(services, caller, instance_id, "instance.resize_flavor", plan)
 
 
+@contended
 def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
     """Cancel what runs on the instance; where nothing runs, forget its error."""
     with services.database.write() as session:
@@ -90,6 +92,7 @@ def not_a_source(services: Services, caller: Caller, instance_id: str) -> None:
     raise BadRequest(f"Instance {row.id} is not a replica source.")
 
 
+@contended
 def _operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan) -> str:
     try:
         with services.database.write() as session:

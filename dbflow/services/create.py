@@ -8,11 +8,13 @@ from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
 from dbflow.services import datastores, instances, names
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
 from dbflow.services.flavors import of_reference
 
 
+@contended
 def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[str, str]:
     """Record the instance and its operation; returns the ids of both.
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from dbflow.crypto import BadSeal
 from dbflow.db.models import IdempotencyKey, utcnow
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import Conflict, Unprocessable
 
@@ -50,12 +51,14 @@ class Claim:
         if not self._set(session, self._where & IdempotencyKey.answer.is_(None), answer=note):
             raise Conflict("Another request with this Idempotency-Key took over.")
 
+    @contended
     def answer(self, answer: Answer) -> None:
         """Keep the answer for whoever asks again."""
         with self._services.database.write() as session:
             sealed = self._services.keyring.seal(dataclasses.asdict(answer))
             self._set(session, self._where, status=answer.status, answer=sealed)
 
+    @contended
     def forget(self) -> None:
         """The request was refused and did nothing: the key may be used again."""
         with self._services.database.write() as session:
@@ -66,6 +69,7 @@ class Claim:
         return bool(cast(Any, done).rowcount == 1)
 
 
+@contended
 def claim(services: Services, caller: Caller, key: str, fingerprint: str) -> Claim | Answer | Accepted:
     """Claim a key for this request, or learn what became of the first one.
 

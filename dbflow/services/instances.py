@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations
 from dbflow.db.models import Instance, Operation, utcnow
 from dbflow.services import rows
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound
 from dbflow.status import Task
@@ -82,6 +83,7 @@ def load_with_operation(session: Session, caller: Caller, instance_id: str) -> t
         holder = instance.operation_id
 
 
+@contended
 def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> None:
     """PUT and PATCH: a new name, and at most one other change."""
     others = wanted.keys() - {"name"}
@@ -125,6 +127,7 @@ _CHANGES = {
 }
 
 
+@contended
 def delete(services: Services, caller: Caller, instance_id: str) -> str:
     """Delete in whatever state: a running operation is told to cancel, and the delete comes after it.
 

@@ -12,6 +12,7 @@ from dbflow import operations
 from dbflow.db.models import Operation
 from dbflow.operations import CANCEL, ENDED, SUSPEND, State
 from dbflow.persistence.steps import Step, steps_of
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Conflict, NotFound
 from dbflow.services.instances import is_uuid
@@ -108,6 +109,7 @@ def graph(services: Services, caller: Caller, operation_id: str) -> tuple[dict[s
     return data, {step.name: step.as_dict() for step in seen.steps}
 
 
+@contended
 def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
     """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
     with services.database.write() as session:

@@ -4,6 +4,7 @@
 from typing import Any
 
 from dbflow import quota
+from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import Forbidden, NotFound
 
@@ -20,6 +21,7 @@ def show(services: Services, caller: Caller, project_id: str) -> list[dict[str, 
     ]
 
 
+@contended
 def update(services: Services, project_id: str, wanted: dict[str, Any]) -> dict[str, int]:
     """Give a project its own limits; returns what was set. Null leaves a limit as it is."""
     new = {resource: int(limit) for resource, limit in wanted.items() if limit is not None}
