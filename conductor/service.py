@@ -13,6 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from stevedore import driver
+from taskflow.engines.helpers import ENGINES_NAMESPACE
 
 from conductor.control import Control, Wishes
 from conductor.health import HealthBook
@@ -48,6 +50,12 @@ def _known(job: Any) -> bool:
     return REGISTRY.knows(job.name, job.details["version"])
 
 
+def _load_all() -> None:
+    """Flows and engine: found once a process, and not when somebody's operation waits to be taken over."""
+    REGISTRY.kinds()
+    driver.DriverManager(ENGINES_NAMESPACE, "dbflow")
+
+
 class ConductorService:
     """The claim loop and the threads beside it. ``run`` blocks until ``stop`` is called."""
 
@@ -79,6 +87,7 @@ class ConductorService:
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
+        _load_all()
         self._beside(self._look_for_wishes, _WISHES_EVERY)
         self._beside(self._report, _REPORT_EVERY)
         if self._health is not None:

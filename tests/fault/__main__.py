@@ -4,9 +4,10 @@
 import argparse
 import sys
 
+from tests.fault import handover, takeover
 from tests.fault.sweep import command as sweep
 
-COMMANDS = {"sweep": sweep}
+COMMANDS = {"sweep": sweep, "takeover": takeover, "handover": handover}
 
 
 def main(arguments: list[str] | None = None) -> int:
