@@ -50,11 +50,18 @@ class HealthBook:
             self._fresh[instance_id] = row
 
     def write(self) -> int:
-        """Save what came since the last call, of instances that have a server; returns how many."""
+        """Save what came since the last call, of instances that have a server; returns how many. What can't be saved
+        waits for the next call."""
         with self._lock:
             fresh, self._fresh = self._fresh, {}
-        if not fresh:
-            return 0
+        try:
+            return self._save(fresh) if fresh else 0
+        except sa.exc.SQLAlchemyError:
+            with self._lock:
+                self._fresh = fresh | self._fresh
+            raise
+
+    def _save(self, fresh: dict[str, dict[str, Any]]) -> int:
         with self._database.write() as session:
             # Locked, so that a delete that commits meanwhile does not leave the health of nothing behind.
             alive = session.scalars(
