@@ -14,8 +14,17 @@ from dbflow.db.session import Database
 LOG = logging.getLogger(__name__)
 
 
-class HandedOver(Exception):
-    """The engine stopped where it was because its conductor is leaving."""
+class Stopped(BaseException):
+    """An engine stopped where it was. No error: TaskFlow would log it as one and call the flow failed."""
+
+
+class HandedOver(Stopped):
+    """Its conductor is leaving."""
+
+
+class BrokenOff(Stopped):
+    """The operation is to be suspended, and all that is left are steps that wait. They are begun anew when it goes
+    on; it is the exception of their futures, too."""
 
 
 class Control:

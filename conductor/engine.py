@@ -20,9 +20,9 @@ from taskflow.engines.action_engine.actions import task as task_action
 from taskflow.types import failure
 from taskflow.utils import misc
 
-from conductor.control import Control, HandedOver
+from conductor.control import BrokenOff, Control, HandedOver
 from conductor.dispatch import TaskRouter
-from conductor.local import BrokenOff, LocalExecutor
+from conductor.local import LocalExecutor
 from dbflow import faults
 from dbflow.db.models import utcnow
 from dbflow.operations import CANCEL

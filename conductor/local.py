@@ -10,6 +10,7 @@ from typing import Any
 from taskflow.engines.action_engine import executor
 from taskflow.types import failure
 
+from conductor.control import BrokenOff
 from conductor.pool import Later, TaskPool
 from dbflow.messaging.pending import OnEvent
 from dbflow.waits import Cancelled, Overdue
@@ -25,10 +26,6 @@ class Future(futures.Future[tuple[str, Any]]):
         super().__init__()
         self.atom = atom
         self.set_running_or_notify_cancel()
-
-
-class BrokenOff(Exception):
-    """A future's: the attempt was given up while it waited, and is to be begun anew."""
 
 
 Ending = tuple[str, Any] | BrokenOff

@@ -9,10 +9,9 @@ from oslo_config import cfg
 from sqlalchemy import update
 from taskflow import engines, exceptions, states
 
-from conductor.control import Control, HandedOver
+from conductor.control import BrokenOff, Control, HandedOver
 from conductor.ending import finish, on_end
 from conductor.engine import Engine
-from conductor.local import BrokenOff
 from conductor.pool import TaskPool
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring

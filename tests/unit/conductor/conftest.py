@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from oslo_config import cfg
 from sqlalchemy.orm import Session
-from taskflow.patterns import linear_flow
+from taskflow.patterns import linear_flow, unordered_flow
 
 from conductor.service import ConductorService
 from dbflow.cloud.base import Cloud
@@ -23,6 +23,7 @@ from dbflow.jobboard import Boards, Poster
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.operations import Kind, State, accept, lock_instance
 from dbflow.persistence import tables  # noqa: F401 - registers the flow tables
+from dbflow.waits import NotYet
 from flows.outcome import settle
 from flows.registry import REGISTRY, Definition, Ending
 from flows.tasks.base import LocalTask
@@ -30,6 +31,8 @@ from tests.waiting import wait_for
 
 LOG: list[str] = []
 GATE = threading.Event()
+THERE = threading.Event()
+"""What waiting steps wait for."""
 
 
 class Note(LocalTask):
@@ -53,10 +56,33 @@ class Note(LocalTask):
             raise ValueError("stuck")
 
 
+class Wait(LocalTask):
+    """Looks every ``after`` seconds whether THERE is set, when it is executed (``phase`` +) or reverted (-)."""
+
+    def __init__(self, number: int, after: float, deadline: float, phase: str) -> None:
+        super().__init__(f"wait-{number}")
+        self.number, self.after, self.deadline, self.phase = number, after, deadline, phase  # type: ignore[misc]
+
+    def execute(self) -> None:
+        self._look("+")
+
+    def revert(self, **_: Any) -> None:
+        self._look("-")
+
+    def _look(self, phase: str) -> None:
+        LOG.append(f"{phase}?{self.number}")
+        if phase == self.phase and not THERE.is_set():
+            raise NotYet("the test is not ready", after=self.after)
+
+
 def _build(arguments: dict[str, Any]) -> linear_flow.Flow:
-    flow = linear_flow.Flow("test.notes")
+    flow = (unordered_flow if arguments.get("side_by_side") else linear_flow).Flow("test.notes")
     for number in range(arguments.get("steps", 3)):
-        flow.add(Note(number, arguments.get("fail", ""), arguments.get("gate")))
+        if number == arguments.get("wait"):
+            after, deadline = arguments.get("after", 600.0), arguments.get("deadline", 600.0)
+            flow.add(Wait(number, after, deadline, arguments.get("phase", "+")))
+        else:
+            flow.add(Note(number, arguments.get("fail", ""), arguments.get("gate")))
     if str(arguments.get("fail", "")).startswith(("revert", "both")):
         flow.add(Note(99, "execute-99", None))
     return flow
@@ -138,6 +164,7 @@ class World:
 def world(tmp_path: pathlib.Path) -> Iterator[World]:
     LOG.clear()
     GATE.clear()
+    THERE.clear()
     kind = Kind("test.notes", "Notes", 1, "NORMAL", "instance", "RESIZING")
     REGISTRY._definitions["test.notes", 1] = Definition(kind, _build, _ended, {})
     conf = register(cfg.ConfigOpts())

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 from taskflow.types import failure
 
-from conductor.local import BrokenOff, Future, LocalExecutor
+from conductor.control import BrokenOff
+from conductor.local import Future, LocalExecutor
 from conductor.pool import TaskPool
 from dbflow.waits import Cancelled, NotYet
 from flows.tasks.base import FlowContext, LocalTask
