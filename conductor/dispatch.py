@@ -12,6 +12,7 @@ from taskflow.types import failure
 
 from conductor.local import Future, LocalExecutor
 from dbflow import faults
+from dbflow.crypto import BadSeal
 from dbflow.messaging import wire
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.pending import OnEvent
@@ -83,8 +84,9 @@ class GuestExecutor(executor.TaskExecutor):
                 **of_revert,
             )
             answer = self._dispatcher.submit(request, progress_callback)
-        except sa.exc.SQLAlchemyError as error:
-            # The database went away: that breaks the engine off, and must not look like a failure of the task.
+        except (sa.exc.SQLAlchemyError, BadSeal) as error:
+            # The database went away, or the key file is not of today: that breaks the engine off, and must not look
+            # like a failure of the task.
             raise exceptions.StorageFailure("the guest's key could not be loaded", cause=error) from error
         except Exception:
             future.set_result((event, failure.Failure()))

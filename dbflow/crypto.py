@@ -4,6 +4,7 @@
 import base64
 import binascii
 import json
+import logging
 import os
 import pathlib
 import stat
@@ -11,7 +12,13 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+LOG = logging.getLogger(__name__)
+STAGED = "+"
+"""Before a key in the file: it unseals what others sealed with it already, but does not seal yet."""
 
 
 class BadSeal(Exception):
@@ -19,21 +26,25 @@ class BadSeal(Exception):
 
 
 class Keyring:
-    """Seals secrets at rest. The first key seals, every key unseals, so keys can be rotated."""
+    """Seals secrets at rest. The first key seals, every key unseals, so keys can be rotated.
+
+    One that was read from a file reads it again when it was replaced.
+    """
 
     def __init__(self, keys: list[bytes]) -> None:
-        """``keys``: url-safe base64 Fernet keys, newest first; at least one."""
-        if not keys:
-            raise ValueError("a keyring needs at least one key")
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        """``keys``: url-safe base64 Fernet keys, newest first; at least one (ValueError)."""
+        self._file: pathlib.Path | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._use(keys)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "Keyring":
         """Read one key a line. Refuses a file that others may read (PermissionError)."""
         file = pathlib.Path(path)
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise PermissionError(f"{path} holds keys and must be readable by its owner only (mode 0600)")
-        return cls([line.encode() for line in file.read_text().split()])
+        stamp = _stamp(file)
+        made = cls(read_keys(file))
+        made._file, made._stamp = file, stamp
+        return made
 
     @staticmethod
     def create_file(path: str | os.PathLike[str]) -> None:
@@ -46,26 +57,72 @@ class Keyring:
 
     def seal(self, value: Any) -> str:
         """JSON-able value -> ASCII text."""
+        self._refresh()
         return self._fernet.encrypt(json.dumps(value).encode()).decode()
 
     def unseal(self, text: str) -> Any:
         """What :meth:`seal` was given; BadSeal when no key fits."""
+        self._refresh()
         try:
             return json.loads(self._fernet.decrypt(text.encode()))
         except InvalidToken:
             raise BadSeal("sealed with a key that is not in the key file") from None
 
     def reseal(self, text: str) -> str:
-        """The same secret, sealed with the newest key."""
+        """The same secret, sealed with the newest key; the text itself when it is. BadSeal when no key fits."""
+        self._refresh()
+        try:
+            self._newest.decrypt(text.encode())
+        except InvalidToken:
+            pass
+        else:
+            return text
         try:
             return self._fernet.rotate(text.encode()).decode()
         except InvalidToken:
             raise BadSeal("sealed with a key that is not in the key file") from None
 
+    def _use(self, keys: list[bytes]) -> None:
+        if not keys:
+            raise ValueError("a keyring needs at least one key")
+        fernets = [Fernet(key) for key in keys]
+        self._newest, self._fernet = fernets[0], MultiFernet(fernets)
+
+    def _refresh(self) -> None:
+        if self._file is None:
+            return
+        try:
+            stamp = _stamp(self._file)
+            if stamp != self._stamp:
+                self._use(read_keys(self._file))
+                self._stamp = stamp
+        except (OSError, ValueError) as error:  # half copied, say: go on with what was read before
+            LOG.warning("the key file %s can't be read: %s", self._file, type(error).__name__)
+
+
+def _stamp(file: pathlib.Path) -> tuple[int, ...]:
+    status = file.stat()
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def read_keys(file: pathlib.Path) -> list[bytes]:
+    """The keys of a file: that which seals first, staged ones last. PermissionError when others may read it."""
+    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise PermissionError(f"{file} holds keys and must be readable by its owner only (mode 0600)")
+    lines = file.read_text().split()
+    return [line.removeprefix(STAGED).encode() for line in sorted(lines, key=lambda line: line.startswith(STAGED))]
+
 
 def new_message_key() -> bytes:
     """A key for the messages of one instance: 32 random bytes."""
     return AESGCM.generate_key(bit_length=256)
+
+
+def broker_password(key: bytes) -> str:
+    """A guest's password at the broker, from its message key: nothing more to be stored, and nothing learnt of the
+    key by who sees it."""
+    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"dbflow broker login")
+    return base64.urlsafe_b64encode(derive.derive(key)).decode().rstrip("=")
 
 
 def seal_message(key: bytes, body: Any, *bound: str) -> dict[str, str]:
@@ -84,5 +141,5 @@ def unseal_message(key: bytes, message: Any, *bound: str) -> Any:
     try:
         raw = base64.b64decode(message["sealed"], validate=True)
         return json.loads(AESGCM(key).decrypt(raw[:12], raw[12:], json.dumps(bound).encode()))
-    except (InvalidTag, KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (InvalidTag, KeyError, TypeError, ValueError, RecursionError, binascii.Error) as error:
         raise BadSeal(f"message refused: {type(error).__name__}") from None

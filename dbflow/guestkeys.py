@@ -30,13 +30,14 @@ class GuestKeys:
             until, key = self._known.get(instance_id, (0.0, b""))
         if now < until:
             return key
-        key = self._load(instance_id)
+        key = self.load(instance_id)
         with self._lock:
             self._known = {known: entry for known, entry in self._known.items() if entry[0] > now}
             self._known[instance_id] = (now + _KEEP, key)
         return key
 
-    def _load(self, instance_id: str) -> bytes:
+    def load(self, instance_id: str) -> bytes:
+        """As it stands in its row now."""
         with self._database.read() as session:
             sealed = session.scalar(select(Instance.guest_key).where(Instance.id == instance_id))
         if sealed is None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from dbflow import crypto, faults
 from dbflow.messaging import wire
+from dbflow.messaging.connection import user_of
 from dbflow.messaging.errors import MessageTooLarge
 from dbflow.messaging.layout import HEARTBEAT, Layout
 from dbflow.messaging.link import Envelope, Link
@@ -51,6 +52,7 @@ class Agent:
     ) -> None:
         """``on_ready``: the broker is there (again). ``on_change``: a task that changes something has ended."""
         self._id, self._key = settings.instance_id, settings.key
+        self._user = user_of(settings.url)
         self._datastore, self._journal, self._on_change = datastore, journal, on_change
         self._layout = Layout(settings.exchange)
         self._link = Link(
@@ -126,6 +128,7 @@ class Agent:
         if admission.answer is not None:
             self._reply(str(request), asker, admission.answer)
         elif admission.verdict is Verdict.STALE:
+            LOG.warning("%s is out of date: a newer claim or attempt has asked", request)
             self._reply(str(request), asker, work.refused(StaleRequest(f"{request} is out of date")))
         elif admission.verdict is Verdict.RUNNING:
             self._turn_to(str(request), asker)
@@ -203,6 +206,7 @@ class Agent:
                 routing_key=HEARTBEAT,
                 body=wire.seal_heartbeat(self._key, body, self._id),
                 type=wire.HEARTBEAT,
+                user_id=self._user,
                 headers={wire.INSTANCE_HEADER: self._id},
             )
         )
@@ -226,6 +230,7 @@ class Agent:
                 routing_key=asker,
                 body=body,
                 type=wire.RESPONSE,
+                user_id=self._user,
                 correlation_id=request_id,
             )
         )

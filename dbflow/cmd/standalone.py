@@ -27,6 +27,7 @@ from dbflow.api.auth import from_conf
 from dbflow.cloud.base import CloudError
 from dbflow.cmd.statedir import InUse, StateDir
 from dbflow.cmd.wiring import Parts, configure
+from dbflow.crypto import broker_password
 from dbflow.db import migrate
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.embedded import EmbeddedBroker
@@ -70,7 +71,12 @@ class _Standalone:
 
     def __init__(self, state: StateDir, parts: Parts, options: argparse.Namespace) -> None:
         self._state, self._parts, self._options = state, parts, options
-        self._broker = EmbeddedBroker(state.broker_socket)
+        self._broker = EmbeddedBroker(
+            state.broker_socket,
+            secret=state.broker_secret,
+            exchange=parts.conf.messaging.exchange,
+            guest_password=lambda instance_id: broker_password(parts.guest_keys.load(instance_id)),
+        )
         self._health = HealthBook(parts.database)
         self._dispatcher: Dispatcher = parts.dispatcher(self._health.note)
         self._conductors: list[tuple[ConductorService, threading.Thread]] = []

@@ -13,6 +13,8 @@ from typing import Any
 
 from dbflow.api.auth import TokenFileAuth
 from dbflow.crypto import Keyring
+from dbflow.messaging.connection import EMBEDDED, with_login
+from dbflow.messaging.embedded.rights import CONTROL
 
 # `openstack database quota` asks Keystone for every project whose id does not look like a UUID.
 PROJECT, ADMIN_PROJECT = (uuid.uuid5(uuid.NAMESPACE_URL, f"dbflow:{name}").hex for name in ("demo", "admin"))
@@ -37,6 +39,8 @@ class StateDir:
         self.log = self.path / "dbflow.log"
         self._keys = self.path / "keys"
         self._tokens = self.path / "tokens.json"
+        self.broker_secret = secrets.token_urlsafe(32)
+        """The control plane's password at the embedded broker, for as long as this process runs."""
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:
@@ -84,7 +88,7 @@ class StateDir:
             "database": {"connection": self.database_url},
             "security": {"key_file": str(self._keys)},
             "coordination": {"driver": "embedded"},
-            "messaging": {"url": f"dbflow+unix://{self.broker_socket}"},
+            "messaging": {"url": with_login(f"{EMBEDDED}{self.broker_socket}", CONTROL, self.broker_secret)},
             "cloud": {"driver": "local"},
             "local_cloud": {"state_dir": str(self.path / "cloud")},
             "api": {"auth": "token_file", "token_file": str(self._tokens), "bind_host": bind, "bind_port": str(port)},

@@ -2,6 +2,7 @@
 """Putting the parts together: every service is made of these, as its configuration says."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -19,8 +20,11 @@ from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Boards, Poster
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
+from dbflow.messaging.logins import Logins, logins
 from dbflow.services.context import Services
 from dbflow.services.flavors import FlavorCache
+
+LOG = logging.getLogger(__name__)
 
 
 def configure(arguments: Sequence[str] | None = None, default_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
@@ -63,7 +67,15 @@ class Parts:
             guest_lost_after=options.guest_lost_after,
             pending_timeout=options.pending_timeout,
             on_heartbeat=on_heartbeat,
+            logins=self._logins(),
         )
+
+    def _logins(self) -> Logins:
+        options = self.conf.messaging
+        made = logins(options.url, options.exchange, options.management_url)
+        if not made.named:
+            LOG.warning("guests share the broker's login of [messaging] url; management_url gives each its own")
+        return made
 
     def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
         """A conductor; ``health`` for the one of the process that writes heartbeats down."""

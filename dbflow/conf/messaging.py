@@ -9,7 +9,13 @@ OPTS = [
         "url",
         default="amqp://guest:guest@127.0.0.1:5672//",
         secret=True,
-        help="Broker URL. amqp:// is RabbitMQ; dbflow+unix:///path/to/socket is the embedded broker.",
+        help="Broker URL. amqp:// is RabbitMQ; dbflow+unix://USER:PASSWORD@/path/to/socket is the embedded broker.",
+    ),
+    cfg.StrOpt(
+        "management_url",
+        secret=True,
+        help="RabbitMQ's management API, http(s)://USER:PASSWORD@HOST:PORT, with a user tagged administrator. With it "
+        "each guest gets a user of its own; without it all guests log in as url says.",
     ),
     cfg.StrOpt("exchange", default="dbflow", help="Prefix of the exchanges and queues."),
     cfg.FloatOpt("resend", default=2.0, min=0.1, help="Seconds after which an unanswered request is sent again."),

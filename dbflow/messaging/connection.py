@@ -2,22 +2,54 @@
 """Broker connections by URL."""
 
 import contextlib
+import urllib.parse
 from collections.abc import Iterator
 
 import kombu
+
+from dbflow.messaging.frames import tolerant
 
 EMBEDDED = "dbflow+unix://"
 CONNECT_TIMEOUT = 5.0
 
 
 def connection(url: str) -> kombu.Connection:
-    """A kombu connection, not yet open. ``dbflow+unix:///path`` is the embedded broker, all else is kombu's."""
+    """A kombu connection, not yet open.
+
+    ``dbflow+unix://USER:PASSWORD@/path`` is the embedded broker, all else is kombu's.
+    """
     if url.startswith(EMBEDDED):
+        login, _, path = url.removeprefix(EMBEDDED).partition("/")
+        user, _, password = login.removesuffix("@").partition(":")
         return kombu.Connection(
             transport="dbflow.messaging.embedded.transport:Transport",
-            transport_options={"path": url.removeprefix(EMBEDDED)},
+            userid=urllib.parse.unquote(user),
+            password=urllib.parse.unquote(password),
+            transport_options={"path": f"/{path}"},
         )
-    return kombu.Connection(url, connect_timeout=CONNECT_TIMEOUT)
+    made = kombu.Connection(url, connect_timeout=CONNECT_TIMEOUT)
+    if made.transport.driver_type == "amqp":
+        made.transport_options["frame_handler"] = tolerant
+    return made
+
+
+def user_of(url: str) -> str | None:
+    """Who logs in by this URL."""
+    user: str | None = connection(url).userid or None
+    return user
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """The same broker (or brokers: kombu takes several, with ``;`` between) by another login."""
+    login = ":".join(urllib.parse.quote(part, safe="") for part in (user, password))
+    several = [url] if url.startswith(EMBEDDED) else url.split(";")
+    return ";".join(_with_login(one, login) for one in several)
+
+
+def _with_login(url: str, login: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{login}@{host.rpartition('@')[2]}{slash}{path}"
 
 
 @contextlib.contextmanager

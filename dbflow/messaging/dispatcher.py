@@ -22,12 +22,18 @@ from dbflow.messaging import wire
 from dbflow.messaging.connection import connection, opened
 from dbflow.messaging.errors import BrokerUnavailable, GuestLost, GuestOverdue, GuestRefused, GuestUnreachable
 from dbflow.messaging.heartbeats import Heartbeats, OnHeartbeat
-from dbflow.messaging.layout import Layout
+from dbflow.messaging.layout import Layout, guest_of
 from dbflow.messaging.link import Envelope, Link
+from dbflow.messaging.logins import Logins, SharedLogin
 from dbflow.messaging.pending import OnEvent, Pending
+from dbflow.messaging.rates import Rates
 
 LOG = logging.getLogger(__name__)
 EVENT_THREADS = 4
+
+
+class _Throttled(Exception):
+    """One guest sends more than is taken from it."""
 
 
 class Dispatcher:
@@ -44,13 +50,17 @@ class Dispatcher:
         guest_lost_after: float = 30.0,
         pending_timeout: float = 120.0,
         on_heartbeat: OnHeartbeat | None = None,
+        logins: Logins | None = None,
     ) -> None:
         """``name`` is unique for each start of a process. ``key_of(instance id)`` gives the instance's message key
         and raises for one that is not there. All times in seconds. ``on_heartbeat(instance id, heartbeat)`` is
-        called in a thread of its own, only if given does this process take heartbeats.
+        called in a thread of its own, only if given does this process take heartbeats. ``logins``: guests' at the
+        broker; by default they share that of ``url``.
         """
         self._url, self._name, self._key_of = url, name, key_of
         self._layout = Layout(prefix)
+        self._logins: Logins = logins or SharedLogin(url)
+        self._rates = Rates()
         self._resend, self._lost_after, self._pending_timeout = resend, guest_lost_after, pending_timeout
         self._pending: dict[str, Pending] = {}
         self._lock = threading.Lock()
@@ -58,7 +68,7 @@ class Dispatcher:
         self._stopping = False
         self._events = futures.ThreadPoolExecutor(EVENT_THREADS, thread_name_prefix="progress")
         self.stats: collections.Counter[str] = collections.Counter()
-        """Messages by what became of them: answered, late, odd, forged, heartbeats, heartbeats_refused …"""
+        """Messages by what became of them: answered, late, odd, forged, throttled, heartbeats, heartbeats_refused …"""
         queues = [self._layout.asker(name)]
         self._heartbeats: Heartbeats | None = None
         if on_heartbeat is not None:
@@ -143,22 +153,29 @@ class Dispatcher:
         return result
 
     def declare_guest(self, instance_id: str) -> None:
-        """Make the guest's queue; fine when it is there. Raises BrokerUnavailable."""
+        """Make the guest's user and queue; fine when they are there. Raises BrokerUnavailable."""
+        self._logins.open(instance_id, self._key_of(instance_id))
         with self._broker() as conn:
             self._layout.guest(instance_id)(conn.channel()).declare()
 
     def delete_guest(self, instance_id: str) -> None:
-        """Delete the guest's queue; fine when it is gone. Requests to that guest fail. Raises BrokerUnavailable."""
+        """Delete the guest's user and queue; fine when they are gone. Requests to that guest fail. Raises
+        BrokerUnavailable."""
         with self._lock:
             gone = [key for key, pending in self._pending.items() if pending.request.instance_id == instance_id]
         for request_id in gone:
             self._fail(request_id, GuestUnreachable(f"guest {instance_id} is deleted"))
+        self._logins.close(instance_id)
         queue = self._layout.guest(instance_id)
         with self._broker() as conn:
             queue(conn.channel()).delete()
         self._link.forget(queue.name)
         if self._heartbeats is not None:
             self._heartbeats.forget(instance_id)
+
+    def guest_url(self, instance_id: str) -> str:
+        """With which this guest, and no other, connects."""
+        return self._logins.url(instance_id, self._key_of(instance_id))
 
     @contextlib.contextmanager
     def _broker(self) -> Iterator[Any]:
@@ -249,25 +266,44 @@ class Dispatcher:
 
     def _on_message(self, message: Any) -> None:
         try:
+            sender = self._sender(message)
             if message.properties.get("type") == wire.HEARTBEAT:
-                self._on_heartbeat(message)
+                self._on_heartbeat(message, sender)
             else:
-                self._on_response(message)
+                self._on_response(message, sender)
         except crypto.BadSeal:
             self.stats["forged"] += 1
         except wire.BadMessage:
             self.stats["odd"] += 1
+        except _Throttled:
+            self.stats["throttled"] += 1
 
-    def _on_heartbeat(self, message: Any) -> None:
+    def _sender(self, message: Any) -> str | None:
+        """The instance that a message comes from; None where guests have no users of their own."""
+        if not self._logins.named:
+            return None
+        sender = guest_of(message.properties.get("user_id"))
+        if sender is None:
+            raise wire.BadMessage("a message without its sender")
+        if not self._rates.allow(sender, len(message.body)):
+            raise _Throttled
+        return sender
+
+    def _on_heartbeat(self, message: Any, sender: str | None) -> None:
+        instance_id = str((message.headers or {}).get(wire.INSTANCE_HEADER))
+        if sender not in (None, instance_id):
+            raise wire.BadMessage("a heartbeat in another guest's name")
         if self._heartbeats is not None:
-            self._heartbeats.put(str((message.headers or {}).get(wire.INSTANCE_HEADER)), wire.content(message))
+            self._heartbeats.put(instance_id, wire.content(message, wire.MAX_HEARTBEAT))
 
-    def _on_response(self, message: Any) -> None:
+    def _on_response(self, message: Any, sender: str | None) -> None:
         request_id = message.properties.get("correlation_id")
         pending = self._pending.get(request_id) if isinstance(request_id, str) else None
         if pending is None:
             self.stats["late"] += 1
             return
+        if sender not in (None, pending.request.instance_id):
+            raise wire.BadMessage("an answer in another guest's name")
         state, data = wire.unseal_response(
             pending.key, wire.content(message), pending.request.instance_id, request_id, self._name
         )

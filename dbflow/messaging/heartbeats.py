@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heartbeats as they arrive: unsealed, checked against replay, handed on; apart from the thread of the answers."""
+"""Heartbeats as they arrive: unsealed, checked against replay, handed on; apart from the thread of the answers.
+
+A guest's heartbeats are ordered by boot (seconds since 1970, by its own clock) and number. Neither they nor the time
+in them may be ahead of our clock by more than a clock may be wrong, so that a guest that lies about them is heard
+again as soon as it, or whoever comes after it on the machine, tells the truth for as long.
+"""
 
 import collections
+import dataclasses
 import logging
 import queue
 import threading
@@ -15,22 +21,43 @@ from dbflow.messaging import wire
 LOG = logging.getLogger(__name__)
 MAX_WAITING = 10_000
 MAX_AGE = 900.0
-"""Seconds a heartbeat of a guest not heard before may be old; guests' clocks may differ by that much."""
+"""Seconds by which guests' clocks may differ from ours."""
+MAX_NUMBER = 2**40
+"""Of the heartbeats of one boot."""
+FORGET = 2 * MAX_AGE + 60.0
+"""Seconds after which a silent guest is forgotten: by then nothing that it said before is young enough."""
+UNKNOWN, MOST_UNKNOWN = 30.0, 10_000
+"""For how many seconds an instance without a key is not looked up again, and how many of them are remembered."""
+_LONGEST_ID = 64
 
 OnHeartbeat = Callable[[str, dict[str, Any]], None]
 """Called with (instance id, heartbeat); see guest.heartbeat for what is in it."""
+
+
+@dataclasses.dataclass
+class _Guest:
+    """What is known of a guest that is heard."""
+
+    key: bytes
+    latest: list[int]
+    heard: float
 
 
 class Heartbeats:
     """A queue and the thread that empties it."""
 
     def __init__(
-        self, key_of: Callable[[str], bytes], on_heartbeat: OnHeartbeat, stats: collections.Counter[str]
+        self,
+        key_of: Callable[[str], bytes],
+        on_heartbeat: OnHeartbeat,
+        stats: collections.Counter[str],
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._key_of, self._on_heartbeat, self._stats = key_of, on_heartbeat, stats
+        self._key_of, self._on_heartbeat, self._stats, self._clock = key_of, on_heartbeat, stats, clock
         self._waiting: queue.Queue[tuple[str, Any] | None] = queue.Queue(MAX_WAITING)
-        self._keys: dict[str, bytes] = {}
-        self._latest: dict[str, list[int]] = {}
+        self._guests: dict[str, _Guest] = {}
+        self._unknown: dict[str, float] = {}
+        self._tidied = clock()
         self._thread = threading.Thread(target=self._work, name="heartbeats", daemon=True)
 
     def start(self) -> None:
@@ -50,8 +77,7 @@ class Heartbeats:
 
     def forget(self, instance_id: str) -> None:
         """The instance is deleted."""
-        self._keys.pop(instance_id, None)
-        self._latest.pop(instance_id, None)
+        self._guests.pop(instance_id, None)
 
     def _work(self) -> None:
         while (item := self._waiting.get()) is not None:
@@ -59,16 +85,37 @@ class Heartbeats:
                 self._take(*item)
             except (crypto.BadSeal, wire.BadMessage, LookupError):
                 self._stats["heartbeats_refused"] += 1
-            except Exception:
-                LOG.exception("a heartbeat was dropped")
+            except Exception as error:  # the database is away, say; another heartbeat follows
+                self._stats["heartbeats_dropped"] += 1
+                LOG.warning("a heartbeat was dropped: %s", type(error).__name__)
 
     def _take(self, instance_id: str, message: Any) -> None:
-        key = self._keys.get(instance_id) or self._key_of(instance_id)
+        now = self._clock()
+        if now - self._tidied > UNKNOWN:
+            self._tidy(now)
+        known = self._guests.get(instance_id)
+        key = known.key if known else self._look_up(instance_id, now)
         body = wire.unseal_heartbeat(key, message, instance_id)
-        latest = self._latest.get(instance_id)
-        if body["sequence"] <= latest if latest else abs(time.time() - body["at"]) > MAX_AGE:
-            self._stats["heartbeats_refused"] += 1
-            return
-        self._keys[instance_id], self._latest[instance_id] = key, body["sequence"]
+        boot, number = body["sequence"]
+        timely = abs(now - body["at"]) <= MAX_AGE and boot <= now + MAX_AGE and 0 <= number <= MAX_NUMBER
+        if not timely or (known and body["sequence"] <= known.latest):
+            raise wire.BadMessage("a heartbeat out of its time")
+        self._guests[instance_id] = _Guest(key, body["sequence"], now)
         self._stats["heartbeats"] += 1
         self._on_heartbeat(instance_id, body)
+
+    def _look_up(self, instance_id: str, now: float) -> bytes:
+        """The key; a name without one costs a query now and then only."""
+        if len(instance_id) > _LONGEST_ID or instance_id in self._unknown:
+            raise LookupError(instance_id)
+        try:
+            return self._key_of(instance_id)
+        except LookupError:
+            if len(self._unknown) < MOST_UNKNOWN:
+                self._unknown[instance_id] = now
+            raise
+
+    def _tidy(self, now: float) -> None:
+        self._tidied = now
+        self._guests = {name: guest for name, guest in self._guests.items() if now - guest.heard <= FORGET}
+        self._unknown = {name: since for name, since in self._unknown.items() if now - since <= UNKNOWN}

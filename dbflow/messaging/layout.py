@@ -1,17 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exchanges and queues, by name.
 
-A guest's rights on the broker can thus be: configure nothing, write ``<prefix>.up``, read its own queue. All
-queues are durable (RabbitMQ 4.3 and later refuse transient shared ones) and bounded.
+A guest's rights on the broker are thus: configure nothing, write ``<prefix>.up``, read its own queue. All queues are
+durable (RabbitMQ 4.3 and later refuse transient shared ones) and bounded, and their oldest messages make room.
 """
 
 import dataclasses
+from typing import Any
 
 import kombu
 
 ASKER_EXPIRES = 600.0
 """Seconds after which the reply queue of a process that has gone is removed."""
+GUEST_EXPIRES = 7 * 86400.0
+"""Seconds after which a queue that no guest reads is removed; it is made again when its guest is asked."""
+MAX_REQUESTS, MAX_REQUEST_BYTES = 1000, 16 * 1024 * 1024
+"""In one guest's queue; the oldest make room, and are sent again."""
+MAX_ANSWERS, MAX_ANSWER_BYTES = 20_000, 64 * 1024 * 1024
+"""In the queue of one process; guests are asked again for those that were dropped."""
+MAX_HEARTBEATS, MAX_HEARTBEAT_BYTES = 10_000, 16 * 1024 * 1024
 HEARTBEAT = "heartbeat"
+_USER = "guest-"
+
+
+def guest_user(instance_id: str) -> str:
+    """The guest's user at the broker."""
+    return f"{_USER}{instance_id}"
+
+
+def guest_of(user: Any) -> str | None:
+    """The instance id in a guest's user; None for everybody else."""
+    return user.removeprefix(_USER) if isinstance(user, str) and user.startswith(_USER) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +56,9 @@ class Layout:
             exchange=self.down,
             routing_key=instance_id,
             durable=True,
-            max_length=1000,
+            expires=GUEST_EXPIRES,
+            max_length=MAX_REQUESTS,
+            max_length_bytes=MAX_REQUEST_BYTES,
             no_declare=not declare,
         )
 
@@ -49,11 +70,17 @@ class Layout:
             routing_key=name,
             durable=True,
             expires=ASKER_EXPIRES,
-            max_length=100_000,
+            max_length=MAX_ANSWERS,
+            max_length_bytes=MAX_ANSWER_BYTES,
         )
 
     def heartbeats(self) -> kombu.Queue:
         """What guests say of themselves; shared by all conductors."""
         return kombu.Queue(
-            f"{self.prefix}.heartbeats", exchange=self.up, routing_key=HEARTBEAT, durable=True, max_length=10_000
+            f"{self.prefix}.heartbeats",
+            exchange=self.up,
+            routing_key=HEARTBEAT,
+            durable=True,
+            max_length=MAX_HEARTBEATS,
+            max_length_bytes=MAX_HEARTBEAT_BYTES,
         )

@@ -37,6 +37,8 @@ class Envelope:
     type: str
     correlation_id: str | None = None
     reply_to: str | None = None
+    user_id: str | None = None
+    """Whoever sends it, by the name under which it logged in; the broker checks it."""
     expiration: float | None = None
     """Seconds after which the broker drops it."""
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -44,6 +46,14 @@ class Envelope:
     """Queue to declare first, once a connection."""
     wanted: Callable[[], bool] = lambda: True
     """Asked when its turn has come; what nobody wants any more must not make the queue of a deleted guest again."""
+
+
+class _Consumer(kombu.Consumer):
+    """Hands messages on as they are. kombu would unpack whatever their headers say is packed, and leave the connection
+    when it can't."""
+
+    def _receive_callback(self, message: Any) -> None:
+        self.on_message(message)
 
 
 class Link:
@@ -58,7 +68,8 @@ class Link:
         exchanges: Sequence[kombu.Exchange] = (),
         on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_message`` gets raw kombu messages, in the receiving thread; what it raises is logged, no more.
+        """``on_message`` gets raw messages (``body``, ``properties``, ``headers``), in the receiving thread; what it
+        raises is logged, no more.
 
         ``exchanges`` are declared at every connect. ``on_ready`` is called whenever both directions are up again.
         """
@@ -147,7 +158,7 @@ class Link:
         for exchange in self._exchanges:
             exchange(channel).declare()
         # Without acknowledgement: a message lost on the way to its handler is one more message to be sent again.
-        with kombu.Consumer(channel, queues=list(self._queues), on_message=self._guard, no_ack=True):
+        with _Consumer(channel, queues=list(self._queues), on_message=self._guard, no_ack=True):
             self._up(self._receiving)
             while not self._stopping.is_set():
                 try:
@@ -186,6 +197,7 @@ class Link:
             type=envelope.type,
             correlation_id=envelope.correlation_id,
             reply_to=envelope.reply_to,
+            user_id=envelope.user_id,
             expiration=envelope.expiration,
             headers=envelope.headers,
         )

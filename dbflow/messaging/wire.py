@@ -20,6 +20,10 @@ from dbflow.messaging.errors import MessageTooLarge
 
 MAX_BODY = 1024 * 1024
 """Bytes of a sealed body."""
+MAX_HEARTBEAT = 16 * 1024
+"""Bytes of a sealed heartbeat."""
+MAX_DEPTH = 64
+"""Of lists and dicts in each other."""
 
 REQUEST, RESPONSE, HEARTBEAT = protocol.REQUEST, protocol.RESPONSE, "HEARTBEAT"
 EXECUTE, REVERT = protocol.EXECUTE, protocol.REVERT
@@ -155,6 +159,7 @@ def seal_response(
 def unseal_response(key: bytes, message: Any, instance_id: str, request_id: str, asker: str) -> tuple[str, Any]:
     """(state, data) of a checked response: the result or Failure of a finished one, else the event's dict."""
     body = crypto.unseal_message(key, message, "up", instance_id, RESPONSE, request_id, asker)
+    _check_depth(body)
     # By hand and not by TaskFlow's schema: a conductor gets hundreds of these a second, and that takes 3 ms each.
     state, data = (body.get("state"), body.get("data")) if isinstance(body, dict) else (None, None)
     if isinstance(data, dict):
@@ -178,6 +183,7 @@ def seal_heartbeat(key: bytes, body: Mapping[str, Any], instance_id: str) -> dic
 def unseal_heartbeat(key: bytes, message: Any, instance_id: str) -> dict[str, Any]:
     """A heartbeat with its ``sequence`` [boot, number] and ``at`` (seconds since 1970); BadMessage or BadSeal."""
     body = crypto.unseal_message(key, message, "up", instance_id, HEARTBEAT)
+    _check_depth(body)
     if not isinstance(body, dict) or not isinstance(body.get("at"), int | float):
         raise BadMessage("a heartbeat without its time")
     sequence = body.get("sequence")
@@ -211,10 +217,21 @@ def _check(schema: Any, body: Any, what: str) -> None:
         raise BadMessage(f"not a {what} of the worker protocol")
 
 
-def content(message: Any) -> Any:
-    """The JSON body of a received kombu message; BadMessage when it is too large or not JSON."""
+def _check_depth(body: Any) -> None:
+    """What is read without trouble may still be too deep to be copied or written."""
+    level, depth = [body], 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise BadMessage("a message too deep")
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+
+
+def content(message: Any, most: int = MAX_BODY) -> Any:
+    """The JSON body of a received message, whatever it says it is; BadMessage when it is too large or not JSON."""
     raw = message.body
-    if len(raw) > MAX_BODY:
+    if len(raw) > most:
         raise BadMessage(f"a message of {len(raw)} bytes")
     try:
         return json.loads(raw)

@@ -22,10 +22,13 @@ class GuestChannels(Protocol):
     """The broker's side of an instance's messages."""
 
     def declare_guest(self, instance_id: str) -> None:
-        """Make the guest's queue; fine when it is there."""
+        """Make the guest's user and queue; fine when they are there."""
 
     def delete_guest(self, instance_id: str) -> None:
-        """Remove it; fine when it is gone."""
+        """Remove them; fine when they are gone."""
+
+    def guest_url(self, instance_id: str) -> str:
+        """With which the guest, and no other, connects to the broker."""
 
 
 @dataclasses.dataclass(frozen=True)

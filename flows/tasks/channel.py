@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instance's messages: its key and its queue."""
+"""The instance's messages: its key, its user at the broker and its queue."""
 
 import base64
 from typing import Any
@@ -11,7 +11,7 @@ from flows.tasks.record import update_instance
 
 
 class OpenChannel(LocalTask):
-    """Make the instance's message key and queue."""
+    """Make the instance's message key, broker user and queue."""
 
     def execute(self, instance_id: str) -> None:
         """The key stays in its row, sealed; it is not passed on between tasks."""
@@ -23,13 +23,13 @@ class OpenChannel(LocalTask):
         self.context.channels.declare_guest(instance_id)
 
     def revert(self, instance_id: str, **_: Any) -> None:
-        """Remove queue and key."""
+        """Remove user, queue and key."""
         self.context.channels.delete_guest(instance_id)
         update_instance(self.context.fence, instance_id, guest_key=None)
 
 
 class CloseChannel(LocalTask):
-    """Remove the instance's queue and message key."""
+    """Remove the instance's broker user, queue and message key."""
 
     def execute(self, instance_id: str) -> None:
         """The key goes last: whatever is still queued must stay unreadable to others, not to us."""

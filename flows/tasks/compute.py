@@ -24,12 +24,12 @@ class CreateServer(LocalTask):
         availability_zone: str | None,
         locality: str | None,
     ) -> None:
-        """The server gets its instance id, its message key and the broker's address, and nothing else."""
+        """The server gets its instance id, its message key, its login at the broker, and nothing else."""
         conf = self.context.conf
         files = guestconfig.render(
             instance_id=instance_id,
             manager=manager,
-            url=conf.messaging.url,
+            url=self.context.channels.guest_url(instance_id),
             exchange=conf.messaging.exchange,
             key=self.context.guest_key(instance_id),
             heartbeat_interval=conf.messaging.heartbeat_interval,

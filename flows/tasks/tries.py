@@ -7,10 +7,12 @@ from typing import Protocol
 
 from sqlalchemy import exc as sa_errors
 
+from dbflow.crypto import BadSeal
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.waits import NotYet, Overdue
 
-_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable)
+_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable, BadSeal)
+"""BadSeal: sealed with a key that has not come to this machine yet."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 """Seconds; each pause is about twice as long as the one before."""
 

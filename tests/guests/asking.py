@@ -8,10 +8,13 @@ from typing import Any
 
 from dbflow.crypto import new_message_key
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.messaging.logins import Logins, SharedLogin
 from dbflow.messaging.wire import EXECUTE, GuestRequest, RequestId
 from tests.guests.process import GuestProcess
 
 TASKS = "tests.guests.tasks"
+EXCHANGE = "test"
+"""Each test has a broker or virtual host of its own."""
 
 
 def request(
@@ -40,19 +43,27 @@ def request(
 class Field:
     """A broker's URL, guests and dispatchers on it; everything is stopped at the end."""
 
-    def __init__(self, root: pathlib.Path, url: str) -> None:
+    def __init__(self, root: pathlib.Path, url: str, logins: Logins | None = None) -> None:
+        """``logins``: guests' own; by default they share that of ``url``."""
         self.root, self.url = root, url
-        self.exchange = f"test-{uuid.uuid4().hex[:8]}"
+        self.exchange = EXCHANGE
+        self.logins: Logins = logins or SharedLogin(url)
         self.keys: dict[str, bytes] = {}
         self._stops: list[Callable[[], object]] = []
 
     def key_of(self, instance_id: str) -> bytes:
         return self.keys[instance_id]
 
+    def url_of(self, instance_id: str) -> str:
+        """As a guest logs in."""
+        return self.logins.url(instance_id, self.keys[instance_id])
+
     def dispatcher(self, **options: Any) -> Dispatcher:
         """A started dispatcher; quick to send again."""
         name = f"asker-{uuid.uuid4().hex[:8]}"
-        made = Dispatcher(self.url, self.exchange, name, self.key_of, **{"resend": 0.4, **options})
+        made = Dispatcher(
+            self.url, self.exchange, name, self.key_of, **{"resend": 0.4, "logins": self.logins, **options}
+        )
         made.start()
         self._stops.append(made.stop)
         return made
@@ -60,8 +71,10 @@ class Field:
     def guest(self, *, start: bool = True) -> GuestProcess:
         """A guest with a key of its own, its agent started."""
         instance_id = str(uuid.uuid4())
-        self.keys[instance_id] = new_message_key()
-        made = GuestProcess(self.root, instance_id, self.keys[instance_id], self.url, self.exchange)
+        key = self.keys[instance_id] = new_message_key()
+        self.logins.open(instance_id, key)
+        self._stops.append(lambda: self.logins.close(instance_id))
+        made = GuestProcess(self.root, instance_id, key, self.url_of(instance_id), self.exchange)
         self._stops.append(made.kill)
         if start:
             made.start()

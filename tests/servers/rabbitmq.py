@@ -62,6 +62,11 @@ class RabbitMQ(Server):
         login = f"{urllib.parse.quote(user, safe='')}:{urllib.parse.quote(password, safe='')}"
         return f"amqp://{login}@{LOOPBACK}:{self.port}/{urllib.parse.quote(vhost, safe='')}"
 
+    @property
+    def management_url(self) -> str:
+        """The HTTP API, as the user who may do everything."""
+        return f"http://{USER}:{self.password}@{LOOPBACK}:{self.ports[1]}"
+
     def create_vhost(self, name: str) -> str:
         """Make an empty virtual host and return kombu's URL of it."""
         self.api("PUT", f"vhosts/{_path(name)}")

@@ -25,21 +25,27 @@ def encode(value: Any) -> bytes:
 class Decoder:
     """Turns the bytes of a stream into values, however they are cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_FRAME) -> None:
+        """``limit``: bytes of a frame."""
+        self.limit = limit
+        self.size = 0
+        """Bytes of the value that was given last."""
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
-        """The values that are complete now. BadFrame when the stream can't be understood."""
+        """The values that are complete now; those not taken are given by the next call, which may be without new
+        bytes. BadFrame when the stream can't be understood."""
         self._buffer += data
         while len(self._buffer) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._buffer)
-            if length > MAX_FRAME:
+            if length > self.limit:
                 raise BadFrame(f"a frame of {length} bytes is too long")
             end = _LENGTH.size + length
             if len(self._buffer) < end:
                 return
             raw = bytes(self._buffer[_LENGTH.size : end])
             del self._buffer[:end]
+            self.size = length
             yield _parse(raw)
 
 

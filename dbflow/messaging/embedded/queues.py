@@ -8,6 +8,8 @@ from typing import Any
 
 DEFAULT_BOUND = 10_000
 """Messages a queue holds when its declaration does not say."""
+DEFAULT_BYTES = 64 * 1024 * 1024
+"""Bytes a queue holds when its declaration does not say."""
 MAX_EXPIRES = 2**32 / 1000
 """Seconds; as RabbitMQ has it."""
 
@@ -24,27 +26,44 @@ class Queue:
 
     name: str
     bound: int = DEFAULT_BOUND
+    max_bytes: int = DEFAULT_BYTES
     expires: float | None = None
     """Seconds without a consumer after which the queue goes away."""
-    messages: collections.deque[tuple[float | None, Message]] = dataclasses.field(default_factory=collections.deque)
-    """(when it is void, message)"""
+    messages: collections.deque[tuple[float | None, int, Message]] = dataclasses.field(
+        default_factory=collections.deque
+    )
+    """(when it is void, its bytes, message)"""
+    bytes: int = 0
     consumers: collections.deque[Any] = dataclasses.field(default_factory=collections.deque)
     unused_since: float = dataclasses.field(default_factory=time.monotonic)
 
-    def put(self, message: Message) -> None:
-        """Append; the oldest message makes room when the queue is full."""
+    def put(self, message: Message, size: int = 0) -> None:
+        """Append; the oldest messages make room when the queue is full."""
         ttl = _ttl(message)
-        self.messages.append((None if ttl is None else time.monotonic() + ttl, message))
-        if len(self.messages) > self.bound:
-            self.messages.popleft()
+        self.messages.append((None if ttl is None else time.monotonic() + ttl, size, message))
+        self.bytes += size
+        while self.messages and (len(self.messages) > self.bound or self.bytes > self.max_bytes):
+            self._pop()
 
     def take(self) -> Message | None:
         """The oldest message that is still valid."""
         while self.messages:
-            void_at, message = self.messages.popleft()
+            void_at, message = self._pop()
             if void_at is None or void_at > time.monotonic():
                 return message
         return None
+
+    def purge(self) -> int:
+        """Forget all messages; how many there were."""
+        count = len(self.messages)
+        self.messages.clear()
+        self.bytes = 0
+        return count
+
+    def _pop(self) -> tuple[float | None, Message]:
+        void_at, size, message = self.messages.popleft()
+        self.bytes -= size
+        return void_at, message
 
 
 class Queues:
@@ -54,14 +73,15 @@ class Queues:
         self.queues: dict[str, Queue] = {}
         self._bindings: dict[tuple[str, str], set[str]] = {}
 
-    def declare(self, name: str, bound: int | None, expires: float | None) -> Queue:
-        """Create or find; the bound and expiry of the latest declaration hold. ValueError for what can be neither."""
-        if bound is not None and not (isinstance(bound, int) and bound >= 0):
-            raise ValueError("a bound is a number of messages")
+    def declare(self, name: str, bound: int | None, expires: float | None, max_bytes: int | None = None) -> Queue:
+        """Create or find; the bounds and expiry of the latest declaration hold. ValueError for what can be none."""
+        for number in (bound, max_bytes):
+            if number is not None and not (isinstance(number, int) and number >= 0):
+                raise ValueError("a bound is a number of messages or bytes")
         if expires is not None and not (isinstance(expires, int | float) and 0 < expires <= MAX_EXPIRES):
             raise ValueError("an expiry is a number of seconds")
         queue = self.queues.setdefault(name, Queue(name))
-        queue.bound = bound or DEFAULT_BOUND
+        queue.bound, queue.max_bytes = bound or DEFAULT_BOUND, max_bytes or DEFAULT_BYTES
         queue.expires = expires
         queue.unused_since = time.monotonic()
         return queue
@@ -95,12 +115,12 @@ class Queues:
         for exchange, key in list(self._bindings):
             self.unbind(name, exchange, key)
 
-    def publish(self, exchange: str, key: str, message: Message) -> list[Queue]:
+    def publish(self, exchange: str, key: str, message: Message, size: int = 0) -> list[Queue]:
         """Put the message into every queue it is meant for; the nameless exchange routes by queue name."""
         names = self._bindings.get((exchange, key), set()) if exchange else {key}
         reached = [self.queues[name] for name in names if name in self.queues]
         for queue in reached:
-            queue.put(message)
+            queue.put(message, size)
         return reached
 
     def expire(self, now: float) -> float | None:

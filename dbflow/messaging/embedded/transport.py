@@ -23,7 +23,8 @@ ANSWER_TIMEOUT = 10.0
 class Wire:
     """One connection to the broker: requests with answers, publishing without, deliveries as they come."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, user: str, password: str) -> None:
+        """ConnectionError when there is no broker, or when it refuses the login."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(CONNECT_TIMEOUT)
         try:
@@ -35,6 +36,11 @@ class Wire:
         self._ids = itertools.count(1)
         self._answers: dict[int, dict[str, Any]] = {}
         self.deliveries: deque[dict[str, Any]] = deque()
+        try:
+            self.ask("login", user=user, password=password)
+        except (ChannelError, OSError) as error:
+            self.socket.close()
+            raise ConnectionRefusedError(f"the embedded broker refuses {user}") from error
 
     def publish(self, exchange: str, key: str, message: dict[str, Any]) -> None:
         """ConnectionError when the broker has gone."""
@@ -51,7 +57,7 @@ class Wire:
             self.receive(max(0.0, deadline - time.monotonic()))
         answer = self._answers.pop(number)
         if "error" in answer:
-            raise ChannelError(answer["error"], (60, 20), op, "404")
+            raise ChannelError(answer["error"], (60, 20), op, answer["code"])
         return answer["value"]
 
     def receive(self, timeout: float | None) -> None:
@@ -75,12 +81,29 @@ class Wire:
         self.socket.sendall(framing.encode(frame))
 
 
+class Message(virtual.Message):
+    """What another client sent, in good order or not: one that can't be read is empty. Nothing is unpacked."""
+
+    def __init__(self, payload: Any, channel: Any = None, **kwargs: Any) -> None:
+        try:
+            super().__init__({**payload, "headers": _plain(payload.get("headers"))}, channel, **kwargs)
+        except Exception:
+            super().__init__({"properties": {"delivery_tag": None}}, channel, **kwargs)
+        self.body: bytes = self.body if isinstance(self.body, bytes) else b""
+
+
+def _plain(headers: Any) -> dict[str, Any]:
+    """Without the one by which kombu would unpack the body."""
+    return {name: value for name, value in (headers or {}).items() if name != "compression"}
+
+
 class Channel(virtual.Channel):
     """Declarations, publishing and consuming as requests to the broker; nothing is kept here.
 
     Messages are the client's once delivered: what dies with it unacknowledged is not delivered again.
     """
 
+    Message = Message
     do_restore = False
 
     @property
@@ -111,6 +134,7 @@ class Channel(virtual.Channel):
                 queue=queue,
                 bound=arguments.get("x-max-length"),
                 expires=None if expires is None else expires / 1000,
+                max_bytes=arguments.get("x-max-length-bytes"),
             )
         return virtual.base.queue_declare_ok_t(queue, count, 0)
 
@@ -153,7 +177,7 @@ class Channel(virtual.Channel):
 
 
 class Transport(virtual.Transport):
-    """``transport_options={"path": …}`` names the broker's socket."""
+    """``transport_options={"path": …}`` names the broker's socket; user and password are the connection's."""
 
     Channel = Channel
     driver_type = driver_name = "dbflow"
@@ -170,7 +194,7 @@ class Transport(virtual.Transport):
         return self.wire.socket
 
     def establish_connection(self) -> Any:
-        self.wire = Wire(self.client.transport_options["path"])
+        self.wire = Wire(self.client.transport_options["path"], self.client.userid, self.client.password)
         return super().establish_connection()
 
     def close_connection(self, connection: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every test of this directory runs on the embedded broker and on RabbitMQ."""
+"""Every test of this directory runs on the embedded broker and on RabbitMQ, with a login for each guest."""
 
 import pathlib
 import tempfile
@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from dbflow.crypto import broker_password
 from dbflow.messaging.embedded import EmbeddedBroker
-from tests.guests.asking import Field
+from dbflow.messaging.logins import logins
+from tests.guests.asking import EXCHANGE, Field
+from tests.servers import RabbitMQ
 
 
 @pytest.fixture
@@ -19,15 +22,26 @@ def socket_dir() -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture
-def embedded_url(socket_dir: pathlib.Path) -> Iterator[str]:
-    broker = EmbeddedBroker(socket_dir / "broker")
+def embedded_field(socket_dir: pathlib.Path, tmp_path: pathlib.Path) -> Iterator[Field]:
+    def password(instance_id: str) -> str:
+        return broker_password(field.key_of(instance_id))
+
+    broker = EmbeddedBroker(socket_dir / "broker", exchange=EXCHANGE, guest_password=password)
+    field = Field(tmp_path, broker.url, logins(broker.url, EXCHANGE, None))
     broker.start()
-    yield broker.url
+    yield field
+    field.close()
     broker.stop()
 
 
-@pytest.fixture(params=["embedded_url", "amqp_url"])
-def field(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Field]:
-    made = Field(tmp_path, request.getfixturevalue(request.param))
-    yield made
-    made.close()
+@pytest.fixture
+def rabbit_field(rabbitmq: RabbitMQ, amqp_url: str, tmp_path: pathlib.Path) -> Iterator[Field]:
+    field = Field(tmp_path, amqp_url, logins(amqp_url, EXCHANGE, rabbitmq.management_url))
+    yield field
+    field.close()
+
+
+@pytest.fixture(params=["embedded", "rabbit"])
+def field(request: pytest.FixtureRequest) -> Field:
+    made: Field = request.getfixturevalue(f"{request.param}_field")
+    return made

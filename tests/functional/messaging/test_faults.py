@@ -11,7 +11,7 @@ import pytest
 
 from dbflow.crypto import new_message_key, seal_message
 from dbflow.messaging import wire
-from dbflow.messaging.connection import connection
+from dbflow.messaging.connection import connection, user_of
 from dbflow.messaging.errors import GuestLost, GuestUnreachable
 from dbflow.messaging.layout import HEARTBEAT, Layout
 from tests.guests.asking import TASKS, Field, request
@@ -23,9 +23,14 @@ def lines(path: pathlib.Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def publish(field: Field, exchange: kombu.Exchange, key: str, body: Any, **properties: Any) -> None:
-    """As somebody with a login to the broker could."""
-    with connection(field.url) as conn:
+def publish(
+    field: Field, exchange: kombu.Exchange, key: str, body: Any, guest: GuestProcess | None = None, **properties: Any
+) -> None:
+    """As the control plane could, or a guest."""
+    url = field.url_of(guest.instance_id) if guest else field.url
+    if guest:
+        properties["user_id"] = user_of(url)
+    with connection(url) as conn:
         kombu.Producer(conn.channel()).publish(body, exchange=exchange.name, routing_key=key, **properties)
 
 
@@ -205,8 +210,8 @@ def test_garbage_ends_neither_side(field: Field) -> None:
             {"type": wire.HEARTBEAT, "headers": {"instance": guest.instance_id}},
             {},
         ):
-            publish(field, layout.up, asker._name, body, **properties)
-            publish(field, layout.up, HEARTBEAT, body, **properties)
+            publish(field, layout.up, asker._name, body, guest, **properties)
+            publish(field, layout.up, HEARTBEAT, body, guest, **properties)
             publish(field, layout.down, guest.instance_id, body, type=wire.REQUEST, reply_to="nobody", **_id(known))
     assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, 20) == "alive"
     assert not future.done()
@@ -237,6 +242,7 @@ def test_heartbeats_can_not_be_replayed_or_forged(field: Field) -> None:
             Layout(field.exchange).up,
             HEARTBEAT,
             body,
+            guest,
             type=wire.HEARTBEAT,
             headers={wire.INSTANCE_HEADER: guest.instance_id},
         )

@@ -13,6 +13,7 @@ from tests.guests.asking import TASKS, Field, request
 from tests.servers import RabbitMQ
 from tests.waiting import wait_for
 
+SECRET = "the same after a restart"
 Start = Callable[[], None]
 
 
@@ -27,7 +28,7 @@ def _embedded(socket_dir: pathlib.Path) -> Broker:
     running: list[EmbeddedBroker] = []
 
     def start() -> None:
-        running.append(EmbeddedBroker(socket_dir / "broker"))
+        running.append(EmbeddedBroker(socket_dir / "broker", secret=SECRET))
         running[-1].start()
 
     def stop() -> None:
@@ -35,7 +36,7 @@ def _embedded(socket_dir: pathlib.Path) -> Broker:
             broker.stop()
         running.clear()
 
-    return Broker(EmbeddedBroker(socket_dir / "broker").url, start, stop)
+    return Broker(EmbeddedBroker(socket_dir / "broker", secret=SECRET).url, start, stop)
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])

@@ -108,7 +108,7 @@ class RealStack(Stack):
             "database": {"connection": self._url},
             "security": {"key_file": keys},
             "coordination": {"hosts": self.zookeeper.hosts, "session_timeout": self.session_timeout},
-            "messaging": {"url": self.rabbitmq.url()},
+            "messaging": {"url": self.rabbitmq.url(), "management_url": self.rabbitmq.management_url},
             "local_cloud": {"state_dir": self.cloud},
             "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},
         }
@@ -117,7 +117,7 @@ class RealStack(Stack):
     def _serves(self, _: Service) -> bool:
         try:
             return requests.get(f"http://127.0.0.1:{self._port}/", timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     def _conducts(self, service: Service) -> bool:
@@ -138,7 +138,7 @@ class RealStack(Stack):
         self.mariadb.stop()
 
     def parts_inventory(self) -> Inventory:
-        return {"jobs": self._jobs(), "queues": self._queues()}
+        return {"jobs": self._jobs(), "queues": self._queues(), "broker users": self._broker_users()}
 
     def _jobs(self) -> list[str]:
         client = KazooClient(self.zookeeper.hosts)
@@ -155,3 +155,8 @@ class RealStack(Stack):
         """Of guests; those of our own processes come and go with them."""
         queues = self.rabbitmq.api("GET", "queues")
         return sorted(queue["name"] for queue in queues if ".guest." in queue["name"])
+
+    def _broker_users(self) -> list[str]:
+        """Of guests."""
+        users = self.rabbitmq.api("GET", "users")
+        return sorted(user["name"] for user in users if user["name"].startswith("guest-"))

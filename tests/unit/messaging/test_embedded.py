@@ -19,6 +19,7 @@ from kombu.exceptions import ChannelError
 from dbflow.messaging.connection import connection, opened
 from dbflow.messaging.embedded import EmbeddedBroker, framing
 from dbflow.messaging.embedded.queues import NoSuchQueue, Queues
+from dbflow.messaging.embedded.rights import CONTROL
 from tests.waiting import wait_for
 
 EXCHANGE = kombu.Exchange("x", type="direct", durable=True)
@@ -213,12 +214,18 @@ def test_clients_notice_that_the_broker_has_gone(path: pathlib.Path) -> None:
         framing.encode({"op": "declare", "id": 1, "args": {"queue": "q", "bound": "x", "expires": None}}),
     ],
 )
-def test_a_client_that_talks_nonsense_is_dropped_alone(broker: EmbeddedBroker, path: pathlib.Path, raw: bytes) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_client_that_talks_nonsense_is_dropped_alone(broker: EmbeddedBroker, raw: bytes, known: bool) -> None:
     with consumer(broker.url, queue("a")) as (conn, got), socket.socket(socket.AF_UNIX) as bad:
         bad.settimeout(5)
-        bad.connect(os.fspath(path))
-        bad.sendall(raw)
-        assert bad.recv(100) == b""
+        bad.connect(os.fspath(broker.path))
+        if known:
+            login = {"user": CONTROL, "password": connection(broker.url).password}
+            bad.sendall(framing.encode({"op": "login", "id": 0, "args": login}))
+            assert b'"value":null' in bad.recv(100)
+        with contextlib.suppress(ConnectionError):
+            bad.sendall(raw)
+            assert bad.recv(100) == b""
         publish(broker.url, "a", "fine")
         assert drain(conn, got, 1) == ["fine"]
 
