@@ -13,4 +13,11 @@ OPTS = [
     ),
     cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process."),
     cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
+    cfg.IntOpt(
+        "idle_transaction_timeout",
+        default=5,
+        min=1,
+        help="Seconds after which MariaDB ends a transaction of a process that was stopped or cut off in its middle, "
+        "and frees the rows that it has locked, so that others can go on.",
+    ),
 ]

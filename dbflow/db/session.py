@@ -2,10 +2,13 @@
 """Engines and transactions."""
 
 import contextlib
+import functools
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
+import tenacity
 from oslo_config import cfg
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,7 +20,10 @@ class Database:
     overtaken by another writer can't go on (SQLITE_BUSY at once, whatever the time-out).
     """
 
-    def __init__(self, url: str, *, pool_size: int = 20, pool_timeout: int = 30) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 20, pool_timeout: int = 30, idle_transaction_timeout: int = 5
+    ) -> None:
+        """``pool_timeout`` and ``idle_transaction_timeout`` in seconds; the latter on MariaDB, see its option."""
         parsed = sa.make_url(url)
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
         if parsed.get_backend_name() == "sqlite":
@@ -32,6 +38,8 @@ class Database:
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
+        else:
+            sa.event.listen(self.engine, "connect", functools.partial(_server_connect, idle_transaction_timeout))
         self._write = sessionmaker(self.engine, expire_on_commit=False)
         self._read = sessionmaker(
             self.engine.execution_options(dbflow_read=True), expire_on_commit=False, autoflush=False
@@ -41,7 +49,12 @@ class Database:
     def from_conf(cls, conf: cfg.ConfigOpts) -> "Database":
         """The database that ``[database]`` names."""
         group = conf.database
-        return cls(group.connection, pool_size=group.pool_size, pool_timeout=group.pool_timeout)
+        return cls(
+            group.connection,
+            pool_size=group.pool_size,
+            pool_timeout=group.pool_timeout,
+            idle_transaction_timeout=group.idle_transaction_timeout,
+        )
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
@@ -60,10 +73,28 @@ class Database:
         self.engine.dispose()
 
 
+def _server_connect(idle_transaction_timeout: int, connection: Any, _record: Any) -> None:
+    """A process that was stopped or cut off within a transaction must not keep its locks: whoever takes its operation
+    over needs the same rows."""
+    if "MariaDB" in connection.get_server_info():
+        with connection.cursor() as cursor:
+            cursor.execute("set session idle_transaction_timeout = %s", (idle_transaction_timeout,))
+
+
 def _sqlite_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by _sqlite_begin, not by the driver's guess
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", "busy_timeout=30000"):
+    # Of several that open a new file at once one turns it into a WAL file, and SQLite does not let the others wait.
+    _until_free(connection.execute, "pragma journal_mode=wal")
+    for pragma in ("synchronous=full", "foreign_keys=on", "busy_timeout=30000"):
         connection.execute(f"pragma {pragma}")
+
+
+_until_free = tenacity.Retrying(
+    retry=tenacity.retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
+    stop=tenacity.stop_after_delay(30),
+    wait=tenacity.wait_random(0.01, 0.05),
+    reraise=True,
+)
 
 
 def _sqlite_begin(connection: sa.Connection) -> None:

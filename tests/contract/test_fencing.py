@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fence on the databases it must hold on: of two claims only the newer one writes."""
 
+import contextlib
 import threading
+import time
 
 import pytest
 import sqlalchemy as sa
 
+from dbflow.db import migrate
 from dbflow.db.models import Operation, Quota, new_id
 from dbflow.db.session import Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
@@ -90,3 +93,22 @@ def _write_until_stale(fence: Fence, started: threading.Barrier) -> None:
                 session.execute(sa.update(Quota).values(hard_limit=-1))
         except StaleClaim:
             return
+
+
+def test_a_claim_that_fell_asleep_in_a_transaction_does_not_hold_up_the_next(mysql_url: str) -> None:
+    """As a process does that is stopped, or whose machine is cut off, between two statements."""
+    migrate.upgrade(mysql_url)
+    asleep, awake = Database(mysql_url, idle_transaction_timeout=1), Database(mysql_url)
+    operation_id = _operation(awake)
+    old, _ = take(asleep, operation_id, 1, "asleep")
+    with contextlib.suppress(sa.exc.DBAPIError), old.write() as session:  # the server has ended it meanwhile
+        session.execute(sa.update(Operation).where(Operation.id == operation_id).values(error="old"))
+        began = time.monotonic()
+        new, _ = take(awake, operation_id, 2, "awake")
+        assert time.monotonic() - began < 10
+    with new.write():
+        assert _error(awake, operation_id) is None
+    with pytest.raises(StaleClaim), old.write():
+        pass
+    asleep.close()
+    awake.close()

@@ -5,9 +5,10 @@ import argparse
 import sys
 
 from tests.fault import handover, takeover
+from tests.fault.doubleclaim import command as doubleclaim
 from tests.fault.sweep import command as sweep
 
-COMMANDS = {"sweep": sweep, "takeover": takeover, "handover": handover}
+COMMANDS = {"sweep": sweep, "takeover": takeover, "handover": handover, "double-claim": doubleclaim}
 
 
 def main(arguments: list[str] | None = None) -> int:

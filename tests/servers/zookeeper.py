@@ -2,6 +2,7 @@
 """One ZooKeeper server of Debian's jar."""
 
 import os
+import pathlib
 import socket
 
 from tests.servers.ports import LOOPBACK
@@ -34,9 +35,14 @@ JAVA_OPTIONS = (
 
 
 class ZooKeeper(Server):
-    """Sessions as short as 1 s (twice the tick), at most 60 s. Every write is synced to disk, as in production."""
+    """Sessions as short as two ticks, at most 60 s. Every write is synced to disk, as in production."""
 
     name = "zookeeper"
+
+    def __init__(self, base: pathlib.Path, *, tick_ms: int = TICK_MS) -> None:
+        """``tick_ms``: sessions end at whole ticks."""
+        super().__init__(base)
+        self._tick = tick_ms
 
     @property
     def hosts(self) -> str:
@@ -56,7 +62,7 @@ class ZooKeeper(Server):
 
     def _prepare(self) -> None:
         config = CONFIG.format(
-            directory=self.directory, port=self.port, address=LOOPBACK, tick=TICK_MS, shortest=2 * TICK_MS
+            directory=self.directory, port=self.port, address=LOOPBACK, tick=self._tick, shortest=2 * self._tick
         )
         (self.directory / "zoo.cfg").write_text(config)
 
