@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.bench create|steps|api``: a table, and as the last line its figures as JSON."""
+"""``python -m tests.bench create|steps|api|jobs``: a table, and as the last line its figures as JSON."""
 
 import argparse
 
-from tests.bench import api, create, steps
+from tests.bench import api, create, jobs, steps
 
-BENCHMARKS = {"create": create, "steps": steps, "api": api}
+BENCHMARKS = {"create": create, "steps": steps, "api": api, "jobs": jobs}
 
 
 def main(arguments: list[str] | None = None) -> None:
