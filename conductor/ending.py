@@ -3,7 +3,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 from taskflow.persistence import models
@@ -46,6 +46,8 @@ def finish(
     error: str | None,
 ) -> None:
     """End the operation, and do to its target what that means."""
+    if error is None and state is State.REVERTED:  # nothing failed; perhaps the leader said why it was cancelled
+        error = session.scalar(select(Operation.error).where(Operation.id == operation.id))
     session.execute(
         update(Operation)
         .where(Operation.id == operation.id)

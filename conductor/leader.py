@@ -1,50 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one conductor of all does: fill the board from SQL, keep the cloud's servers up, purge what is old."""
+"""What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
+orphans, purge what is old."""
 
 import datetime
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy.orm import aliased
 
+from conductor.deadlines import Deadlines
+from conductor.purge import Purge
 from dbflow.cloud.base import Cloud, CloudError
-from dbflow.db.models import Conductor, IdempotencyKey, Operation, utcnow
+from dbflow.crypto import Keyring
+from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.jobboard import Board, BoardUnavailable
+from dbflow.messaging.census import Census
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.operations import ENDED, State
-from dbflow.persistence.tables import LOGBOOKS
+from dbflow.orphans import Orphanage, OrphanBook
 
 LOG = logging.getLogger(__name__)
 
 _GRACE = datetime.timedelta(seconds=2)
 """Who accepted an operation posts it itself right after; only later ones are left behind."""
 _PURGE_EVERY = 300.0
-_PURGE_BATCH = 500
+_DEADLINES_EVERY = 5.0
+
+Duty = Callable[[], object]
+
+
+class Every:
+    """A duty that has its time."""
+
+    def __init__(self, seconds: float, duty: Duty) -> None:
+        """Never, when ``seconds`` is 0."""
+        self._seconds, self._duty, self._due = seconds, duty, 0.0
+
+    def __call__(self) -> None:
+        if self._seconds and time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._seconds
+            self._duty()
 
 
 class Leader:
     """The duties, round after round, for as long as this conductor leads."""
 
-    def __init__(self, conf: cfg.ConfigOpts, database: Database, cloud: Cloud) -> None:
-        self._conf, self._database, self._cloud = conf, database, cloud
-        self._purged = 0.0
+    def __init__(
+        self, conf: cfg.ConfigOpts, database: Database, keyring: Keyring, cloud: Cloud, dispatcher: Dispatcher
+    ) -> None:
+        options = conf.conductor
+        self._interval: float = options.outbox_interval
+        self._database = database
+        self._deadlines = Every(_DEADLINES_EVERY, Deadlines(options.operation_deadline, database, keyring).enforce)
+        self._orphanage = Orphanage(database, cloud, Census(conf.messaging, dispatcher))
+        self._book = OrphanBook(database, options.orphan_grace)
+        self._slow: list[Duty] = [
+            cloud.keep,
+            Every(options.orphan_interval, self.look_for_orphans),
+            Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
+        ]
+        self.orphans: int | None = None
+        """How many are reported; None where this conductor has not looked."""
 
     def lead(self, board: Board, stop: threading.Event) -> None:
-        """Until ``stop`` is set or the board's session is lost."""
+        """Until ``stop`` is set or the board's session is lost. A cloud that is slow holds up its own duties only."""
         LOG.info("leading")
-        while not stop.is_set() and not board.lost.is_set():
-            self._round(board)
-            stop.wait(self._conf.conductor.outbox_interval)
+        beside = threading.Thread(target=self._go_round, args=(board, stop, self._slow), daemon=True)
+        beside.start()
+        self._go_round(board, stop, [lambda: self.fill(board), self._deadlines])
+        self.orphans = None
 
-    def _round(self, board: Board) -> None:
-        for duty in (lambda: self.fill(board), self._cloud.keep, self.purge):
-            try:
-                duty()
-            except (BoardUnavailable, CloudError, sa.exc.SQLAlchemyError) as error:
-                LOG.warning("leader's duty put off: %s", error)
+    def _go_round(self, board: Board, stop: threading.Event, duties: list[Duty]) -> None:
+        while not stop.is_set() and not board.lost.is_set():
+            for duty in duties:
+                try:
+                    duty()
+                except (BoardUnavailable, BrokerUnavailable, CloudError, sa.exc.SQLAlchemyError) as error:
+                    LOG.warning("leader's duty put off: %s", error)
+                except Exception:
+                    LOG.exception("leader's duty")
+            stop.wait(self._interval)
+
+    def look_for_orphans(self) -> None:
+        """Report what carries the name of an instance that does not need it."""
+        self.orphans = self._book.write(self._orphanage.find())
 
     def fill(self, board: Board) -> int:
         """Post every operation that should be on the board and is not; returns how many."""
@@ -70,21 +115,3 @@ class Leader:
         )
         with self._database.read() as session:
             return list(session.scalars(query))
-
-    def purge(self) -> None:
-        """Every five minutes: forget flows that ended ``flow_retention`` ago, answered keys, silent conductors."""
-        if time.monotonic() - self._purged < _PURGE_EVERY:
-            return
-        self._purged = time.monotonic()
-        now = utcnow()
-        ended = now - datetime.timedelta(seconds=self._conf.conductor.flow_retention)
-        with self._database.write() as session:
-            old = session.scalars(
-                sa.select(LOGBOOKS.c.uuid)
-                .join(Operation, Operation.id == LOGBOOKS.c.uuid)
-                .where(Operation.finished < ended, Operation.state != State.FAILED)
-                .limit(_PURGE_BATCH)
-            ).all()
-            session.execute(sa.delete(LOGBOOKS).where(LOGBOOKS.c.uuid.in_(old)))
-            session.execute(sa.delete(IdempotencyKey).where(IdempotencyKey.created < now - datetime.timedelta(days=1)))
-            session.execute(sa.delete(Conductor).where(Conductor.seen < now - datetime.timedelta(hours=1)))

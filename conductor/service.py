@@ -75,7 +75,7 @@ class ConductorService:
         self.name = unique_name()
         self._conf, self._database, self._boards, self._health = conf, database, boards, health
         self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher)
-        self._leader = Leader(conf, database, cloud)
+        self._leader = Leader(conf, database, keyring, cloud, dispatcher)
         self._wishes = Wishes(database)
         self._flows = futures.ThreadPoolExecutor(conf.conductor.max_flows, thread_name_prefix="flow")
         self._running: set[str] = set()
@@ -222,6 +222,10 @@ class ConductorService:
             return
         self._leading = True
         try:
+            self._report()  # at once: people look for who leads
+        except sa.exc.SQLAlchemyError as error:
+            LOG.warning("report put off: %s", type(error).__name__)
+        try:
             self._leader.lead(board, self._stopping)
         finally:
             self._leading = False
@@ -236,6 +240,7 @@ class ConductorService:
                 name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
             )
             row.seen, row.leader, row.flows = utcnow(), self._leading, len(self._running)
+            row.orphans = self._leader.orphans if self._leading else None
             session.add(row)
 
     def _beside(self, duty: Callable[[], Any], every: float) -> None:

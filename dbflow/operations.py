@@ -62,6 +62,8 @@ class Kind:
     """What its target's ``task`` is while it runs (a name of dbflow.status.Task)."""
     cancellable: bool = True
     """Whether there is a way back."""
+    deadline: float | None = None
+    """Seconds it may take before the leader cancels it; None: [conductor] operation_deadline. 0: any."""
 
 
 class Catalog(Protocol):
@@ -138,7 +140,7 @@ def cancel(session: Session, operation: Operation) -> None:
     """
     operation.requested = CANCEL
     if operation.state == State.SUSPENDED:
-        operation.state = State.ACCEPTED
+        operation.state, operation.since = State.ACCEPTED, utcnow()
 
 
 def suspend(session: Session, operation: Operation) -> None:
@@ -150,7 +152,7 @@ def resume(session: Session, operation: Operation) -> None:
     """Let a suspended operation go on, or take the wish to suspend it back. Post its job after the commit."""
     operation.requested = None
     if operation.state == State.SUSPENDED:
-        operation.state = State.ACCEPTED
+        operation.state, operation.since = State.ACCEPTED, utcnow()
 
 
 def retry(session: Session, operation: Operation) -> None:
@@ -169,7 +171,7 @@ def retry(session: Session, operation: Operation) -> None:
     instance.operation_id, instance.task = operation.id, kind.task
     operation.state, operation.error = State.ACCEPTED, None
     operation.requested = CANCEL if kind.cancellable else None
-    operation.finished, operation.attempts = None, 0
+    operation.finished, operation.since, operation.attempts = None, utcnow(), 0
     flow = FLOWS.c.uuid == operation.flow_uuid
     stuck = (ATOMS.c.parent_uuid == operation.flow_uuid) & (ATOMS.c.state == states.REVERT_FAILURE)
     session.execute(update(FLOWS).where(flow).values(state=states.SUSPENDED))

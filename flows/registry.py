@@ -121,11 +121,12 @@ def operation(
     priority: str = "NORMAL",
     target_type: str = "instance",
     cancellable: bool = True,
+    deadline: float | None = None,
 ) -> Callable[[Build], Build]:
     """Register the decorated function, which builds the flow, as (a version of) a kind of operation."""
 
     def register(build: Build) -> Build:
-        kind = Kind(name, title, version, priority, target_type, task, cancellable)
+        kind = Kind(name, title, version, priority, target_type, task, cancellable, deadline)
         REGISTRY.add(Definition(kind, build, ended, example))
         return build
 

@@ -182,6 +182,19 @@ class Cloud(abc.ABC):
         """Everything that carries our name, for orphan checks: {"servers": [instance id, …], "volumes": …,
         "ports": …, "processes": …}; each list sorted, one entry a resource."""
 
+    @abc.abstractmethod
+    def owned(self) -> dict[str, set[str]]:
+        """{"server": instance ids, "volume": …, "port": …}: whose resources there are, complete or not."""
+
+    def remove(self, kind: str, instance_id: str) -> None:
+        """Delete whatever an instance has of a kind that :meth:`owned` names."""
+        delete = {
+            "server": self.servers.delete,
+            "volume": self.volumes.delete,
+            "port": self.networks.delete_port,
+        }
+        delete[kind](instance_id)
+
     def prepare(self) -> list[str]:
         """Make what later creates are quicker for, once (it may take tens of seconds); what was prepared."""
         return []

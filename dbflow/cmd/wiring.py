@@ -18,9 +18,11 @@ from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Boards, Poster
+from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
 from dbflow.messaging.logins import Logins, logins
+from dbflow.orphans import Orphanage
 from dbflow.services.context import Services
 from dbflow.services.flavors import FlavorCache
 
@@ -76,6 +78,10 @@ class Parts:
         if not made.named:
             LOG.warning("guests share the broker's login of [messaging] url; management_url gives each its own")
         return made
+
+    def orphanage(self, dispatcher: Dispatcher) -> Orphanage:
+        """Who finds what no instance needs."""
+        return Orphanage(self.database, self.cloud, Census(self.conf.messaging, dispatcher))
 
     def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
         """A conductor; ``health`` for the one of the process that writes heartbeats down."""

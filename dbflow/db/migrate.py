@@ -72,8 +72,10 @@ def _revision(connection: sa.Connection) -> str | None:
 
 @contextlib.contextmanager
 def _alone(connection: sa.Connection) -> Iterator[None]:
-    """Upgrades one after the other. SQLite's transaction already is the lock; MariaDB commits at each CREATE TABLE."""
+    """Upgrades one after the other. SQLite's transaction is the lock, if it is one from before the revision is read to
+    the last step; MariaDB commits at each CREATE TABLE."""
     if connection.dialect.name == "sqlite":
+        connection.begin()
         yield
         return
     taken = connection.scalar(sa.select(sa.func.get_lock(_LOCK, _LOCK_TIMEOUT)))

@@ -180,6 +180,8 @@ class Operation(Base):
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     started: Mapped[datetime.datetime | None]
     finished: Mapped[datetime.datetime | None]
+    since: Mapped[datetime.datetime | None]
+    """From when its deadline counts, where that is not its creation: when it was resumed, retried or last expired."""
 
 
 class Conductor(Base):
@@ -194,6 +196,8 @@ class Conductor(Base):
     flows: Mapped[int] = mapped_column(default=0)
     started: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    orphans: Mapped[int | None]
+    """How many it reports; only of the leader."""
 
 
 class Quota(Base):
@@ -220,6 +224,17 @@ class IdempotencyKey(Base):
     answer: Mapped[str | None] = mapped_column(LongText)
     """Body and headers, sealed."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow, index=True)
+
+
+class Orphan(Base):
+    """Something that carries an instance's name in the cloud or at the broker, and that no instance needs."""
+
+    __tablename__ = "orphans"
+    kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    """server, volume, port, messages"""
+    instance_id: Mapped[str] = mapped_column(primary_key=True)
+    first_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    last_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
 
 class RootHistory(Base):

@@ -12,6 +12,7 @@ from oslo_config import cfg
 from taskflow import task
 
 from dbflow import faults
+from dbflow.cloud import guard
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence
@@ -87,6 +88,11 @@ class LocalTask(task.Task):
             raise RuntimeError(f"{self.name} is not part of a running flow")
         return self._context
 
+    def _still_ours(self) -> None:
+        """StaleClaim when somebody else has claimed the operation."""
+        with self.context.fence.connection():
+            pass
+
     def executing(self) -> Tries:
         """For one execution: what is tried again."""
         return Tries(self, Unavailable)
@@ -103,9 +109,10 @@ def _fenced(call: Callable[..., Any]) -> Callable[..., Any]:
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.called")
         # A claim that was overtaken while this thread slept must not make what nobody will look for.
-        with self.context.fence.connection():
-            pass
-        result = call(self, *args, **kwargs)
+        self._still_ours()
+        faults.point(f"{self.name}.{call.__name__}.fenced")
+        with guard.checking(self._still_ours):
+            result = call(self, *args, **kwargs)
         faults.point(f"{self.name}.{call.__name__}.returned", lost=Unavailable)
         return result
 

@@ -64,6 +64,14 @@ class LocalCloud(base.Cloud):
             "processes": sorted(str(found) for found in self._processes.all()),
         }
 
+    def owned(self) -> dict[str, set[str]]:
+        """A process that bears a server's mark is one, whether or not there is a directory."""
+        return {
+            "server": {*files.names(self._layout.servers), *(found.server for found in self._processes.all())},
+            "volume": set(files.names(self._layout.volumes)),
+            "port": set(self._networks.taken().values()),
+        }
+
     def keep(self) -> None:
         """Start again the agents that should run but do not."""
         self._servers.keep()

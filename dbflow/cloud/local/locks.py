@@ -8,6 +8,7 @@ import pathlib
 import time
 from collections.abc import Iterator
 
+from dbflow.cloud import guard
 from dbflow.cloud.base import Unavailable
 
 
@@ -20,13 +21,16 @@ class Locks:
 
     @contextlib.contextmanager
     def hold(self, name: str, timeout: float | None = None) -> Iterator[None]:
-        """Hold the lock in the block. Unavailable when it was not free within ``timeout`` seconds."""
+        """Hold the lock in the block. Unavailable when it was not free within ``timeout`` seconds; what the guard
+        raises when the block's work is not wanted any more."""
         wait = self._timeout if timeout is None else timeout
         path = self._directory / name
         descriptor = _acquire(path, time.monotonic() + wait)
         if descriptor is None:
             raise Unavailable(f"{name} is being worked on by another process (waited {wait:g} s)")
         try:
+            # Whoever takes this over needs this lock as well: nothing comes between the answer and what is done.
+            guard.still_wanted()
             yield
         finally:
             # Whoever waits on this very file sees that its name is gone and opens the next one.

@@ -3,6 +3,7 @@
 
 import argparse
 import dataclasses
+import datetime
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -65,10 +66,14 @@ def show_conductors(context: Context, _: argparse.Namespace) -> None:
 
     with context.read() as session:
         rows = [
-            [c.name, c.host, c.pid, c.version, c.leader, c.flows, c.started, round((now - c.seen).total_seconds(), 1)]
+            [c.name, c.host, c.pid, c.version, c.leader, c.flows, c.orphans, c.started, _silence(now, c.seen)]
             for c, _ in fleet.conductors(session)
         ]
-    context.table(["Name", "Host", "Pid", "Version", "Leader", "Flows", "Started", "Silent"], rows)
+    context.table(["Name", "Host", "Pid", "Version", "Leader", "Flows", "Orphans", "Started", "Silent"], rows)
+
+
+def _silence(now: datetime.datetime, seen: datetime.datetime) -> float:
+    return round((now - seen).total_seconds(), 1)
 
 
 def show_guests(context: Context, _: argparse.Namespace) -> None:

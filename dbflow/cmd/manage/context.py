@@ -49,13 +49,13 @@ class Context:
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that reads; ManageError when the database is not there or has no schema."""
-        with _explained(), self.database.read() as session:
+        with explained(), self.database.read() as session:
             yield session
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that writes."""
-        with _explained(), self.database.write() as session:
+        with explained(), self.database.write() as session:
             yield session
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -117,7 +117,8 @@ def _configuration(arguments: argparse.Namespace) -> cfg.ConfigOpts:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """ManageError when the database is not there or has no schema."""
     try:
         yield
     except sa.exc.DBAPIError as error:

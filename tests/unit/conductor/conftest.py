@@ -98,6 +98,10 @@ class NoCloud:
     def keep(self) -> None:
         """Nothing to keep."""
 
+    def owned(self) -> dict[str, set[str]]:
+        """Nothing."""
+        return {}
+
 
 @dataclasses.dataclass
 class World:

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No operation takes for ever. One that has not ended within its deadline is cancelled, and so undone; one that has
+not ended in as long a time again, or has no way back, is parked as FAILED with what is left named.
+
+The time counts from when the operation was accepted, last resumed or retried, and its predecessor had ended. It stands
+still while the operation is suspended.
+"""
+
+import datetime
+import logging
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+from taskflow import states
+
+from conductor.ending import finish
+from dbflow import operations
+from dbflow.crypto import Keyring
+from dbflow.db.models import Operation, utcnow
+from dbflow.db.session import Database
+from dbflow.operations import CANCEL, ENDED, State
+from dbflow.persistence.tables import ATOMS
+from flows.registry import REGISTRY, UnknownOperation
+
+LOG = logging.getLogger(__name__)
+_QUIET = (states.PENDING, states.REVERTED)
+"""States of steps that have left nothing."""
+
+
+class Deadlines:
+    """Of all operations."""
+
+    def __init__(self, default: float, database: Database, keyring: Keyring) -> None:
+        """``default``: seconds for kinds that have no deadline of their own; 0: none."""
+        self._default, self._database, self._keyring = default, database, keyring
+
+    def enforce(self) -> None:
+        """One round."""
+        for operation_id, deadline in list(self._overdue()):
+            with self._database.write() as session:
+                operation = session.get(Operation, operation_id, with_for_update=True)
+                if operation is not None and operation.state not in (*ENDED, State.SUSPENDED):
+                    self._expire(session, operation, deadline)
+
+    def _overdue(self) -> Iterator[tuple[str, float]]:
+        """(operation, its deadline in seconds)"""
+        before = aliased(Operation)
+        query = (
+            sa.select(Operation.id, Operation.kind, Operation.version, Operation.created, Operation.since)
+            .add_columns(before.id, before.finished)
+            .outerjoin(before, before.id == Operation.after_id)
+            .where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
+        )
+        now = utcnow()
+        with self._database.read() as session:
+            rows = session.execute(query).all()
+        for operation_id, kind, version, created, since, predecessor, finished in rows:
+            if predecessor is not None and finished is None:
+                continue
+            deadline = self._of(kind, version)
+            began = max(when for when in (created, since, finished) if when is not None)
+            if deadline and now - began > datetime.timedelta(seconds=deadline):
+                yield operation_id, deadline
+
+    def _of(self, kind: str, version: int) -> float:
+        """0 for none, and for what this release does not know: another conductor's may."""
+        try:
+            own = REGISTRY.definition(kind, version).kind.deadline
+        except UnknownOperation:
+            return 0.0
+        return self._default if own is None else own
+
+    def _expire(self, session: Session, operation: Operation, deadline: float) -> None:
+        definition = REGISTRY.definition(operation.kind, operation.version)
+        error = f"it did not end within its deadline of {deadline:g} s"
+        if definition.kind.cancellable and operation.requested != CANCEL:
+            LOG.warning("operation %s: %s; cancelling it", operation.id, error)
+            operations.cancel(session, operation)
+            operation.error, operation.since = error, utcnow()
+            return
+        if operation.requested == CANCEL:
+            error += ", nor was it undone in that time"
+        left = session.scalars(
+            sa.select(ATOMS.c.name)
+            .where(ATOMS.c.parent_uuid == operation.flow_uuid, ATOMS.c.state.not_in(_QUIET))
+            .order_by(ATOMS.c.name)
+        ).all()
+        if left:
+            error += f"; not undone: {', '.join(left)}"
+        LOG.error("operation %s: %s; parking it", operation.id, error)
+        operation.epoch += 1  # whoever runs it still may write no more
+        session.flush()
+        finish(session, operation, definition, self._keyring.unseal(operation.arguments), State.FAILED, error)

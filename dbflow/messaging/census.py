@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a broker has of guests: asked of RabbitMQ's management API, which alone can list.
+
+Without that API nothing is listed; a queue that nobody reads expires by itself, and there are no users of guests. The
+embedded broker ends with the one process that could leave something there.
+"""
+
+import re
+import urllib.parse
+from typing import Any, Protocol
+
+import requests
+
+from dbflow.messaging.connection import EMBEDDED, connection
+from dbflow.messaging.errors import BrokerUnavailable
+from dbflow.messaging.layout import Layout, guest_of
+
+_TIMEOUT = (3.05, 30.0)
+"""Seconds to take a connection, and to answer."""
+
+
+class Deleting(Protocol):
+    """Who removes a guest's queue and user."""
+
+    def delete_guest(self, instance_id: str) -> None: ...
+
+
+class Census:
+    """Guests of this deployment: those of its virtual host with its prefix."""
+
+    def __init__(self, options: Any, channels: Deleting) -> None:
+        """``options``: those of ``[messaging]``."""
+        self._layout, self._channels = Layout(options.exchange), channels
+        self._management: str | None = None if options.url.startswith(EMBEDDED) else options.management_url
+        self._vhost = connection(options.url).virtual_host or "/"
+
+    def guests(self) -> set[str]:
+        """Ids of the instances with a queue or a user. BrokerUnavailable."""
+        if self._management is None:
+            return set()
+        prefix = self._layout.guest("").name
+        queues = {queue["name"] for queue in self._ask(self._management, "queues/{}?columns=name")}
+        rights = self._ask(self._management, "vhosts/{}/permissions")
+        users = {guest_of(right["user"]): right["read"] for right in rights}
+        return {name.removeprefix(prefix) for name in queues if name.startswith(prefix)} | {
+            instance_id
+            for instance_id, read in users.items()
+            if instance_id is not None and self._is_ours(read, instance_id)
+        }
+
+    def delete_guest(self, instance_id: str) -> None:
+        """Remove both; fine when they are gone. BrokerUnavailable."""
+        self._channels.delete_guest(instance_id)
+
+    def _is_ours(self, read: str, instance_id: str) -> bool:
+        """Deployments of one virtual host have queues of other names, which their guests' rights show."""
+        return re.fullmatch(read, self._layout.guest(instance_id).name) is not None
+
+    def _ask(self, url: str, path: str) -> list[dict[str, Any]]:
+        parts = urllib.parse.urlsplit(url)
+        login = (urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or ""))
+        base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+        where = path.format(urllib.parse.quote(self._vhost, safe=""))
+        try:
+            with requests.Session() as session:
+                session.auth, session.trust_env = login, False
+                answer = session.get(f"{base}/api/{where}", timeout=_TIMEOUT)
+        except requests.RequestException as error:
+            raise BrokerUnavailable(f"RabbitMQ's management API: {type(error).__name__}") from None
+        if not answer.ok:
+            raise BrokerUnavailable(f"RabbitMQ's management API refuses to list: {answer.status_code}")
+        found: list[dict[str, Any]] = answer.json()
+        return found

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What carries the name of an instance in the cloud or at the broker, though no instance needs it.
+
+Every resource is named after its instance, whose row is there before anything is made and says, while an operation
+has the instance, that something may be being made. So a resource is needed if its instance is not deleted and an
+operation has it, or is parked and can be retried, or its row refers to the resource. All else is an orphan: made by
+a conductor that was paused in the middle of a call and woke when others had finished its work, or left by hand.
+"""
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from dbflow.cloud.base import Cloud
+from dbflow.db.models import Instance, Operation, Orphan, utcnow
+from dbflow.db.session import Database
+from dbflow.operations import State
+
+LOG = logging.getLogger(__name__)
+MESSAGES = "messages"
+"""The kind of what the broker has of a guest: its queue, its user."""
+_REFERENCES = {
+    "server": Instance.server_id,
+    "volume": Instance.volume_id,
+    "port": Instance.port_id,
+    MESSAGES: Instance.guest_key,
+}
+_BATCH = 500
+
+
+class Broker(Protocol):
+    """What the broker has of guests."""
+
+    def guests(self) -> set[str]:
+        """Ids of the instances with a queue or a user, as far as the broker can tell."""
+
+    def delete_guest(self, instance_id: str) -> None:
+        """Remove both; fine when they are gone."""
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Found:
+    """An orphan."""
+
+    kind: str
+    """server, volume, port or messages"""
+    instance_id: str
+    """What it is named after."""
+
+
+class Orphanage:
+    """Finds them and removes them."""
+
+    def __init__(self, database: Database, cloud: Cloud, broker: Broker) -> None:
+        self._database, self._cloud, self._broker = database, cloud, broker
+
+    def find(self) -> list[Found]:
+        """Sorted. Nothing that is being made or removed meanwhile is among them: an orphan was there before the rows
+        were read, was not needed by them, and is there after it. CloudError, BrokerUnavailable."""
+        unneeded = self._unneeded(self._there())
+        return sorted(unneeded & self._there()) if unneeded else []
+
+    def remove(self, orphan: Found) -> bool:
+        """Delete it, unless an instance needs it by now; whether it was deleted. CloudError, BrokerUnavailable."""
+        if not self._unneeded({orphan}):
+            return False
+        if orphan.kind == MESSAGES:
+            self._broker.delete_guest(orphan.instance_id)
+        else:
+            self._cloud.remove(orphan.kind, orphan.instance_id)
+        LOG.warning("removed an orphan: %s of instance %s", orphan.kind, orphan.instance_id)
+        return True
+
+    def _there(self) -> set[Found]:
+        owned = self._cloud.owned() | {MESSAGES: self._broker.guests()}
+        return {Found(kind, instance_id) for kind, instance_ids in owned.items() for instance_id in instance_ids}
+
+    def _unneeded(self, found: set[Found]) -> set[Found]:
+        """Those that no instance needs."""
+        instance_ids = sorted({one.instance_id for one in found})
+        needed: set[Found] = set()
+        with self._database.read() as session:
+            for start in range(0, len(instance_ids), _BATCH):
+                needed |= _needed(session, instance_ids[start : start + _BATCH])
+        return found - needed
+
+
+def _needed(session: Session, instance_ids: Sequence[str]) -> set[Found]:
+    """Everything that these instances may have."""
+    parked = sa.exists().where(Operation.target_id == Instance.id, Operation.state == State.FAILED)
+    rows = session.execute(
+        sa.select(Instance.id, sa.or_(Instance.operation_id.is_not(None), parked), *_REFERENCES.values()).where(
+            Instance.id.in_(instance_ids), Instance.deleted.is_(False)
+        )
+    )
+    return {
+        Found(kind, instance_id)
+        for instance_id, at_work, *references in rows
+        for kind, reference in zip(_REFERENCES, references, strict=True)
+        if at_work or reference is not None
+    }
+
+
+class OrphanBook:
+    """The leader's reports, in SQL: what was seen twice or more, over more than the grace."""
+
+    def __init__(self, database: Database, grace: float) -> None:
+        """``grace`` in seconds."""
+        self._database, self._grace = database, datetime.timedelta(seconds=grace)
+
+    def write(self, found: Iterable[Found]) -> int:
+        """Note what was found now, forget what is gone; how many are reported. A new one is logged."""
+        now, seen = utcnow(), set(found)
+        reported = 0
+        with self._database.write() as session:
+            for row in session.scalars(sa.select(Orphan)):
+                known = Found(row.kind, row.instance_id)
+                if known not in seen:
+                    session.delete(row)
+                    continue
+                seen.discard(known)
+                if self._is_reported(row.first_seen, now):
+                    reported += 1
+                    if not self._is_reported(row.first_seen, row.last_seen):
+                        LOG.warning("an orphan: %s of instance %s", known.kind, known.instance_id)
+                row.last_seen = now
+            session.add_all(
+                Orphan(kind=one.kind, instance_id=one.instance_id, first_seen=now, last_seen=now) for one in seen
+            )
+        return reported
+
+    def reported(self) -> list[Orphan]:
+        """By kind and instance."""
+        with self._database.read() as session:
+            rows = session.scalars(sa.select(Orphan).order_by(Orphan.kind, Orphan.instance_id)).all()
+        return [row for row in rows if self._is_reported(row.first_seen, row.last_seen)]
+
+    def forget(self, orphan: Found) -> None:
+        """It was removed."""
+        mine = sa.and_(Orphan.kind == orphan.kind, Orphan.instance_id == orphan.instance_id)
+        with self._database.write() as session:
+            session.execute(sa.delete(Orphan).where(mine))
+
+    def _is_reported(self, first: datetime.datetime, last: datetime.datetime) -> bool:
+        return last > first and last - first >= self._grace
