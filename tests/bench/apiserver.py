@@ -43,7 +43,7 @@ key_file = {keys}
 [coordination]
 {coordination}
 [messaging]
-url = dbflow+unix://{socket}
+url = {broker}
 [local_cloud]
 state_dir = {base}/cloud
 [api]
@@ -71,7 +71,7 @@ class ApiServer:
                 database=database_url.replace("$", "$$"),
                 keys=keys,
                 coordination=coordination,
-                socket=base / "broker" / "socket",
+                broker=self._broker.url,
                 base=base,
                 tokens=tokens,
                 port=self.port,

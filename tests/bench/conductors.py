@@ -52,9 +52,8 @@ class Conductors:
         try:
             return self._told.get(timeout=PATIENCE)
         except queue.Empty:
-            raise RuntimeError(
-                f"no step begins: {self._log.read_text(errors='replace')[-2000:]} {''.join(self._said)}"
-            ) from None
+            said = "".join(self._said) + self._log.read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"no step begins: {said}") from None
 
     def begun(self, operation_id: str) -> float:
         """When that operation's step began; what others say until then is dropped."""

@@ -2,8 +2,8 @@
 """Operations whose one step says when it begins, and a conductor that knows them.
 
 ``python -m tests.bench.jobflows --config-file …`` is dbflow-conductor with ``instance.create`` replaced by such a
-step: what is measured ends where an operation's own work begins. Each step prints ``step OPERATION begun|ended SECONDS`` by the
-clock that all processes of the machine share (CLOCK_MONOTONIC).
+step: what is measured ends where an operation's own work begins. Each step prints ``step OPERATION begun|ended
+SECONDS`` by the clock that all processes of the machine share (CLOCK_MONOTONIC).
 """
 
 import pathlib

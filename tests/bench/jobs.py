@@ -258,7 +258,7 @@ def _urgent(place: Place, options: argparse.Namespace) -> tuple[Latency, Idle]:
             place.settled()
             conductors.forget()
             place.release(held.pop(0))
-            _, what, ended = conductors.next()
+            _, _, ended = conductors.next()
             took.append(conductors.begun(urgent.id) - ended)
             held.append(urgent)
         for operation in held:
