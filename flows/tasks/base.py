@@ -4,6 +4,7 @@
 import dataclasses
 import functools
 import inspect
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
@@ -15,8 +16,10 @@ from dbflow import faults
 from dbflow.cloud import guard
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
-from dbflow.fencing import Fence
+from dbflow.fencing import Fence, StaleClaim
 from flows.tasks.tries import Tries
+
+LOG = logging.getLogger(__name__)
 
 
 class GuestChannels(Protocol):
@@ -90,8 +93,12 @@ class LocalTask(task.Task):
 
     def _still_ours(self) -> None:
         """StaleClaim when somebody else has claimed the operation."""
-        with self.context.fence.connection():
-            pass
+        try:
+            with self.context.fence.connection():
+                pass
+        except StaleClaim as stale:
+            LOG.warning("step %s does nothing: %s", self.name, stale)
+            raise
 
     def executing(self) -> Tries:
         """For one execution: what is tried again."""

@@ -32,6 +32,8 @@ SETTINGS: Settings = {
     },
     "quota": {"max_instances_per_tenant": 100, "max_volumes_per_tenant": 1000},
     "messaging": {"heartbeat_interval": 1.0},
+    # So that every test would show what is taken for an orphan.
+    "conductor": {"orphan_interval": 2.0, "orphan_grace": 3.0},
     # Long enough for every lock that is held by one of us, short enough for a test that holds one.
     "local_cloud": {"lock_timeout": 3.0},
 }

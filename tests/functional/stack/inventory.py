@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dbflow.cloud.local.processes import Processes
-from dbflow.db.models import Health, Instance, Operation
+from dbflow.db.models import Health, Instance, Operation, Orphan
 from dbflow.db.session import Database
 from dbflow.operations import ENDED
 
@@ -43,6 +43,7 @@ def of_database(database: Database) -> Inventory:
             "instances": sorted(instances),
             "left of deleted instances": sorted(kept),
             "health": sorted(session.scalars(sa.select(Health.instance_id))),
+            "orphans": sorted(f"{row.kind} {row.instance_id}" for row in session.scalars(sa.select(Orphan))),
             "unfinished operations": sorted(" ".join(row) for row in running),
         }
 
