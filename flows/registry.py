@@ -89,6 +89,11 @@ class Registry:
         self._load()
         return [self.definition(name).kind for name in sorted({name for name, _ in self._definitions})]
 
+    def versions(self) -> list[tuple[str, int]]:
+        """Every version of every kind: operations that were accepted with any of them can be resumed."""
+        self._load()
+        return sorted(self._definitions)
+
     def kind(self, name: str) -> Kind:
         """The newest version of a kind; UnknownOperation (a LookupError)."""
         return self.definition(name).kind

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flows that released versions left half-way are brought to their end by the code of today.
+
+What is outside of SQL is made first, with the stored ids, to the very same point; then the rows that were stored take
+the place of those that this made.
+"""
+
+import contextlib
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pymysql
+import pytest
+
+from dbflow.cloud.local.files import names
+from dbflow.persistence.steps import Step, steps_of
+from tests.fixtures.flows import rows, stage
+from tests.fixtures.flows.cases import CASES, CREATE, DATABASE, PASSWORD, STORED, USER, Case, released
+from tests.fixtures.flows.stage import StagedStack
+from tests.functional.stack.fixtures import after_failure
+
+FILES = sorted(STORED.glob("*.json"))
+LONG = 120.0
+
+
+class Stored:
+    """One flow that was left half-way."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._kept = json.loads(path.read_text())
+        self.name = path.stem
+        self.case = Case(*(self._kept[name] for name in ("kind", "where", "held", "fails", "ends")))
+        self.rows = rows.from_json(self._kept["rows"], self._kept["stored"])
+        self.instance_id: str = self.rows[rows.INSTANCES][0]["id"]
+        self.operations: list[str] = [row["id"] for row in self.rows[rows.OPERATIONS]]
+
+    def steps(self, stack: StagedStack) -> dict[str, Step]:
+        """As SQL has them now."""
+        flow_uuid = self.rows["flowdetails"][0]["uuid"]
+        with contextlib.closing(stack.database()) as database, database.read() as session:
+            return {step.name: step for step in steps_of(session, flow_uuid)}
+
+
+def test_every_version_has_flows_that_were_left_half_way() -> None:
+    """Missing ones are stored by ``python -m tests.fixtures.flows``."""
+    assert {case.kind for case in CASES} == {kind for kind, _ in released()}
+    for kind, version in released():
+        assert {case.path(version) for case in CASES if case.kind == kind} <= set(FILES)
+
+
+@pytest.fixture
+def stack(images: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[StagedStack]:
+    with StagedStack(images) as made:
+        yield made
+        after_failure(request, made)
+
+
+def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
+    found = [Stored(path) for path in FILES]
+    _make_the_world(stack, found)
+    stack.process.kill9()
+    stack.faults.clear()
+    with contextlib.closing(stack.database()) as database, database.engine.begin() as connection:
+        for one in found:
+            rows.put(connection, one.rows)
+    done = {one.name: _done(one.steps(stack)) for one in found}
+    assert all(done[one.name] for one in found), "the point is to have something done"
+    stack.start()
+    for one in found:
+        stack.client().wait_operation(one.operations[-1], one.case.ends, timeout=LONG)
+        now = one.steps(stack)
+        assert {name: now[name] for name in done[one.name]} == done[one.name], "what was done was done again"
+        _check(stack, one, now)
+    left = [one.instance_id for one in found if (one.case.kind, one.case.ends) != ("instance.delete", "SUCCESS")]
+    stack.client().deleted(*left)
+    assert {place: lines for place, lines in stack.inventory().items() if lines} == {}
+
+
+def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
+    """Instances with the stored ids, and on each its operation, held where it was stored."""
+    client = stack.client()
+    for one in found:
+        stage.reserve(stack, one.rows)
+    for one in found:
+        if len(one.operations) > 1:
+            stage.accept(stack, one.rows, 0)
+    for one in found:
+        if len(one.operations) > 1:
+            client.wait_operation(one.operations[0], timeout=LONG)
+    for one in found:
+        with stage.held_at(stack, one.case):
+            stage.accept(stack, one.rows, len(one.operations) - 1)
+        stage.settle(stack, one.instance_id, one.case)
+
+
+def _done(steps: dict[str, Step]) -> dict[str, Step]:
+    """What must not be touched again: where the flow goes back, only what has been undone."""
+    back = any(step.state in ("REVERTING", "REVERTED") for step in steps.values())
+    return {name: step for name, step in steps.items() if step.state == ("REVERTED" if back else "SUCCESS")}
+
+
+def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
+    """Every step is where it belongs, and the instance too."""
+    kind, ends = one.case.kind, one.case.ends
+    assert {step.state for step in steps.values()} <= ({"SUCCESS"} if ends == "SUCCESS" else {"REVERTED", "PENDING"})
+    if kind == "instance.delete" and ends == "SUCCESS":
+        stack.client().ask("GET", f"/instances/{one.instance_id}", status=404)
+        return
+    shown = stack.client().show(one.instance_id)
+    if kind in (CREATE, "instance.delete") and ends == "REVERTED":
+        assert (shown["status"], one.instance_id in names(stack.cloud / "servers")) == ("ERROR", False)
+        return
+    assert shown["status"] == "ACTIVE", shown
+    changed = ends == "SUCCESS"
+    assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
+    assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
+    _connect(stack, shown).close()
+
+
+def _connect(stack: StagedStack, shown: dict[str, Any]) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+    host: str = shown["ip"][0]
+    return pymysql.connect(host=host, port=stack.port, user=USER, password=PASSWORD, database=DATABASE)
