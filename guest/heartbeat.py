@@ -101,12 +101,14 @@ class Heart:
             self._prune()
 
     def _see_that_it_lives(self, health: Health) -> None:
-        """A server that died on its own is started again, unless a request is at work on it."""
+        """A server that died on its own, or does not obey any more, is started again, unless a request is at work on
+        it."""
         if health.service_status == Service.HEALTHY:
             self._revive_interval = REVIVE_INTERVAL
         idle = not self._worker.in_flight
-        if health.service_status == Service.CRASHED and idle and self._is_due("revive", self._revive_interval):
-            LOG.warning("the database server has died; starting it")
+        broken = health.service_status == Service.CRASHED or health.locked_out
+        if broken and idle and self._is_due("revive", self._revive_interval):
+            LOG.warning("the database server %s; starting it", "locks us out" if health.locked_out else "has died")
             self._worker.revive()
             self._revive_interval = min(2 * self._revive_interval, LONGEST_REVIVE_INTERVAL)
 

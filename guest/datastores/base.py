@@ -109,6 +109,8 @@ class Health:
     version: str | None
     position: str | None = None
     load: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    locked_out: bool = False
+    """It runs, but somebody took the agent's own rights away; ``resume`` gets them back."""
 
 
 class Lifecycle(abc.ABC):
@@ -140,8 +142,8 @@ class Lifecycle(abc.ABC):
 
     @abc.abstractmethod
     def resume(self) -> None:
-        """Called when the agent starts: bring the server up again if it was installed and not stopped on
-        purpose (a machine that rebooted); does nothing on a fresh machine."""
+        """Called when the agent starts, and when the server died or locked it out: bring the server up again, obeying
+        the agent, if it was installed and not stopped on purpose; does nothing on a fresh machine."""
 
     @abc.abstractmethod
     def build_image(self, target: pathlib.Path) -> None:

@@ -17,6 +17,15 @@ from guest.datastores.mariadb.layout import Layout
 SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 """Of dbflow's sessions, whatever the configuration group says: the quoting relies on it."""
 
+
+class LockedOut(DatastoreError):
+    """The server does not take dbflow's administrator for what it is any more."""
+
+
+_EXPIRED, _NO_PASSWORD, _LOCKED = {1820, 1862}, 1698, 4151
+"""Numbers that PyMySQL has no names for: the password has expired, there is another way to log in, the account is
+locked."""
+_LOCKED_OUT = frozenset({ER.ACCESS_DENIED_ERROR, ER.HOST_NOT_PRIVILEGED, *_EXPIRED, _NO_PASSWORD, _LOCKED})
 _MEANINGS: dict[int, type[DatastoreError]] = {
     ER.DB_CREATE_EXISTS: AlreadyExists,
     ER.DB_DROP_EXISTS: NotFound,
@@ -80,5 +89,7 @@ def explain(error: Exception) -> DatastoreError:
         code, message = error.args[0], str(error.args[1])
         if code in {CR.CR_CONNECTION_ERROR, CR.CR_CONN_HOST_ERROR, CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST}:
             return DatastoreError("The database server does not answer.")
+        if code in _LOCKED_OUT:
+            return LockedOut("The database server locked dbflow's administrator out; dbflow starts it anew for that.")
         return _MEANINGS.get(code, DatastoreError)(f"The database server refused: {message}")
     return DatastoreError("The database server does not answer.")

@@ -12,7 +12,7 @@ from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
 from guest.datastores.mariadb import config, image, quoting
-from guest.datastores.mariadb.client import Client, Session
+from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.server import Server
 
@@ -57,6 +57,10 @@ class Lifecycle(base.Lifecycle):
             raise DatastoreError("There is no database server on this machine yet.")
         self._layout.make_directories()
         self._layout.stopped.unlink(missing_ok=True)
+        if self.health().locked_out:
+            # At every start the server makes the administrator anew, whatever its users did to it.
+            LOG.warning("the administrator was changed by somebody else; starting the server anew")
+            self._server.stop(timeout)
         self._server.start(timeout)
 
     def stop(self, timeout: float) -> None:
@@ -79,7 +83,9 @@ class Lifecycle(base.Lifecycle):
             return Health(Service.SHUTDOWN if stopped else Service.CRASHED, None)
         try:
             with self._client.session(_HEALTH_TIMEOUT) as session:
-                return _examine(session)
+                return _examine(session) if _administers(session) else Health(Service.RUNNING, None, locked_out=True)
+        except LockedOut:
+            return Health(Service.RUNNING, None, locked_out=True)
         except DatastoreError:
             return Health(Service.RUNNING, None)
 
@@ -124,6 +130,12 @@ class Lifecycle(base.Lifecycle):
             f"GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION;",
         )
         write(self._layout.init_sql, "\n".join((*statements, "")), self._layout.owner)
+
+
+def _administers(session: Session) -> bool:
+    """Whether our account still has all rights, and may give them."""
+    grants = [str(row[0]) for row in session.rows("SHOW GRANTS")]
+    return any(one.startswith("GRANT ALL PRIVILEGES ON *.* ") and one.endswith(" WITH GRANT OPTION") for one in grants)
 
 
 def _examine(session: Session) -> Health:

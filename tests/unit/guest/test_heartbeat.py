@@ -17,11 +17,18 @@ class Server:
     """Stands for the plug-in's lifecycle."""
 
     status = "HEALTHY"
+    locked_out = False
 
     def health(self) -> Health:
         if self.status == "broken":
             raise RuntimeError("the plug-in broke its word")
-        return Health(service_status=self.status, version="10.11", position="0-1-2", load={"threads": 3.0})
+        return Health(
+            service_status=self.status,
+            version="10.11",
+            position="0-1-2",
+            load={"threads": 3.0},
+            locked_out=self.locked_out,
+        )
 
 
 class Agent:
@@ -116,6 +123,13 @@ def test_a_crashed_server_is_revived_when_nobody_works_on_it(parts: Parts, monke
     parts.heart.speak()
     wait_for(lambda: len(parts.agent.said) >= 3, 5, "one more look")
     assert parts.agent.revived == 1  # the next attempt is not due yet
+
+
+def test_a_server_that_locks_the_agent_out_is_revived(parts: Parts) -> None:
+    parts.agent.in_flight, parts.server.locked_out = 0, True
+    parts.heart.speak()
+    wait_for(lambda: parts.agent.revived, 5, "the attempt")
+    assert {said["service_status"] for said in parts.agent.said} == {"HEALTHY"}
 
 
 def test_a_server_stopped_on_purpose_stays_down(parts: Parts) -> None:
