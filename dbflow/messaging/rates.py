@@ -4,7 +4,7 @@
 import time
 from collections.abc import Callable
 
-MESSAGES, BURST = 1000.0, 5000.0
+MESSAGES, BURST = 1000.0, 2000.0
 """Messages a second that are taken from one guest, and at once after a pause. A busy guest sends some hundreds."""
 BYTES, BYTES_BURST = 8.0 * 1024 * 1024, 32.0 * 1024 * 1024
 FORGET = 60.0

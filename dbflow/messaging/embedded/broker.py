@@ -36,6 +36,8 @@ MAX_CONNECTIONS = 8
 """Of one guest."""
 STRANGERS_FRAME, GUESTS_FRAME = 4096, 2 * 1024 * 1024
 """Bytes of a frame of one that has not said who it is, and of a guest."""
+_AT_ONCE, _GUESTS_AT_ONCE = 256 * 1024, 16 * 1024
+"""Bytes read from a client before the next has its turn."""
 _NO_ROOM_PAUSE = 0.1
 
 
@@ -181,7 +183,7 @@ class EmbeddedBroker:
             if mask & selectors.EVENT_WRITE:
                 self._flush(client)
             if mask & selectors.EVENT_READ:
-                data = client.socket.recv(262144)
+                data = client.socket.recv(_AT_ONCE if client.rights is None else _GUESTS_AT_ONCE)
                 if not data:
                     raise ConnectionResetError
                 self._obey_all(client, data)

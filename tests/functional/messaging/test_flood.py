@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One guest sends as much as it can; calls to another go on."""
+
+import contextlib
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.messaging.layout import HEARTBEAT
+from tests.guests.asking import TASKS, Field
+from tests.guests.attacker import Attacker
+
+QUIET, LOUD = 0.5, 3.0
+"""Seconds of calls without the flood, and during it."""
+SLOWEST = 8.0
+"""Seconds that a call may take meanwhile, on a machine whose every core is busy with the flood."""
+
+
+class Flood:
+    """A process that sends until it is stopped."""
+
+    def __init__(self, attacker: Attacker, keys: list[str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.guests.flood"],
+            cwd=pathlib.Path(__file__).parents[3],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        told = {
+            "url": attacker.url,
+            "exchange": attacker.layout.up.name,
+            "keys": keys,
+            "user": attacker.user,
+            "instance_id": attacker.instance_id,
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(told) + "\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "ready\n"
+        self._began = time.monotonic()
+
+    def stop(self) -> float:
+        """Messages that it got rid of a second."""
+        said, _ = self._process.communicate(timeout=60)
+        return int(said) / (time.monotonic() - self._began)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
+@contextlib.contextmanager
+def flooding(attacker: Attacker, keys: list[str]) -> Iterator[Flood]:
+    flood = Flood(attacker, keys)
+    try:
+        yield flood
+    finally:
+        flood.kill()
+
+
+def _latencies(asker: Dispatcher, instance_id: str, seconds: float) -> list[float]:
+    found: list[float] = []
+    until = time.monotonic() + seconds
+    while (began := time.monotonic()) < until:
+        number = len(found)
+        assert asker.call(instance_id, f"{TASKS}.Echo", {"text": str(number)}, SLOWEST) == str(number)
+        found.append(time.monotonic() - began)
+    return found
+
+
+def test_a_flood_does_not_stop_others(field: Field) -> None:
+    heard: list[str] = []
+    asker = field.dispatcher(on_heartbeat=lambda instance_id, _body: heard.append(instance_id))
+    guest = field.guest()
+    attacker = Attacker(field, field.guest(start=False))
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    quiet = _latencies(asker, guest.instance_id, QUIET)
+    with flooding(attacker, [HEARTBEAT, asker._name]) as flood:
+        count = len(heard)
+        loud = _latencies(asker, guest.instance_id, LOUD)
+        rate = flood.stop()
+    figures = {
+        "sent_per_s": round(rate),
+        "calls": (len(quiet), len(loud)),
+        "quiet_p50_ms": round(1000 * statistics.median(quiet), 1),
+        "loud_p50_ms": round(1000 * statistics.median(loud), 1),
+        "loud_max_ms": round(1000 * max(loud), 1),
+        "stats": dict(asker.stats),
+    }
+    print(figures)
+    assert heard[count:], "heartbeats of the honest guest went on"
+    assert max(loud) < SLOWEST
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "after"}, SLOWEST) == "after"
