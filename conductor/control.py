@@ -8,6 +8,7 @@ from concurrent import futures
 
 from sqlalchemy import select
 
+from dbflow import faults
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
 
@@ -60,6 +61,7 @@ class Control:
             if not self.leaving:
                 self.asked = futures.Future()
         how()
+        faults.point("operation.asked")
 
     def _ring(self) -> None:
         if not self.asked.done():

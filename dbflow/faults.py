@@ -5,15 +5,18 @@ Armed by the environment: ``DBFLOW_FAULTS`` names a directory, and a file in it,
 happen there, once: ``kill`` (SIGKILL this process), ``raise`` (an error that nothing expects), ``lose`` (what was
 done stays done, but its caller sees what a lost answer looks like) or ``hold`` (wait until the test lets go). A point
 that was reached leaves its file with ``.fired`` behind its name, so that the process that takes over passes; removing
-that file lets go of a thread that is held.
+that file lets go of a thread that is held. A file ``.passed`` in the directory gets a line for each point that any
+process comes to, in order: the record of what was done how often.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
 import time
 
 VARIABLE = "DBFLOW_FAULTS"
+PASSED = ".passed"
 _DIRECTORY = pathlib.Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
 _LOOK = 0.01
@@ -27,7 +30,17 @@ class Injected(Exception):
 def point(name: str, lost: type[Exception] = Injected) -> None:
     """Fail here if a test asks for it. ``lost`` is what the caller sees when an answer is lost on its way."""
     if _DIRECTORY is not None:
+        _note(_DIRECTORY / PASSED, name)
         _reach(_DIRECTORY / name, lost)
+
+
+def _note(record: pathlib.Path, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):  # nobody keeps a record
+        descriptor = os.open(record, os.O_WRONLY | os.O_APPEND)
+        try:
+            os.write(descriptor, f"{name}\n".encode())
+        finally:
+            os.close(descriptor)
 
 
 def _reach(armed: pathlib.Path, lost: type[Exception]) -> None:

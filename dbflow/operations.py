@@ -172,10 +172,13 @@ def retry(session: Session, operation: Operation) -> None:
     operation.state, operation.error = State.ACCEPTED, None
     operation.requested = CANCEL if kind.cancellable else None
     operation.finished, operation.since, operation.attempts = None, utcnow(), 0
-    flow = FLOWS.c.uuid == operation.flow_uuid
+    session.execute(update(FLOWS).where(FLOWS.c.uuid == operation.flow_uuid).values(state=states.SUSPENDED))
     stuck = (ATOMS.c.parent_uuid == operation.flow_uuid) & (ATOMS.c.state == states.REVERT_FAILURE)
-    session.execute(update(FLOWS).where(flow).values(state=states.SUSPENDED))
-    session.execute(update(ATOMS).where(stuck).values(state=states.REVERTING, revert_failure=None))
+    for atom_uuid, meta in session.execute(select(ATOMS.c.uuid, ATOMS.c.meta).where(stuck)).all():
+        # A new attempt: asked for the old one, a guest would answer once more that it failed.
+        again = {**meta, "attempt": meta.get("attempt", 0) + 1}
+        values = {"state": states.REVERTING, "revert_failure": None, "meta": again}
+        session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
 
 VERBS: dict[str, Callable[[Session, Operation], None]] = {

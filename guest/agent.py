@@ -9,6 +9,7 @@ execution that it undoes. Tasks that only read run beside them.
 """
 
 import contextlib
+import functools
 import logging
 import threading
 import time
@@ -119,7 +120,7 @@ class Agent:
         elif not (found.reads_only and request.action == wire.EXECUTE):
             self._admit(found, request, asker, body)
         elif not self._turn_to(str(request), asker):
-            self._launch(request, asker, lambda: self._perform(found, body, request), self._readers)
+            self._launch(request, asker, body["task_name"], lambda: self._perform(found, body, request), self._readers)
 
     def _admit(self, found: type[GuestTask], request: wire.RequestId, asker: str, body: dict[str, Any]) -> None:
         if body["epoch"] == 0 and time.time() - body["issued"] > OLDEST_CALL:
@@ -134,15 +135,16 @@ class Agent:
             self._turn_to(str(request), asker)
         else:
             again = admission.verdict is Verdict.RESUME
-            self._launch(request, asker, lambda: self._change(found, body, request, again), self._writer)
+            job = functools.partial(self._change, found, body, request, again)
+            self._launch(request, asker, body["task_name"], job, self._writer)
 
     def _launch(
-        self, request: wire.RequestId, asker: str, job: Callable[[], work.Answer], pool: futures.Executor
+        self, request: wire.RequestId, asker: str, step: str, job: Callable[[], work.Answer], pool: futures.Executor
     ) -> None:
         with self._lock:
             self._running[str(request)] = Running(asker)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
-        ended = pool.submit(self._run, str(request), job)
+        ended = pool.submit(self._run, request, step, job)
         if pool is self._writer:
             ended.add_done_callback(lambda _ended: self._on_change())
 
@@ -158,16 +160,16 @@ class Agent:
 
     # -- running
 
-    def _run(self, request_id: str, job: Callable[[], work.Answer]) -> None:
+    def _run(self, request: wire.RequestId, step: str, job: Callable[[], work.Answer]) -> None:
         try:
             answer = job()
         except Exception as error:
-            LOG.exception("request %s could not be answered properly", request_id)
+            LOG.exception("request %s could not be answered properly", request)
             answer = work.refused(error)
         with self._lock:
-            running = self._running.pop(request_id)
-        faults.point("guest.reply")
-        self._reply(request_id, running.asker, answer)
+            running = self._running.pop(str(request))
+        faults.point(f"guest.{step}.{request.action}.reply")
+        self._reply(str(request), running.asker, answer)
 
     def _perform(self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId) -> work.Answer:
         def on_progress(event_type: str, details: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from dbflow import faults
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -79,6 +80,7 @@ def _datastore(settings: Settings) -> Datastore:
 
 
 def _serve(agent: Agent, heart: Heart) -> None:
+    faults.point("guest.started")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())

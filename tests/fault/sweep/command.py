@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``sweep``: every failure at every step of every operation of the registry."""
+"""``sweep``: every failure at every step of every operation of the registry.
+
+On the embedded set of parts one process is all of the control plane: its death is the conductor's, the board's and
+the broker's, and what takes over is its next start. On the real set one of two conductor processes dies, and the
+other one goes on when the session has ended.
+"""
 
 import argparse
-import json
-import subprocess
-import sys
 import time
 
 from flows.registry import REGISTRY
 from tests.fault.outcome import Outcome
-from tests.fault.sweep.points import Point, points
-from tests.fault.sweep.run import Result, sweep
+from tests.fault.sweep.points import points
+from tests.fault.sweep.run import PARTS, Result, sweep
 from tests.fault.sweep.scenarios import Scenario
 from tests.functional.stack.images import prepared_images
 
@@ -20,67 +22,32 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--operation", action="append", metavar="KIND", help="only this kind; may be repeated")
     parser.add_argument("--points", action="append", default=[], metavar="WORD", help="only points with this in them")
     parser.add_argument("--parallel", type=int, default=1, metavar="N", help="stacks side by side")
-    parser.add_argument("--shard", metavar="I/N", help=argparse.SUPPRESS)
+    parser.add_argument("--parts", choices=sorted(PARTS), default="embedded", help="what the stacks are made of")
 
 
 def run(options: argparse.Namespace) -> Outcome:
     """Try every chosen point."""
+    began = time.monotonic()
     kinds = options.operation or [kind.name for kind in REGISTRY.kinds()]
     without = [kind for kind in kinds if kind not in Scenario.known]
     chosen = [point for kind in kinds if kind not in without for point in points(kind)]
     chosen = [point for point in chosen if all(word in point.title for word in options.points)]
-    if options.shard:
-        index, of = map(int, options.shard.split("/"))
-        results = _alone(chosen[index::of])
-    elif options.parallel > 1 and len(chosen) > 1:
-        results = _together(chosen, options)
-    else:
-        results = _alone(chosen)
+    with prepared_images() as images:
+        results = sweep(chosen, images, _tell, options.parallel, options.parts)
+    seconds = time.monotonic() - began
+    tried = {result.point.title for result in results}
     violations = [f"{kind}: no scenario" for kind in without]
+    violations += [f"{point.title}: not tried" for point in chosen if point.title not in tried]
     violations += [f"{result.point.title}: {text}" for result in results for text in result.violations]
     _report(kinds, results)
-    return Outcome(len(results), sum(not result.violations for result in results), violations)
-
-
-def _alone(chosen: list[Point]) -> list[Result]:
-    with prepared_images() as images:
-        return sweep(chosen, images, _tell)
+    print(f"{len(results)} points in {seconds:.0f} s, {options.parallel} at a time, {options.parts} parts")
+    figures: dict[str, object] = {"parts": options.parts, "seconds": round(seconds), "parallel": options.parallel}
+    return Outcome(len(chosen), sum(not result.violations for result in results), violations, figures)
 
 
 def _tell(result: Result) -> None:
     verdict = "FAILED" if result.violations else "passed"
     print(f"{verdict} {result.seconds:6.1f} s  {result.point.title}", *result.violations, sep="\n      ", flush=True)
-
-
-def _together(chosen: list[Point], options: argparse.Namespace) -> list[Result]:
-    """Processes, each with a part of the points and a stack of its own."""
-    count = options.parallel
-    arguments = [f"--operation={kind}" for kind in options.operation or []]
-    arguments += [f"--points={word}" for word in options.points]
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.fault", "sweep", *arguments, f"--shard={index}/{count}"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(count)
-    ]
-    results = []
-    by_title = {point.title: point for point in chosen}
-    for worker in workers:
-        output, _ = worker.communicate()
-        lines = output.splitlines()
-        last = json.loads(lines[-1])
-        print("\n".join(line for line in lines[:-1] if line.startswith(("passed", "FAILED", "      "))), flush=True)
-        failed: dict[str, list[str]] = {}
-        for violation in last["violations"]:
-            title, _, text = violation.partition(": ")
-            failed.setdefault(title, []).append(text)
-        for line in lines:
-            if line.startswith(("passed", "FAILED")):
-                seconds, title = float(line.split()[1]), line.split(" s  ", 1)[1]
-                results.append(Result(by_title[title], seconds, failed.get(title, [])))
-    return results
 
 
 def _report(kinds: list[str], results: list[Result]) -> None:

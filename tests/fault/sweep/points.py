@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The points of an operation at which something is made to fail, found from its graph: a new flow needs no list."""
+"""The points of an operation at which something is made to fail, found from its graph: a new flow needs no list.
+
+The words of a point's name: ``kill`` a process of the control plane there, and another goes on; ``agent``: kill the
+guest's agent there; ``raise``: an error that nothing expects; ``lose``: what was done stays done, but its answer is
+lost; ``late``: so much so that the guest is given up; ``park``: undoing fails too, and is retried from outside;
+``cancel``: the operation is cancelled while it is held there.
+"""
 
 import dataclasses
+from typing import Any
 
 from flows.registry import REGISTRY
 
-SUCCESS, REVERTED = "SUCCESS", "REVERTED"
+SUCCESS, REVERTED, FAILED = "SUCCESS", "REVERTED", "FAILED"
+KILL, RAISE, LOSE = "kill", "raise", "lose"
+Node = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,58 +25,112 @@ class Point:
     name: str
     armed: tuple[tuple[str, str], ...]
     ends: str
+    parks: bool = False
+    """It ends FAILED first, and like that only when it was retried."""
+    held: str = ""
+    """Where it is held while it is cancelled."""
+    killed_held: bool = False
+    """Whether the conductor is killed, too, while it is held."""
 
     @property
     def title(self) -> str:
         """Such as ``instance.create kill create-port.execute.done``."""
         return f"{self.kind} {self.name}"
 
+    @property
+    def deadly(self) -> str:
+        """The point at which a process of the control plane dies, if any."""
+        return next((name for name, what in self.armed if what == KILL and not _of_guest(name)), "")
+
+    @property
+    def agent_kills(self) -> list[str]:
+        """The points at which the agent dies."""
+        return [name for name, what in self.armed if what == KILL and _of_guest(name)]
+
+
+def _of_guest(name: str) -> bool:
+    return name.startswith("guest.")
+
 
 def points(kind: str) -> list[Point]:
     """All of them, those of the whole operation first."""
     nodes = REGISTRY.graph(kind)["nodes"]
     found = [
-        Point(kind, f"kill {name}", ((name, "kill"),), SUCCESS)
+        Point(kind, f"kill {name}", ((name, KILL),), SUCCESS)
         for name in ("operation.accepted", "operation.claimed", "operation.ended")
     ]
     for node in nodes:
         found += _forward(kind, node)
-    return found + _backward(kind, nodes)
+    fails = _fails(nodes[-1])
+    for node in nodes:
+        found += _backward(kind, node, fails)
+    if REGISTRY.kind(kind).cancellable:
+        for node in nodes:
+            found += _cancelled(kind, node, last=node is nodes[-1])
+    return found
 
 
-def _forward(kind: str, node: dict[str, str]) -> list[Point]:
+def _fails(node: Node) -> tuple[str, str]:
+    """What makes a step fail before it has done anything."""
+    return (_called(node), RAISE)
+
+
+def _called(node: Node) -> str:
+    """Where a step is about to do its work."""
+    step = node["name"]
+    return f"guest.{step}.execute.before" if node["where"] == "guest" else f"{step}.execute.called"
+
+
+def _forward(kind: str, node: Node) -> list[Point]:
     """The conductor dies around the step; the step fails; its answer is lost; the guest's agent dies in it."""
     step = node["name"]
     found = [
-        Point(kind, f"kill {step}.execute.{when}", ((f"{step}.execute.{when}", "kill"),), SUCCESS)
+        Point(kind, f"kill {step}.execute.{when}", ((f"{step}.execute.{when}", KILL),), SUCCESS)
         for when in ("begun", "done", "saved")
     ]
     if node["where"] == "guest":
-        fails = f"guest.{step}.execute.before"
+        work = f"guest.{step}.execute"
         found += [
-            Point(kind, f"agent {when}", ((f"guest.{step}.execute.{when}", "kill"),), SUCCESS)
-            for when in ("before", "after")
+            Point(kind, f"agent {step}.execute.{when}", ((f"{work}.{when}", KILL),), SUCCESS)
+            for when in ("before", "after", "reply")
         ]
+        found.append(Point(kind, f"lose {step}.execute", ((f"{work}.reply", LOSE),), SUCCESS))
+        found.append(Point(kind, f"late {step}.execute", ((f"{step}.execute.returned", LOSE),), REVERTED))
     else:
-        fails = f"{step}.execute.called"
-        found.append(Point(kind, f"lose {step}.execute", ((f"{step}.execute.returned", "lose"),), SUCCESS))
-    return [*found, Point(kind, f"raise {step}", ((fails, "raise"),), REVERTED)]
+        found.append(Point(kind, f"lose {step}.execute", ((f"{step}.execute.returned", LOSE),), SUCCESS))
+    return [*found, Point(kind, f"raise {step}", (_fails(node),), REVERTED)]
 
 
-def _backward(kind: str, nodes: list[dict[str, str]]) -> list[Point]:
-    """The last step fails, and on the way back the conductor dies around each step, or an answer is lost."""
-    last = nodes[-1]
-    fails = f"guest.{last['name']}.execute.before" if last["where"] == "guest" else f"{last['name']}.execute.called"
-    found = []
-    for node in nodes:
-        step = node["name"]
-        for when in ("begun", "done", "saved"):
-            point = f"{step}.revert.{when}"
-            found.append(Point(kind, f"kill {point}", ((fails, "raise"), (point, "kill")), REVERTED))
-        if node.get("reverts") and node["where"] == "local":
-            armed = ((fails, "raise"), (f"{step}.revert.returned", "lose"))
-            found.append(Point(kind, f"lose {step}.revert", armed, REVERTED))
-        if node.get("reverts") and node["where"] == "guest":
-            armed = ((fails, "raise"), (f"guest.{step}.revert.before", "kill"))
-            found.append(Point(kind, f"agent {step}.revert", armed, REVERTED))
+def _backward(kind: str, node: Node, fails: tuple[str, str]) -> list[Point]:
+    """The last step fails, and on the way back it goes wrong around this step."""
+    step = node["name"]
+    found = [
+        Point(kind, f"kill {step}.revert.{when}", (fails, (f"{step}.revert.{when}", KILL)), REVERTED)
+        for when in ("begun", "done", "saved")
+    ]
+    # The last step fails before it has done anything; a guest's step that failed is undone all the same.
+    if not node["reverts"]:
+        return found
+    if node["where"] == "guest":
+        work = f"guest.{step}.revert"
+        found += [
+            Point(kind, f"agent {step}.revert.{when}", (fails, (f"{work}.{when}", KILL)), REVERTED)
+            for when in ("before", "after", "reply")
+        ]
+        found.append(Point(kind, f"lose {step}.revert", (fails, (f"{work}.reply", LOSE)), REVERTED))
+        found.append(Point(kind, f"park {step}", (fails, (f"{work}.before", RAISE)), REVERTED, parks=True))
+    else:
+        found.append(Point(kind, f"lose {step}.revert", (fails, (f"{step}.revert.returned", LOSE)), REVERTED))
+        found.append(Point(kind, f"park {step}", (fails, (f"{step}.revert.called", RAISE)), REVERTED, parks=True))
     return found
+
+
+def _cancelled(kind: str, node: Node, *, last: bool) -> list[Point]:
+    """Cancelled while the step is at work; then the conductor dies, in the step or when the step is undone. When
+    the last step ends after all, the cancel came too late."""
+    step, held = node["name"], _called(node)
+    dies = Point(kind, f"cancel {step}, kill {step}.execute", (), REVERTED, held=held, killed_held=True)
+    if last:
+        return [dies, Point(kind, f"cancel {step}, too late", (), SUCCESS, held=held)]
+    undone = f"{step}.revert.done"
+    return [dies, Point(kind, f"cancel {step}, kill {undone}", ((undone, KILL),), REVERTED, held=held)]

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Go through points with one stack, and say what was found."""
+"""Go through points with stacks side by side, and say what was found."""
 
+import collections
+import contextlib
 import dataclasses
+import functools
 import pathlib
+import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
-from tests.functional.stack import EmbeddedStack
-from tests.waiting import wait_for
+from tests.fault.sweep.strike import strike
+from tests.functional.stack import EmbeddedStack, RealStack, Stack
+from tests.functional.stack.base import Settings
+from tests.functional.stack.inventory import Inventory
 
-PATIENCE = 60.0
-SETTINGS = {
+PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
+SETTINGS: Settings = {
     "quota": {"max_accepted_volume_size": 1000},
     # An agent that died is seen and started anew soon; a request that it took is asked for again soon.
     "conductor": {"outbox_interval": 0.5},
@@ -30,78 +35,78 @@ class Result:
     violations: list[str]
 
 
-def sweep(points: Sequence[Point], images: pathlib.Path, tell: Callable[[Result], None]) -> list[Result]:
-    """Each point in turn, on one standalone that is started again whenever it was killed."""
-    results = []
-    with EmbeddedStack(images, SETTINGS) as stack:
-        empty = stack.inventory()
-        scenarios: dict[str, Scenario] = {}
-        for point in points:
-            scenario = scenarios.setdefault(point.kind, Scenario.known[point.kind](stack))
-            results.append(_try(point, scenario, stack))
-            tell(results[-1])
-        for scenario in scenarios.values():
-            if scenario.instance_id:
-                scenario.away()
-        stack.wait_inventory(empty)
+Tell = Callable[[Result], None]
+
+
+def sweep(
+    points: Sequence[Point], images: pathlib.Path, tell: Tell, parallel: int = 1, parts: str = "embedded"
+) -> list[Result]:
+    """Each point on one of ``parallel`` stacks, which are started again whenever they were killed. ``tell`` is called
+    with each result at once, one at a time."""
+    waiting, results, turn = collections.deque(points), list[Result](), threading.Lock()
+
+    def told(result: Result) -> None:
+        with turn:
+            results.append(result)
+            tell(result)
+
+    # A child of the tests dies with the thread that started it: a thread each, for as long as the stack lives.
+    sweepers = [_Sweeper(waiting, images, told, parts) for _ in range(min(parallel, len(points)))]
+    for sweeper in sweepers:
+        sweeper.start()
+    for sweeper in sweepers:
+        sweeper.join()
     return results
 
 
-def _try(point: Point, scenario: Scenario, stack: EmbeddedStack) -> Result:
+class _Sweeper(threading.Thread):
+    """Takes one point after the other, with a stack of its own."""
+
+    def __init__(self, waiting: "collections.deque[Point]", images: pathlib.Path, tell: Tell, parts: str) -> None:
+        super().__init__()
+        self._waiting, self._images, self._tell, self._parts = waiting, images, tell, parts
+
+    def run(self) -> None:
+        while self._waiting:
+            with PARTS[self._parts](self._images, SETTINGS) as stack:
+                self._serve(stack)
+
+    def _serve(self, stack: Stack) -> None:
+        """Until no point is left, or one went wrong: what it left behind is no matter of the next one's stack."""
+        empty, scenarios, last = stack.inventory(), dict[str, Scenario](), None
+        while (point := self._next()) is not None:
+            scenario = scenarios.setdefault(point.kind, Scenario.known[point.kind](stack))
+            result = _judge(point, functools.partial(strike, point, scenario, stack))
+            stack.faults.clear()
+            self._tell(result)
+            if result.violations:
+                return
+            last = point
+        if last is not None:
+            end = dataclasses.replace(last, name="what is left when all is deleted")
+            result = _judge(end, functools.partial(_leave, scenarios.values(), stack, empty))
+            if result.violations:
+                self._tell(result)
+
+    def _next(self) -> Point | None:
+        with contextlib.suppress(IndexError):
+            return self._waiting.popleft()
+        return None
+
+
+def _judge(point: Point, look: Callable[[], list[str]]) -> Result:
     began = time.monotonic()
     try:
-        violations = _strike(point, scenario, stack)
+        violations = look()
     except Exception as error:
         violations = [f"{type(error).__name__}: {str(error)[:2000]}"]
-    stack.faults.clear()
-    if violations:
-        wait_for(lambda: _cleared(scenario, stack), PATIENCE, "a fresh start after a violation")
     return Result(point, time.monotonic() - began, violations)
 
 
-def _strike(point: Point, scenario: Scenario, stack: EmbeddedStack) -> list[str]:
-    """Prepare, arm, ask, bring back what was killed, wait for the end, and look at everything."""
-    stack.start()
-    scenario.prepare()
-    before = stack.inventory()
-    for name, what in point.armed:
-        stack.faults.arm(name, what)
-    scenario.ask()
-    ended = wait_for(lambda: _ended(scenario, stack), PATIENCE, f"the end of {point.title}")
-    violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
-    violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
-    gone = point.kind == "instance.delete"
-    violations += scenario.check(ended["state"])
-    if not gone:
-        stack.wait_inventory(before)
-    return violations
-
-
-def _ended(scenario: Scenario, stack: EmbeddedStack) -> dict[str, Any] | None:
-    """The operation once it has ended; starts the standalone again when it has died."""
-    if not stack.process.alive:
-        stack.start()
-    try:
-        found = scenario.operation()
-    except OSError:  # it died just now
-        return None
-    return found if found["done"] else None
-
-
-def _cleared(scenario: Scenario, stack: EmbeddedStack) -> bool:
-    """After a violation the next point starts from nothing; False when the standalone dies only now."""
-    try:
-        stack.start()
-        _clear(scenario, stack)
-    except (OSError, AssertionError):
-        return False
-    return True
-
-
-def _clear(scenario: Scenario, stack: EmbeddedStack) -> None:
-    client = stack.client()
-    for instance in client.ask("GET", "/instances")["instances"]:
-        if scenario.instance_id in ("", instance["id"]) or instance["name"] == "swept":
-            client.wait_operation(client.delete(instance["id"]))
-    scenario.instance_id = ""
-    scenario.__init__(stack)  # type: ignore[misc]
+def _leave(scenarios: Iterable[Scenario], stack: Stack, empty: Inventory) -> list[str]:
+    """Nothing must stand in the way of deleting what served so many points, and then nothing is left."""
+    for scenario in scenarios:
+        if scenario.instance_id:
+            scenario.away()
+    stack.wait_inventory(empty)
+    return []

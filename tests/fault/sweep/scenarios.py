@@ -7,10 +7,21 @@ from typing import Any, ClassVar
 import requests
 
 from tests.fault.sweep.points import SUCCESS
-from tests.functional.stack import Client, EmbeddedStack, mysql, new_password, query
-from tests.waiting import wait_for
+from tests.functional.stack import Client, Stack, mysql, new_password, query
+from tests.functional.stack.inventory import Inventory
 
 ROWS = 50
+NEW = "swept"
+"""The name of what a create makes."""
+PARTS = {
+    "instances": 1,
+    "servers": 1,
+    "volumes": 1,
+    "addresses": 1,
+    "processes": 2,  # agent and database
+    "health": 1,
+    "queues": 1,
+}
 
 
 class Scenario(abc.ABC):
@@ -18,15 +29,19 @@ class Scenario(abc.ABC):
 
     kind: ClassVar[str]
     known: ClassVar[dict[str, type["Scenario"]]] = {}
+    most_agents: ClassVar[int] = 0
+    """How many agents are started on the way to an end at which the instance is gone."""
 
     def __init_subclass__(cls) -> None:
         if hasattr(cls, "kind"):
             Scenario.known[cls.kind] = cls
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.password = new_password()
         self.instance_id = ""
+        self.expected: Inventory = {}
+        """What there must be after the operation: for most, what there was before."""
 
     @property
     def client(self) -> Client:
@@ -54,10 +69,23 @@ class Scenario(abc.ABC):
         """Before each point: there is an instance, as ever."""
         if not self.instance_id:
             self.make()
+        self.expected = self.stack.inventory()
 
     @abc.abstractmethod
     def ask(self) -> None:
         """Ask for the operation. The connection may break: then it is found by looking."""
+
+    def find(self) -> None:
+        """Called when the API answers again: see what was made."""
+        self.operation()
+
+    def boots(self, ends: str) -> set[int]:
+        """How often its machine may boot."""
+        return {0}
+
+    def database_starts(self, ends: str) -> set[int]:
+        """How often the database may be started when no agent dies."""
+        return {0}
 
     @abc.abstractmethod
     def check(self, ends: str) -> list[str]:
@@ -100,24 +128,26 @@ class Create(Scenario):
     """A create that succeeded serves; one that was undone left an ERROR with its reason, and no resource."""
 
     kind = "instance.create"
+    most_agents = 1
 
     def prepare(self) -> None:
         self.instance_id = ""
+        self.expected = self.stack.inventory()
 
     def ask(self) -> None:
-        body = {"name": "swept", "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
+        body = {"name": NEW, "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
         self.post("/instances", {"instance": body})
-        (found,) = wait_for(self.after_restart, 60, "the instance that was asked for")
-        self.instance_id = found["id"]
 
-    def after_restart(self) -> list[dict[str, Any]] | None:
-        """Instances that the request has made; None while the standalone is on its way to die."""
-        try:
-            self.stack.start()
-            found: list[dict[str, Any]] = self.client.ask("GET", "/instances")["instances"]
-        except OSError:
-            return None
-        return [one for one in found if one["name"] == "swept"]
+    def find(self) -> None:
+        found = [one for one in self.client.ask("GET", "/instances")["instances"] if one["name"] == NEW]
+        assert len(found) == 1, f"asked for one instance, there are {found}"
+        self.instance_id = found[0]["id"]
+
+    def boots(self, ends: str) -> set[int]:
+        return {1}
+
+    def database_starts(self, ends: str) -> set[int]:
+        return {1}
 
     def check(self, ends: str) -> list[str]:
         violations = []
@@ -125,13 +155,21 @@ class Create(Scenario):
             self.client.wait_healthy(self.instance_id)
             with self.connection() as connection:
                 query(connection, "CREATE TABLE t (n INT)")
+            violations += self.whole()
         else:
             shown = self.client.show(self.instance_id)
             if shown["status"] != "ERROR" or "fault" not in shown:
                 violations.append(f"status {shown['status']}, fault {shown.get('fault')}")
-            left = [line for place in self.stack.inventory().items() for line in _of(self.instance_id, *place)]
-            violations += [f"left behind: {line}" for line in left]
+            row: Inventory = {"instances": sorted([*self.expected["instances"], self.instance_id])}
+            self.stack.wait_inventory(self.expected | row)
         return violations + self.away()
+
+    def whole(self) -> list[str]:
+        """What a new instance is made of, each once."""
+        now = self.stack.inventory()
+        more = {place: len(lines) - len(self.expected[place]) for place, lines in now.items()}
+        wanted = {place: PARTS.get(place, 0) for place in now}
+        return [] if more == wanted else [f"made {more} instead of {wanted}"]
 
 
 class Delete(Scenario):
@@ -139,11 +177,16 @@ class Delete(Scenario):
 
     kind = "instance.delete"
 
+    def prepare(self) -> None:
+        self.expected = self.stack.inventory()
+        self.make()
+
     def ask(self) -> None:
         try:
-            self.client.raw("DELETE", f"/instances/{self.instance_id}")
+            answer = self.client.raw("DELETE", f"/instances/{self.instance_id}")
         except requests.RequestException:
             return
+        assert answer.status_code == 202, answer.text
 
     def check(self, ends: str) -> list[str]:
         if ends != SUCCESS:
@@ -162,6 +205,9 @@ class Restart(Scenario):
     def ask(self) -> None:
         self.act({"restart": {}})
 
+    def database_starts(self, ends: str) -> set[int]:
+        return {1} if ends == SUCCESS else {0, 1}
+
     def check(self, ends: str) -> list[str]:
         return self.healthy()
 
@@ -174,6 +220,12 @@ class ResizeFlavor(Scenario):
 
     def ask(self) -> None:
         self.act({"resize": {"flavorRef": "2" if self.flavor == "1" else "1"}})
+
+    def boots(self, ends: str) -> set[int]:
+        return {1} if ends == SUCCESS else {0, 2}
+
+    def database_starts(self, ends: str) -> set[int]:
+        return {1} if ends == SUCCESS else {0, 1, 2}
 
     def check(self, ends: str) -> list[str]:
         if ends == SUCCESS:
@@ -189,7 +241,7 @@ class ResizeFlavor(Scenario):
             violations.append(f"buffer pool {pool}, known: {self.pools}")
         return violations
 
-    def __init__(self, stack: EmbeddedStack) -> None:
+    def __init__(self, stack: Stack) -> None:
         super().__init__(stack)
         self.pools: dict[str, int] = {}
 
@@ -207,8 +259,3 @@ class ResizeVolume(Scenario):
         self.size += ends == SUCCESS
         shown = self.client.show(self.instance_id)["volume"]["size"]
         return self.healthy() + ([] if shown == self.size else [f"volume {shown} instead of {self.size}"])
-
-
-def _of(instance_id: str, place: str, lines: list[str]) -> list[str]:
-    """What an inventory has of an instance that only its row may still know."""
-    return [] if place == "instances" else [f"{place}: {line}" for line in lines if instance_id in line]

@@ -81,6 +81,15 @@ class Stack(abc.ABC):
         """Start what does not run; returns when the API serves."""
 
     @abc.abstractmethod
+    def bury(self, point: str) -> None:
+        """A process dies at a fault point: return when it is dead and the stack serves without it. What another
+        process goes on with stays dead until :meth:`start`."""
+
+    @abc.abstractmethod
+    def kill_runner(self, operation_id: str) -> None:
+        """SIGKILL the conductor process that runs an operation, and bury it."""
+
+    @abc.abstractmethod
     def close(self) -> None:
         """Stop everything of the control plane."""
 

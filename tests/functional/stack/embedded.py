@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """dbflow-standalone: everything in one process."""
 
+import configparser
+import contextlib
 import json
 import pathlib
 
 from dbflow.db.session import Database
 from tests.functional.stack.base import Settings, Stack
-from tests.functional.stack.client import Client
+from tests.functional.stack.client import PATIENCE, Client
+from tests.functional.stack.inventory import Inventory, of_broker
 from tests.functional.stack.process import Service
 from tests.servers import ports
+from tests.waiting import wait_for
 
 
 class EmbeddedStack(Stack):
@@ -51,8 +55,29 @@ class EmbeddedStack(Stack):
             self._ready_before = self.process.text().count("ready: ")
             self.process.start()
 
+    def bury(self, point: str) -> None:
+        wait_for(lambda: not self.process.alive, PATIENCE, f"the end of the process at {point}")
+        self.start()
+
+    def kill_runner(self, operation_id: str) -> None:
+        self.process.kill9()
+        self.start()
+
     def _ready(self, process: Service) -> bool:
         return process.text().count("ready: ") > self._ready_before
+
+    def parts_inventory(self) -> Inventory:
+        """Asked of the running process, since board and broker are inside it."""
+        jobs = self.admin().ask("GET", "/mgmt/jobs")["jobs"]
+        with contextlib.closing(self.database()) as database:
+            queues = of_broker(database, self._broker(), "dbflow")
+        return {"jobs": sorted(job["operation_id"] for job in jobs), **queues}
+
+    def _broker(self) -> str:
+        """Its URL, as the services know it."""
+        written = configparser.ConfigParser(interpolation=None)
+        written.read(self.state / "dbflow.conf")
+        return written["messaging"]["url"].replace("$$", "$")
 
     def close(self) -> None:
         if self.process.alive:

@@ -5,6 +5,7 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
+from dbflow.faults import PASSED
 from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
 
@@ -41,8 +42,20 @@ class Faults:
         """Whether a point that was armed has not been reached."""
         return (self.directory / point).exists()
 
+    def fired(self, point: str) -> bool:
+        """Whether a point that was armed has been reached."""
+        return (self.directory / f"{point}.fired").exists()
+
+    def record(self) -> None:
+        """From now on, and afresh, keep a record of the points that are passed."""
+        (self.directory / PASSED).write_text("")
+
+    def passed(self) -> list[str]:
+        """The points passed since, by all processes, in order."""
+        return (self.directory / PASSED).read_text().splitlines()
+
     def clear(self) -> None:
-        """Nothing is armed any more."""
+        """Nothing is armed any more, and no record is kept."""
         for file in self.directory.iterdir():
             file.unlink(missing_ok=True)
 

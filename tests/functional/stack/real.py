@@ -17,10 +17,11 @@ from dbflow.db.models import Conductor
 from dbflow.db.session import Database
 from dbflow.services.seed import ensure_datastore
 from tests.functional.stack.base import Settings, Stack
-from tests.functional.stack.client import Client
+from tests.functional.stack.client import PATIENCE, Client
 from tests.functional.stack.inventory import Inventory
 from tests.functional.stack.process import Service
 from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper, ports
+from tests.waiting import wait_for
 
 SESSION_TIMEOUT = 3.0
 """Seconds, unless a stack is made with others."""
@@ -128,6 +129,16 @@ class RealStack(Stack):
         """The conductor process that runs an operation, as the administrator sees it."""
         pid = str(operation["conductor"]).split(":")[1]
         return next(one for one in self.conductors if str(one.pid) == pid)
+
+    def bury(self, point: str) -> None:
+        """Workers of the API are replaced by their master; a conductor's work goes on in the other one."""
+        if point == "operation.accepted":
+            wait_for(lambda: self._serves(self.api), PATIENCE, "the API without its worker")
+        else:
+            wait_for(lambda: not all(one.alive for one in self.conductors), PATIENCE, f"a death at {point}")
+
+    def kill_runner(self, operation_id: str) -> None:
+        self.running_in(self.admin().operation(operation_id)).kill9()
 
     def close(self) -> None:
         for service in self.services:

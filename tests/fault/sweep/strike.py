@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One point: prepare, arm, ask, let it strike, wait for the end, and look at everything."""
+
+import contextlib
+from typing import Any
+
+from tests.fault.sweep.ledger import Ledger, Starts, starts
+from tests.fault.sweep.points import FAILED, SUCCESS, Point
+from tests.fault.sweep.quota import quotas
+from tests.fault.sweep.scenarios import Scenario
+from tests.functional.stack import Stack
+from tests.functional.stack.faults import Held
+from tests.waiting import wait_for
+
+PATIENCE = 90.0
+
+
+def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
+    """The violations. AssertionError when something that must happen does not."""
+    stack.start()
+    scenario.prepare()
+    before = starts(stack.cloud, scenario.instance_id)
+    stack.faults.record()
+    ended = _ended(point, scenario, stack)
+    violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
+    violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
+    stack.start()
+    ledger = Ledger(point, stack.faults.passed())
+    violations += ledger.steps(ended["state"])
+    violations += _started(point, scenario, ledger, before, starts(stack.cloud, scenario.instance_id), ended["state"])
+    violations += quotas(scenario.client)
+    try:
+        violations += scenario.check(ended["state"])
+        stack.wait_inventory(scenario.expected)
+    except Exception as error:
+        violations.append(f"{type(error).__name__}: {str(error)[:2000]}")
+    return violations
+
+
+def _ended(point: Point, scenario: Scenario, stack: Stack) -> dict[str, Any]:
+    """The operation that was asked for and struck, at its end."""
+    with contextlib.ExitStack() as exits:
+        held = exits.enter_context(stack.faults.holding(point.held)) if point.held else None
+        for name, what in point.armed:
+            stack.faults.arm(name, what)
+        scenario.ask()
+        if held is None and point.deadly:
+            _wait_for_death(point.deadly, stack)
+        scenario.find()
+        if held is not None:
+            _cancel(point, held, scenario, stack)
+        if point.parks:
+            parked = _wait_for_end(point, scenario)
+            assert parked["state"] == FAILED, f"not parked: {parked['state']}: {parked.get('error')}"
+            assert "Could not be undone" in parked["error"]["message"], parked["error"]
+            scenario.client.do(parked["id"], "retry")
+        return _wait_for_end(point, scenario)
+
+
+def _wait_for_death(name: str, stack: Stack) -> None:
+    """Until the process at that point is dead; what can't go on without it is started again."""
+    wait_for(lambda: stack.faults.fired(name), PATIENCE, f"somebody at {name}")
+    stack.bury(name)
+
+
+def _cancel(point: Point, held: Held, scenario: Scenario, stack: Stack) -> None:
+    """Cancel the operation while one of its steps is held; whoever runs it knows before the step goes on."""
+    held.reached()
+    operation_id = scenario.operation()["id"]
+    scenario.client.do(operation_id, "cancel")
+    if point.killed_held:
+        stack.kill_runner(operation_id)
+    else:
+        wait_for(lambda: "operation.asked" in stack.faults.passed(), PATIENCE, "the engine to hear of it")
+    held.let_go()
+    if point.deadly:
+        _wait_for_death(point.deadly, stack)
+
+
+def _wait_for_end(point: Point, scenario: Scenario) -> dict[str, Any]:
+    def done() -> dict[str, Any] | None:
+        found = scenario.operation()
+        return found if found["done"] else None
+
+    return wait_for(done, PATIENCE, f"the end of {point.title}")
+
+
+def _started(point: Point, scenario: Scenario, ledger: Ledger, before: Starts, after: Starts, state: str) -> list[str]:
+    """Violations: machines, agents or databases started oftener than they should be, or not."""
+    kills = len(point.agent_kills)
+    gone = after.boot == 0
+    boots, databases = after.boot - before.boot, after.database - before.database
+    found = []
+    if not gone and boots not in scenario.boots(state):
+        found.append(f"the machine booted {boots} times instead of {scenario.boots(state)}")
+    if not gone and ledger.agents != boots + kills:
+        found.append(f"{ledger.agents} agents were started in {boots} boots with {kills} killed")
+    if gone and ledger.agents > scenario.most_agents + kills:
+        found.append(f"{ledger.agents} agents were started for an instance that is gone, with {kills} killed")
+    wanted = scenario.database_starts(state)
+    if not gone and not min(wanted) <= databases <= max(wanted) + kills * (max(wanted) > 0):
+        found.append(f"the database was started {databases} times instead of {sorted(wanted)}")
+    if state == SUCCESS and point.kind == "instance.delete" and not gone:
+        found.append("the server is still there")
+    return found
