@@ -16,7 +16,7 @@ from conductor.pool import TaskPool
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation
-from dbflow.db.session import Database
+from dbflow.db.session import AWAY, Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
 from dbflow.guestkeys import GuestKeys
 from dbflow.messaging.dispatcher import Dispatcher
@@ -36,6 +36,8 @@ class Job(enum.Enum):
     CONSUME = enum.auto()
     ABANDON = enum.auto()
     """Give it back: somebody (maybe we, after a pause) goes on."""
+    POSTPONE = enum.auto()
+    """Give it back for a moment: our database is away."""
 
 
 class Runner:
@@ -66,6 +68,9 @@ class Runner:
         except HandedOver:
             LOG.info("operation %s: handed over", operation_id)
             self._uncount(operation_id)
+        except AWAY as error:
+            LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
+            return Job.POSTPONE
         except (BadSeal, exceptions.StorageFailure) as error:
             LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
         except Exception:

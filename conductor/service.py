@@ -189,7 +189,7 @@ class ConductorService:
         elif not control.leaving:
             # Others may try at once; this conductor gives it a rest.
             _, times = self._not_before.get(operation_id, (0.0, 0))
-            self._rest(operation_id, times + 1)
+            self._rest(operation_id, 2 if outcome is Job.POSTPONE else times + 1)
             board.abandon(job)
         # Who leaves gives its claims up by ending the session, which is the last that it does: until then a step that
         # was left in its middle may still be at work in this process, and must not be begun anew beside itself.

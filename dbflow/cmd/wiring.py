@@ -68,6 +68,7 @@ class Parts:
             resend=options.resend,
             guest_lost_after=options.guest_lost_after,
             pending_timeout=options.pending_timeout,
+            take_call=options.take_call_timeout,
             on_heartbeat=on_heartbeat,
             logins=self._logins(),
         )

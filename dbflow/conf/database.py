@@ -12,6 +12,12 @@ OPTS = [
         help="SQLAlchemy URL: sqlite:////path (WAL) or mysql+pymysql://user:password@host/name.",
     ),
     cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process."),
+    cfg.FloatOpt(
+        "answer_timeout",
+        default=5.0,
+        min=1.0,
+        help="Seconds that MariaDB may take for one answer; after that it counts as away, and the API says so.",
+    ),
     cfg.IntOpt("pool_timeout", default=30, min=1, help="Seconds to wait for a free connection."),
     cfg.IntOpt(
         "idle_transaction_timeout",

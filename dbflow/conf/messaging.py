@@ -22,6 +22,11 @@ OPTS = [
     cfg.FloatOpt("guest_lost_after", default=30.0, help="Seconds of silence that fail a running guest task."),
     cfg.FloatOpt("pending_timeout", default=120.0, help="Seconds a guest has to accept a request."),
     cfg.FloatOpt("call_timeout", default=15.0, help="Seconds the API waits for a guest's answer (short calls)."),
+    cfg.FloatOpt(
+        "take_call_timeout",
+        default=5.0,
+        help="Seconds a guest has to say that it is at work on a call of the API; one that lives does so at once.",
+    ),
     cfg.FloatOpt("heartbeat_interval", default=10.0, min=0.5, help="Seconds between two heartbeats of a guest."),
     cfg.FloatOpt("heartbeat_expiry", default=90.0, help="Seconds after which a guest that is silent shows as ERROR."),
 ]

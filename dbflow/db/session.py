@@ -12,6 +12,11 @@ import tenacity
 from oslo_config import cfg
 from sqlalchemy.orm import Session, sessionmaker
 
+from dbflow.db import absence
+
+AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
+"""What a database that is away, or wants a transaction again, looks like."""
+
 
 class Database:
     """One engine and its two kinds of transaction.
@@ -21,9 +26,16 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 20, pool_timeout: int = 30, idle_transaction_timeout: int = 5
+        self,
+        url: str,
+        *,
+        pool_size: int = 20,
+        pool_timeout: int = 30,
+        idle_transaction_timeout: int = 5,
+        answer_timeout: float | None = None,
     ) -> None:
-        """``pool_timeout`` and ``idle_transaction_timeout`` in seconds; the latter on MariaDB, see its option."""
+        """All times in seconds. ``idle_transaction_timeout`` and ``answer_timeout`` (None: a server may take as long
+        as it likes) are MariaDB's, see their options."""
         parsed = sa.make_url(url)
         options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
         if parsed.get_backend_name() == "sqlite":
@@ -34,12 +46,14 @@ class Database:
             # What is read under a lock must be what its last holder left, even if this transaction read something
             # else before it got the lock.
             options["isolation_level"] = "READ COMMITTED"
+            options["connect_args"] = absence.limits(answer_timeout)
         self.engine = sa.create_engine(parsed, pool_timeout=pool_timeout, **options)
         if self.engine.dialect.name == "sqlite":
             sa.event.listen(self.engine, "connect", _sqlite_connect)
             sa.event.listen(self.engine, "begin", _sqlite_begin)
         else:
             sa.event.listen(self.engine, "connect", functools.partial(_server_connect, idle_transaction_timeout))
+            absence.notice(self.engine)
         self._write = sessionmaker(self.engine, expire_on_commit=False)
         self._read = sessionmaker(
             self.engine.execution_options(dbflow_read=True), expire_on_commit=False, autoflush=False
@@ -54,6 +68,7 @@ class Database:
             pool_size=group.pool_size,
             pool_timeout=group.pool_timeout,
             idle_transaction_timeout=group.idle_transaction_timeout,
+            answer_timeout=group.answer_timeout,
         )
 
     @contextlib.contextmanager

@@ -11,6 +11,8 @@ from dbflow.messaging.frames import tolerant
 
 EMBEDDED = "dbflow+unix://"
 CONNECT_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 10.0
+"""Seconds that RabbitMQ may take to do what it is asked, or to take what it is sent."""
 
 
 def connection(url: str) -> kombu.Connection:
@@ -53,9 +55,15 @@ def _with_login(url: str, login: str) -> str:
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[kombu.Connection]:
-    """An open connection, closed at the end. Raises what the transport raises when there is no broker."""
+def opened(url: str, beat: float = 0.0) -> Iterator[kombu.Connection]:
+    """An open connection, closed at the end. Raises what the transport raises when there is no broker.
+
+    ``beat``: seconds within which both sides are to hear of each other, for who looks after that.
+    """
     with connection(url) as conn:
+        if conn.transport.driver_type == "amqp":
+            conn.heartbeat = beat
+            conn.transport_options |= {"read_timeout": ANSWER_TIMEOUT, "write_timeout": ANSWER_TIMEOUT}
         conn.ensure_connection(  # one try a host, none of kombu's pauses
             max_retries=len(conn.alt), interval_start=0, interval_step=0, reraise_as_library_errors=False
         )

@@ -30,6 +30,12 @@ from dbflow.messaging.rates import Rates
 
 LOG = logging.getLogger(__name__)
 EVENT_THREADS = 4
+BEAT = 4.0
+"""Seconds within which this process and RabbitMQ must hear of each other."""
+_LOOK = 0.5
+"""Seconds between two looks of a call at what became of it."""
+FIND_BROKER = 2.0
+"""Seconds that a call of the API waits for a broker that is away."""
 
 
 class _Throttled(Exception):
@@ -49,6 +55,7 @@ class Dispatcher:
         resend: float = 2.0,
         guest_lost_after: float = 30.0,
         pending_timeout: float = 120.0,
+        take_call: float = 120.0,
         on_heartbeat: OnHeartbeat | None = None,
         logins: Logins | None = None,
     ) -> None:
@@ -62,6 +69,7 @@ class Dispatcher:
         self._logins: Logins = logins or SharedLogin(url)
         self._rates = Rates()
         self._resend, self._lost_after, self._pending_timeout = resend, guest_lost_after, pending_timeout
+        self._take_call = take_call
         self._pending: dict[str, Pending] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -75,7 +83,12 @@ class Dispatcher:
             self._heartbeats = Heartbeats(key_of, on_heartbeat, self.stats)
             queues.append(self._layout.heartbeats())
         self._link = Link(
-            url, queues, self._on_message, exchanges=[self._layout.down, self._layout.up], on_ready=self._resend_all
+            url,
+            queues,
+            self._on_message,
+            exchanges=[self._layout.down, self._layout.up],
+            on_ready=self._resend_all,
+            beat=BEAT,
         )
         self._clock = threading.Thread(target=self._keep_time, name="dispatcher-clock", daemon=True)
 
@@ -110,6 +123,9 @@ class Dispatcher:
         ``on_event`` is called by a thread of a small pool. What ``key_of`` raises, and MessageTooLarge, are
         raised here.
         """
+        return self._submit(request, on_event).future
+
+    def _submit(self, request: wire.GuestRequest, on_event: OnEvent | None = None) -> Pending:
         pending = Pending(request, self._key_of(request.instance_id), on_event, self._events)
         envelope = self._envelope(pending)
         with self._lock:
@@ -119,7 +135,7 @@ class Dispatcher:
             replaced.fail(GuestLost(f"guest {request.instance_id} was asked by a newer claim"))
         self._wake.set()
         self._send(pending, envelope)
-        return pending.future
+        return pending
 
     def withdraw(self, request: wire.RequestId, answer: futures.Future[Any]) -> None:
         """Ask no more for ``answer``: somebody else goes on with it, and it stays unfinished. Fine when it came, or
@@ -132,8 +148,11 @@ class Dispatcher:
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
         """Have a guest do one thing now, and wait: what the task (its class path) returned.
 
-        Raises GuestUnreachable (also its kinds) after ``timeout`` seconds, GuestRefused when the task failed.
+        Raises GuestUnreachable (also its kinds) after ``timeout`` seconds, or ``take_call`` if the guest has not taken
+        it by then; BrokerUnavailable soon when the broker is away; GuestRefused when the task failed.
         """
+        if not self._link.wait_ready(FIND_BROKER):
+            raise BrokerUnavailable("the broker does not answer")
         request = wire.GuestRequest(
             instance_id=instance_id,
             id=wire.RequestId(str(uuid.uuid4()), wire.EXECUTE, 1),
@@ -142,15 +161,26 @@ class Dispatcher:
             arguments={**arguments, "instance_id": instance_id},
             deadline=timeout,
         )
-        future = self.submit(request)
         try:
-            result = future.result(timeout)
-        except futures.TimeoutError:
+            result = self._answer(self._submit(request), timeout)
+        finally:
             self._remove(str(request.id))
-            raise GuestUnreachable(f"guest {instance_id} did not answer within {timeout:g} s") from None
         if isinstance(result, failure.Failure):
             raise _as_error(result)
         return result
+
+    def _answer(self, pending: Pending, timeout: float) -> Any:
+        """Of a call, as long as it makes sense to wait for it."""
+        end, take_by = pending.made + timeout, pending.made + min(self._take_call, timeout)
+        while True:
+            now = time.monotonic()
+            if not self._link.ready and not pending.future.done():
+                raise BrokerUnavailable("the broker went away")
+            if now > (end if pending.accepted else take_by):
+                what = "did not answer" if pending.accepted else "did not take it"
+                raise GuestUnreachable(f"guest {pending.request.instance_id} {what} within {now - pending.made:.0f} s")
+            with contextlib.suppress(futures.TimeoutError):
+                return pending.future.result(_LOOK)
 
     def declare_guest(self, instance_id: str) -> None:
         """Make the guest's user and queue; fine when they are there. Raises BrokerUnavailable."""

@@ -11,6 +11,7 @@ import queue
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,8 +20,11 @@ import kombu
 from dbflow.messaging.connection import opened
 
 LOG = logging.getLogger(__name__)
-RECEIVE_TICK = 30.0
-"""Seconds after which a quiet receiver looks up."""
+BEAT = 30.0
+"""Seconds within which broker and client must hear of each other; twice that in silence ends a connection, so that a
+broker that keeps its connections and does nothing is found out. The embedded one has no such beats."""
+TICK = 30.0
+"""Seconds after which a quiet thread looks up where there are no beats."""
 BACK_OFF = (0.05, 3.0)
 """Seconds before the first and the last of the tries to connect again; each waits twice as long."""
 MAX_WAITING = 10_000
@@ -67,17 +71,20 @@ class Link:
         *,
         exchanges: Sequence[kombu.Exchange] = (),
         on_ready: Callable[[], None] = lambda: None,
+        beat: float = BEAT,
     ) -> None:
         """``on_message`` gets raw messages (``body``, ``properties``, ``headers``), in the receiving thread; what it
         raises is logged, no more.
 
         ``exchanges`` are declared at every connect. ``on_ready`` is called whenever both directions are up again.
+        ``beat``: see BEAT.
         """
         self._url = url
         self._queues = queues
         self._exchanges = exchanges
         self._on_message = on_message
         self._on_ready = on_ready
+        self._beat = beat
         self._stopping = threading.Event()
         self._receiving, self._sending = threading.Event(), threading.Event()
         self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
@@ -92,6 +99,11 @@ class Link:
     def ready(self) -> bool:
         """Whether both directions are up."""
         return self._receiving.is_set() and self._sending.is_set()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Until both directions are up, or for ``timeout`` seconds; whether they are."""
+        end = time.monotonic() + timeout
+        return all(up.wait(max(0.0, end - time.monotonic())) for up in (self._receiving, self._sending))
 
     def start(self) -> None:
         """Returns at once, whether there is a broker or not."""
@@ -134,7 +146,7 @@ class Link:
         wait, told = BACK_OFF[0], False
         while not self._stopping.is_set():
             try:
-                with opened(self._url) as conn:
+                with opened(self._url, self._beat) as conn:
                     work(conn)
             except Exception as error:  # whatever it is, the next connection may do
                 if up.is_set():
@@ -161,10 +173,10 @@ class Link:
         with _Consumer(channel, queues=list(self._queues), on_message=self._guard, no_ack=True):
             self._up(self._receiving)
             while not self._stopping.is_set():
-                try:
-                    conn.drain_events(timeout=RECEIVE_TICK)
-                except TimeoutError:
-                    continue
+                with contextlib.suppress(TimeoutError):
+                    conn.drain_events(timeout=_tick(conn))
+                if conn.supports_heartbeats:
+                    conn.heartbeat_check()
 
     def _guard(self, message: Any) -> None:
         try:
@@ -177,11 +189,19 @@ class Link:
         producer = kombu.Producer(channel)
         self._declared.clear()
         self._up(self._sending)
+        listen_at = time.monotonic() + _tick(conn)
         while True:
-            envelope = self._outgoing.get()
+            try:
+                envelope = self._outgoing.get(timeout=_tick(conn))
+            except queue.Empty:
+                _listen(conn)
+                continue
             if envelope is None:
                 return
             self._publish(producer, envelope)
+            if time.monotonic() > listen_at:
+                _listen(conn)
+                listen_at = time.monotonic() + _tick(conn)
 
     def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
         if not envelope.wanted():
@@ -201,3 +221,19 @@ class Link:
             expiration=envelope.expiration,
             headers=envelope.headers,
         )
+
+
+def _tick(conn: kombu.Connection) -> float:
+    """Seconds between two looks at the beats of a connection."""
+    if not conn.supports_heartbeats:
+        return TICK
+    return float(conn.get_heartbeat_interval() or 4 * TICK) / 4
+
+
+def _listen(conn: kombu.Connection) -> None:
+    """The sender is told nothing but that the broker lives, or that it closes the connection."""
+    if conn.supports_heartbeats:
+        with contextlib.suppress(TimeoutError):
+            while True:
+                conn.drain_events(timeout=0.001)
+        conn.heartbeat_check()

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from dbflow.datastores import Datastore, Feature, load
 from dbflow.db.models import DatastoreVersion, Health, Instance, RootHistory, utcnow
-from dbflow.messaging.errors import GuestRefused, GuestUnreachable, MessageTooLarge
+from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable, MessageTooLarge
 from dbflow.services import instances, names
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unprocessable
+from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unavailable, Unprocessable
 from dbflow.status import Service, Task
 
 _TASKS = "guest.tasks.accounts"
@@ -22,6 +22,7 @@ _QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
 _UP = {Service.HEALTHY, Service.RUNNING}
 _ALPHABET = string.ascii_letters + string.digits
 _PASSWORD_LENGTH = 36
+_LATER = {"Retry-After": "5"}
 
 
 class Guest:
@@ -61,8 +62,12 @@ class Guest:
         timeout = self._services.conf.messaging.call_timeout
         try:
             return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
-        except (GuestUnreachable, KeyError):  # KeyError: its key went while we asked; it is being deleted
-            raise Unprocessable(f"Instance {self.instance_id} is not ready: its guest did not answer.") from None
+        except BrokerUnavailable:
+            raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
+        except GuestUnreachable:
+            raise Unavailable(f"The guest of instance {self.instance_id} did not answer.", _LATER) from None
+        except KeyError:  # its key went while we asked
+            raise Unprocessable(f"Instance {self.instance_id} is not ready: it is being deleted.") from None
         except MessageTooLarge as error:
             raise OverLimit(str(error)) from None
         except GuestRefused as error:

@@ -11,5 +11,5 @@ class GuestCalls(Protocol):
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
         """Run the guest task of that class path, and return what it returns.
 
-        Raises GuestUnreachable and GuestRefused of dbflow.messaging.errors.
+        Raises BrokerUnavailable, GuestUnreachable and GuestRefused of dbflow.messaging.errors.
         """

@@ -13,8 +13,9 @@ from dbflow.waits import NotYet, Overdue
 
 _AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable, BadSeal)
 """BadSeal: sealed with a key that has not come to this machine yet."""
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-"""Seconds; each pause is about twice as long as the one before."""
+_FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_AWAY = 0.2, 10.0, 2.0
+"""Seconds; each pause is about twice as long as the one before. Our own database and broker are looked for more often
+than a cloud."""
 
 
 class Patience(Protocol):
@@ -64,7 +65,7 @@ class Tries:
         now = time.monotonic()
         self._away_since = self._away_since or now
         self._away += 1
-        return _pause(self._away) if now - self._away_since < self._step.patience else None
+        return min(_pause(self._away), _LONGEST_AWAY) if now - self._away_since < self._step.patience else None
 
     def _pause_until(self, what: NotYet) -> float:
         left = self._began + self._step.deadline - time.monotonic()

@@ -25,9 +25,14 @@ class EmbeddedStack(Stack):
         self.state = self.directory / "s"
         (port,) = ports.free_ports(1)
         more = self.write_settings(self.directory / "more.conf")
-        arguments = ["dbflow-standalone", "--state-dir", self.state, "--port", port, "--config-file", more]
+        arguments = [*self.command, "--state-dir", self.state, "--port", port, "--config-file", more]
         self.process = self.service("standalone", [str(part) for part in arguments], self._ready)
         self._ready_before = 0
+
+    @property
+    def command(self) -> list[str]:
+        """What is started, before its options."""
+        return ["dbflow-standalone"]
 
     @property
     def cloud(self) -> pathlib.Path:

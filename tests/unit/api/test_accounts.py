@@ -6,7 +6,7 @@ import datetime
 import pytest
 
 from dbflow.db.models import Health, RootHistory, utcnow
-from dbflow.messaging.errors import GuestRefused, GuestUnreachable
+from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable
 from dbflow.status import Task
 from tests.unit.api.world import World
 
@@ -188,7 +188,7 @@ def test_root(world: World, home: str) -> None:
 
 def test_root_can_be_disabled_when_the_answer_to_enabling_it_was_lost(world: World, home: str) -> None:
     world.guests.error = GuestUnreachable("silent")
-    assert world.ask("POST", f"{home}/root").status_code == 422
+    assert world.ask("POST", f"{home}/root").status_code == 503
     world.guests.error = None
     assert world.ask("DELETE", f"{home}/root").status_code == 204
 
@@ -211,7 +211,15 @@ def test_a_server_that_is_not_up_is_not_asked(world: World, path: str) -> None:
 def test_a_guest_that_does_not_answer(world: World, home: str) -> None:
     world.guests.error = GuestUnreachable("guest x did not answer within 15 s")
     answer = world.ask("GET", f"{home}/databases")
-    assert (answer.status_code, "did not answer" in answer.text) == (422, True)
+    assert (answer.status_code, "did not answer" in answer.text) == (503, True)
+    assert answer.headers["Retry-After"]
+
+
+def test_a_broker_that_is_away(world: World, home: str) -> None:
+    world.guests.error = BrokerUnavailable("the broker does not answer")
+    answer = world.ask("POST", f"{home}/databases", json={"databases": [{"name": "d"}]})
+    assert (answer.status_code, "broker" in answer.text) == (503, True)
+    assert answer.headers["Retry-After"]
 
 
 def test_an_error_inside_the_guest_tells_nothing_of_it(world: World, home: str) -> None:
