@@ -21,6 +21,7 @@ PARTS = {
     "processes": 2,  # agent and database
     "health": 1,
     "queues": 1,
+    "broker users": 1,
 }
 
 
