@@ -17,6 +17,7 @@ from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.recipe.election import Election
 from oslo_config import cfg
@@ -45,6 +46,10 @@ _RANK = {
 
 _FIRST_CONNECT = 3.0
 """Seconds the first post of a process waits for its connection; later ones never wait."""
+
+
+_POST = 2.0
+"""Seconds a user waits for the post of what was accepted."""
 
 
 class BoardUnavailable(Exception):
@@ -260,7 +265,8 @@ class Poster:
         )
         with _unavailable():
             self._connect()
-            self._client.create(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+            request = self._client.create_async(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+            request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
 
     def _connect(self) -> None:
         with self._lock:
@@ -270,7 +276,7 @@ class Poster:
             if not self._client.connected:
                 raise BoardUnavailable("not connected to ZooKeeper")
             if not self._ready:
-                self._client.ensure_path(self._path)
+                self._client.ensure_path_async(self._path).get(timeout=_POST)
                 self._ready = True
 
     def close(self) -> None:
@@ -330,5 +336,5 @@ def _unavailable() -> Iterator[None]:
         yield
     except (exceptions.UnclaimableJob, exceptions.NotFound):
         raise
-    except (KazooException, exceptions.JobFailure, OSError, TimeoutError) as error:
+    except (KazooException, KazooTimeoutError, exceptions.JobFailure, OSError, TimeoutError) as error:
         raise BoardUnavailable(f"{type(error).__name__}: {error}") from error
