@@ -65,8 +65,9 @@ def takeovers(images: pathlib.Path, session_timeout: float, repetitions: int) ->
     return found
 
 
-def take_over(stack: RealStack, step: str) -> TakeOver:
-    """Kill the owner of a create that is about to begin a step."""
+def take_over(stack: RealStack, step: str, grace: float = GRACE) -> TakeOver:
+    """Kill the owner of a create that is about to begin a step; ``grace``: seconds beyond the session time-out that
+    the next one may take."""
     point = f"{step}.execute.begun"
     with stack.nothing_left():
         with held_create(stack, point) as (create, _):
@@ -76,6 +77,6 @@ def take_over(stack: RealStack, step: str) -> TakeOver:
             seconds = arrival.wait(stack.session_timeout + 60) - killed
         violations = create.finish()
         stack.start()
-    if seconds > stack.session_timeout + GRACE:
+    if seconds > stack.session_timeout + grace:
         violations.append(f"taken over after {seconds:.2f} s")
     return TakeOver(stack.session_timeout, step, seconds, violations)

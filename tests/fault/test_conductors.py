@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One conductor of two is killed, paused or stopped in the middle of its work: the other goes on."""
+"""One conductor of two is killed, stopped or paused in the middle of its work: the other goes on."""
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.functional.stack import Client, RealStack, mysql, new_password
+from tests.fault.handover import PLACES, hand_over
+from tests.fault.succession import Arrival, held_create
+from tests.fault.takeover import take_over
+from tests.functional.stack import RealStack
 from tests.functional.stack.fixtures import after_failure
 from tests.functional.stack.process import Service
-from tests.functional.stack.real import SESSION_TIMEOUT
-from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -22,74 +22,34 @@ def real(request: pytest.FixtureRequest, real_stack: RealStack) -> Iterator[Real
     real_stack.start()
 
 
-def _begin(real: RealStack, password: str) -> tuple[str, str, Service]:
-    """A create in its middle: instance, operation, and the conductor that runs it."""
-    client = real.client()
-    instance_id, create = client.create("handed-over", users=[{"name": "u", "password": password}])
-    client.wait_step(create, "install-datastore")
-    return instance_id, create, real.running_in(real.admin().operation(create))
+@pytest.mark.parametrize("step", ["create-server", "install-datastore"])
+def test_killed(real: RealStack, step: str) -> None:
+    taken = take_over(real, step, grace=10.0)
+    print(f"\nnext task {taken.seconds:.1f} s after SIGKILL, with sessions of {real.session_timeout:g} s")
+    assert taken.violations == []
 
 
-def _taken_over(real: RealStack, create: str, from_whom: str) -> float:
-    """Wait until another conductor has it; when that was."""
-    admin = real.admin()
-
-    def moved() -> bool:
-        return bool(admin.operation(create)["conductor"] != from_whom)
-
-    wait_for(moved, 60, "another conductor")
-    return time.monotonic()
-
-
-def _finish(client: Client, instance_id: str, create: str, password: str) -> None:
-    ended = client.wait_operation(create)
-    assert {step["state"] for step in ended["steps"]} == {"SUCCESS"}
-    mysql(client.show(instance_id), "u", password).close()
-    client.deleted(instance_id)
-
-
-def test_killed(real: RealStack) -> None:
-    password = new_password()
-    with real.nothing_left():
-        instance_id, create, runner = _begin(real, password)
-        name = real.admin().operation(create)["conductor"]
-        runner.kill9()
-        began = time.monotonic()
-        took = _taken_over(real, create, name) - began
-        _finish(real.client(), instance_id, create, password)
-    print(f"\ntaken over {took:.1f} s after SIGKILL, with sessions of {SESSION_TIMEOUT:g} s")
-    assert took < 3 * SESSION_TIMEOUT + 5
-
-
-def test_stopped(real: RealStack) -> None:
-    password = new_password()
-    with real.nothing_left():
-        instance_id, create, runner = _begin(real, password)
-        name = real.admin().operation(create)["conductor"]
-        began = time.monotonic()
-        took = runner.stop()
-        moved = _taken_over(real, create, name) - began
-        _finish(real.client(), instance_id, create, password)
-    print(f"\nSIGTERM: gone after {took:.2f} s, taken over after {moved:.2f} s")
-    assert took < 5.0
+@pytest.mark.parametrize("place", PLACES)
+def test_stopped(real: RealStack, place: str) -> None:
+    handed = hand_over(real, place, 1)
+    print(f"\nSIGTERM: gone after {handed.gone:.2f} s, next task after {handed.first_task:.2f} s")
+    assert handed.violations == []
 
 
 def test_paused_past_its_session(real: RealStack) -> None:
-    """It wakes to find its claim gone, and does no harm."""
-    password = new_password()
+    """It wakes to find its claim gone, and does no harm: what it asks the guest is refused or what was asked anyway."""
+    point = "install-datastore.execute.begun"
     with real.nothing_left():
-        instance_id, create, runner = _begin(real, password)
-        name = real.admin().operation(create)["conductor"]
-        pid = runner.pid
-
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            _taken_over(real, create, name)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        _finish(real.client(), instance_id, create, password)
-        assert runner.alive
-        _serves_again(real, runner)
+        with held_create(real, point) as (create, _):
+            arrival = Arrival(real.faults, point)
+            os.kill(create.owner.pid, signal.SIGSTOP)
+            try:
+                arrival.wait(60)
+            finally:
+                os.kill(create.owner.pid, signal.SIGCONT)
+        assert create.finish() == []
+        assert create.owner.alive
+        _serves_again(real, create.owner)
 
 
 def _serves_again(real: RealStack, runner: Service) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """dbflow-standalone killed or stopped at any moment, and started again on the same directory."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,16 @@ from tests.functional.stack import EmbeddedStack, mysql, new_password, query
 from tests.functional.stack.fixtures import after_failure
 
 Stack = EmbeddedStack
-# Of a create, by the step that has begun: right after the 202, side by side with the resources, while the guest
-# starts, while it installs, and near the end.
-MOMENTS = [None, "create-volume", "create-server", "install-datastore", "create-users"]
+# Of a create: right after the 202, side by side with the resources, before there is a server, while the guest
+# installs, and near the end.
+MOMENTS = [
+    None,
+    "create-volume.execute.called",
+    "create-server.execute.called",
+    "guest.install-datastore.execute.before",
+    "guest.create-users.execute.after",
+]
+INSTALLING = "guest.install-datastore.execute.before"
 
 
 @pytest.fixture
@@ -31,11 +39,12 @@ def test_killed_during_creates(stack: Stack) -> None:
         instance_ids = [earlier["id"]]
         server, agent = stack.database_server(earlier["id"]), stack.agent(earlier["id"])
         for moment in MOMENTS:
-            instance_id, create = client.create(f"killed-at-{moment}", **wanted)
-            instance_ids.append(instance_id)
-            if moment is not None:
-                client.wait_step(create, moment)
-            stack.process.kill9()
+            with stack.faults.holding(moment) if moment else contextlib.nullcontext() as held:
+                instance_id, create = client.create(f"killed-at-{moment}", **wanted)
+                instance_ids.append(instance_id)
+                if held is not None:
+                    held.reached()
+                stack.process.kill9()
             with mysql(earlier, "u", password, "d") as connection:
                 assert query(connection, "SELECT 1") == [(1,)]
             stack.start()
@@ -54,9 +63,10 @@ def test_sigterm_in_the_middle(stack: Stack) -> None:
     """It is gone within 5 s, reverts nothing, and goes on at the next start with no step done twice."""
     client, password = stack.client(), new_password()
     with stack.nothing_left():
-        instance_id, create = client.create("stopped", users=[{"name": "u", "password": password}])
-        client.wait_step(create, "install-datastore")
-        assert stack.process.stop() < 5.0
+        with stack.faults.holding(INSTALLING) as held:
+            instance_id, create = client.create("stopped", users=[{"name": "u", "password": password}])
+            held.reached()
+            assert stack.process.stop() < 5.0
         agent = stack.agent(instance_id)
         assert agent is not None
         stack.start()
@@ -71,9 +81,10 @@ def test_killed_during_a_delete(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
         instance_id = client.created("going")["id"]
-        delete = client.delete(instance_id)
-        client.wait_step(delete, "delete-server")
-        stack.process.kill9()
+        with stack.faults.holding("delete-server.execute.called") as held:
+            delete = client.delete(instance_id)
+            held.reached()
+            stack.process.kill9()
         stack.start()
         client.wait_operation(delete)
         client.ask("GET", f"/instances/{instance_id}", status=404)
@@ -82,11 +93,14 @@ def test_killed_during_a_delete(stack: Stack) -> None:
 def test_killed_while_a_create_is_undone(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        instance_id, create = client.create("undone")
-        client.wait_step(create, "install-datastore")
-        client.do(create, "cancel")
-        client.wait_step(create, "create-server", "REVERTING", "REVERTED")
-        stack.process.kill9()
+        with stack.faults.holding("create-server.revert.called") as undoing:
+            with stack.faults.holding(INSTALLING) as installing:
+                instance_id, create = client.create("undone")
+                installing.reached()
+                client.do(create, "cancel")
+                stack.wait_stopping(create)
+            undoing.reached()
+            stack.process.kill9()
         stack.start()
         client.wait_operation(create, "REVERTED")
         assert client.show(instance_id)["status"] == "ERROR"
@@ -97,9 +111,10 @@ def test_killed_during_a_resize(stack: Stack) -> None:
     client, password = stack.client(), new_password()
     with stack.nothing_left():
         instance = client.created("resized", users=[{"name": "u", "password": password}])
-        resize = client.act(instance["id"], {"resize": {"flavorRef": "2"}})
-        client.wait_step(resize, "resize-server")
-        stack.process.kill9()
+        with stack.faults.holding("resize-server.execute.called") as held:
+            resize = client.act(instance["id"], {"resize": {"flavorRef": "2"}})
+            held.reached()
+            stack.process.kill9()
         stack.start()
         client.wait_operation(resize)
         shown = client.show(instance["id"])
