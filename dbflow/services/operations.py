@@ -2,7 +2,7 @@
 """Operations as their users see them, and what they may want of them."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,29 +10,15 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Operation
-from dbflow.operations import CANCEL, ENDED, SUSPEND, State
+from dbflow.operations import ENDED
 from dbflow.persistence.steps import Step, steps_of
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Conflict, NotFound
 from dbflow.services.instances import is_uuid
+from dbflow.services.verbs import refusal
 
 FILTERS = ("kind", "state", "target_id")
-
-
-def _cancellable(operation: Operation) -> bool:
-    try:
-        return operations.catalog().kind(operation.kind).cancellable
-    except LookupError:  # of a release that knew more kinds
-        return False
-
-
-_CAN: dict[str, Callable[[Operation], bool]] = {
-    "cancel": lambda op: op.state not in ENDED and op.requested != CANCEL and _cancellable(op),
-    "suspend": lambda op: op.state in (State.ACCEPTED, State.RUNNING) and op.requested is None,
-    "resume": lambda op: op.state == State.SUSPENDED or (op.state not in ENDED and op.requested == SUSPEND),
-    "retry": lambda op: op.state == State.FAILED,
-}
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,11 +27,6 @@ class Seen:
 
     operation: Operation
     steps: Sequence[Step]
-
-
-def actions(operation: Operation) -> list[str]:
-    """What may be done with it now."""
-    return [verb for verb, can in _CAN.items() if can(operation)]
 
 
 def page(
@@ -114,13 +95,14 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
     """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
     with services.database.write() as session:
         operation = _find(session, caller, operation_id, _missing(operation_id), lock=True)
-        if verb not in actions(operation):
-            raise Conflict(f"Operation {operation.id} can not {verb} while it is {operation.state}.")
+        why_not = refusal(operation, verb)
+        if why_not is not None:
+            raise Conflict(f"Operation {operation.id} is {operation.state} and can't {verb}: {why_not}.")
         before = operation.state
         try:
             operations.VERBS[verb](session, operation)
         except (operations.Busy, LookupError) as error:
-            raise Conflict(f"Operation {operation.id} can not {verb}: {error}") from None
+            raise Conflict(f"Operation {operation.id} is {before} and can't {verb}: {error}") from None
     if operation.state != before:  # else its job is on the board, or a conductor has it
         services.post_accepted(operation.id)
     return operation

@@ -85,7 +85,16 @@ def test_request_ids(member: Client) -> None:
     assert len(seen) == 4
 
 
-def test_an_instance_from_create_to_delete(member: Client, shop: Shop) -> None:
+def test_an_instance_from_create_to_delete(server: EmbeddedStack, member: Client, shop: Shop) -> None:
+    with server.faults.holding("create-server.execute.called"):
+        path = _created_and_deleted(member)
+    wait_for(lambda: _is_gone(member, path), 60, "the end of it")
+    gone = path.rpartition("/")[2]
+    assert fault(member.raw("GET", path), 404, "itemNotFound") == f"Instance {gone} cannot be found."
+
+
+def _created_and_deleted(member: Client) -> str:
+    """The path of an instance that is still built when its end is asked for."""
     body = {"instance": {"name": "raw-1", "flavorRef": 1, "volume": {"size": "1"}}}
     answer, again = (member.raw("POST", "/instances", body, **{"Idempotency-Key": "wire-raw-1"}) for _ in range(2))
     assert (again.status_code, again.json(), again.links) == (200, answer.json(), answer.links)
@@ -111,8 +120,7 @@ def test_an_instance_from_create_to_delete(member: Client, shop: Shop) -> None:
     answer = member.raw("DELETE", path)
     empty(answer, 202)
     assert operation_of(answer)
-    wait_for(lambda: _is_gone(member, path), 60, "the end of it")
-    assert fault(member.raw("GET", path), 404, "itemNotFound") == f"Instance {shown['id']} cannot be found."
+    return path
 
 
 def _is_gone(member: Client, path: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from dbflow.api.here import caller, links
 from dbflow.operations import ENDED
-from dbflow.services.operations import actions
+from dbflow.services.verbs import actions
 
 
 def operation(found: Any, steps: Sequence[Any] | None = None) -> dict[str, Any]:

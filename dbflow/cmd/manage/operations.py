@@ -13,7 +13,7 @@ from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import Operation
 from dbflow.operations import ENDED, State
 from dbflow.persistence.steps import steps_of
-from dbflow.services.operations import actions
+from dbflow.services.verbs import actions, refusal
 
 _ABOUT = {
     "cancel": "stop it and undo what it has done",
@@ -87,11 +87,11 @@ def act(context: Context, arguments: argparse.Namespace) -> None:
     verb: str = arguments.verb
     with context.write() as session:
         operation = find_operation(session, arguments.id, lock=True)
-        possible = actions(operation)
-        if verb not in possible:
+        why_not = refusal(operation, verb)
+        if why_not is not None:
             raise ManageError(
-                f"operation {operation.id} is {operation.state} and can't {verb}; "
-                f"possible: {', '.join(possible) or 'nothing'}"
+                f"operation {operation.id} is {operation.state} and can't {verb}: {why_not} "
+                f"(possible: {', '.join(actions(operation)) or 'nothing'})"
             )
         _ask(session, operation, verb)
         session.flush()
