@@ -6,8 +6,6 @@ import binascii
 import json
 import logging
 import os
-import pathlib
-import stat
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -16,9 +14,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from dbflow.keyfile import KeyFile
+
 LOG = logging.getLogger(__name__)
-STAGED = "+"
-"""Before a key in the file: it unseals what others sealed with it already, but does not seal yet."""
 
 
 class BadSeal(Exception):
@@ -33,27 +31,23 @@ class Keyring:
 
     def __init__(self, keys: list[bytes]) -> None:
         """``keys``: url-safe base64 Fernet keys, newest first; at least one (ValueError)."""
-        self._file: pathlib.Path | None = None
+        self._file: KeyFile | None = None
         self._stamp: tuple[int, ...] = ()
         self._use(keys)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> "Keyring":
-        """Read one key a line. Refuses a file that others may read (PermissionError)."""
-        file = pathlib.Path(path)
-        stamp = _stamp(file)
-        made = cls(read_keys(file))
+        """Those of a key file. Refuses one that others may read (PermissionError)."""
+        file = KeyFile(path)
+        stamp = file.stamp()
+        made = cls(file.keys())
         made._file, made._stamp = file, stamp
         return made
 
     @staticmethod
     def create_file(path: str | os.PathLike[str]) -> None:
         """Write a new key file, mode 0600; FileExistsError when there is one."""
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(Fernet.generate_key() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        KeyFile(path).create()
 
     def seal(self, value: Any) -> str:
         """JSON-able value -> ASCII text."""
@@ -92,25 +86,12 @@ class Keyring:
         if self._file is None:
             return
         try:
-            stamp = _stamp(self._file)
+            stamp = self._file.stamp()
             if stamp != self._stamp:
-                self._use(read_keys(self._file))
+                self._use(self._file.keys())
                 self._stamp = stamp
         except (OSError, ValueError) as error:  # half copied, say: go on with what was read before
-            LOG.warning("the key file %s can't be read: %s", self._file, type(error).__name__)
-
-
-def _stamp(file: pathlib.Path) -> tuple[int, ...]:
-    status = file.stat()
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def read_keys(file: pathlib.Path) -> list[bytes]:
-    """The keys of a file: that which seals first, staged ones last. PermissionError when others may read it."""
-    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise PermissionError(f"{file} holds keys and must be readable by its owner only (mode 0600)")
-    lines = file.read_text().split()
-    return [line.removeprefix(STAGED).encode() for line in sorted(lines, key=lambda line: line.startswith(STAGED))]
+            LOG.warning("the key file %s can't be read: %s", self._file.path, type(error).__name__)
 
 
 def new_message_key() -> bytes:
