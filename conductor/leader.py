@@ -31,6 +31,8 @@ _GRACE = datetime.timedelta(seconds=2)
 """Who accepted an operation posts it itself right after; only later ones are left behind."""
 _PURGE_EVERY = 300.0
 _DEADLINES_EVERY = 5.0
+_FILL_BATCH = 1000
+"""Jobs posted in a round."""
 
 Duty = Callable[[], object]
 
@@ -94,17 +96,18 @@ class Leader:
     def fill(self, board: Board) -> int:
         """Post every operation that should be on the board and is not; returns how many."""
         posted = board.posted()
-        waiting = [operation for operation in self._runnable() if operation.id not in posted]
+        waiting = self._load([operation_id for operation_id in self._runnable() if operation_id not in posted])
         for operation in waiting:
             board.post(operation)
         if waiting:
             LOG.info("posted %d operations that were not on the board", len(waiting))
         return len(waiting)
 
-    def _runnable(self) -> list[Operation]:
+    def _runnable(self) -> list[str]:
+        """Ids only: thousands may wait, and hardly ever is one of them not on the board."""
         before = aliased(Operation)
         query = (
-            sa.select(Operation)
+            sa.select(Operation.id)
             .outerjoin(before, before.id == Operation.after_id)
             .where(
                 Operation.state.not_in([*ENDED, State.SUSPENDED]),
@@ -113,5 +116,13 @@ class Leader:
             )
             .order_by(Operation.created)
         )
+        with self._database.read() as session:
+            return list(session.scalars(query))
+
+    def _load(self, operation_ids: list[str]) -> list[Operation]:
+        """As many of them as one round posts, the oldest first."""
+        if not operation_ids:
+            return []
+        query = sa.select(Operation).where(Operation.id.in_(operation_ids[:_FILL_BATCH])).order_by(Operation.created)
         with self._database.read() as session:
             return list(session.scalars(query))

@@ -93,7 +93,7 @@ class ConductorService:
         if self._health is not None:
             self._beside(self._health.write, 1.0)
         while not self._stopping.is_set():
-            board = self._boards.board(self.name)
+            board = self._boards.board(self.name, _known)
             try:
                 board.connect()
             except BoardUnavailable as error:
@@ -128,7 +128,7 @@ class ConductorService:
     def _claim_jobs(self, board: Board) -> None:
         while not self._stopping.is_set() and not board.lost.is_set():
             self._release_leftovers(board)
-            for job in filter(_known, board.waiting()):
+            for job in board.waiting():
                 if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set():
                     break
                 self._claim(board, job)

@@ -7,6 +7,7 @@ operation's id, its flow's uuid and the version of the flow's definition, nothin
 be filled again from SQL.
 """
 
+import bisect
 import contextlib
 import dataclasses
 import datetime
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException
+from kazoo.exceptions import KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.recipe.election import Election
@@ -47,7 +48,6 @@ _RANK = {
 _FIRST_CONNECT = 3.0
 """Seconds the first post of a process waits for its connection; later ones never wait."""
 
-
 _POST = 2.0
 """Seconds a user waits for the post of what was accepted."""
 
@@ -68,59 +68,156 @@ class JobView:
     """The conductor that has claimed it."""
 
 
-class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
-    """Knows from the children list alone which jobs are locked."""
+class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
+    """The jobs that a board knows, by path; kept in the order in which they are handed out."""
 
-    _locked: frozenset[str] = frozenset()
-    on_change: Callable[[], None] = staticmethod(lambda: None)
+    def __init__(self, fits: Callable[[impl_zookeeper.ZookeeperJob], bool]) -> None:
+        super().__init__()
+        self._fits = fits
+        self.order: list[tuple[int, int, str]] = []
+        """(rank of the priority, number, path) of every job that fits."""
+        self.of_operation: dict[str, list[str]] = {}
+        """An operation may be posted twice: its poster and the leader crossed."""
+
+    def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
+        super().__setitem__(path, job)
+        if self._fits(job):
+            bisect.insort(self.order, (_RANK[job.priority], job.sequence, path))
+        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
+
+    def pop(self, path: str, *default: Any) -> Any:
+        job = super().pop(path, *default)
+        if isinstance(job, impl_zookeeper.ZookeeperJob):
+            place = (_RANK[job.priority], job.sequence, path)
+            index = bisect.bisect_left(self.order, place)
+            if self.order[index : index + 1] == [place]:
+                del self.order[index]
+            paths = self.of_operation[job.details["operation_id"]]
+            paths.remove(path)
+            if not paths:
+                del self.of_operation[job.details["operation_id"]]
+        return job
+
+    def clear(self) -> None:
+        super().clear()
+        self.order.clear()
+        self.of_operation.clear()
+
+
+class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
+    """Knows from the children list alone which jobs are locked, and looks at no more than what changed in it."""
+
+    def __init__(self, *args: Any, fits: Callable[[impl_zookeeper.ZookeeperJob], bool], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known_jobs = _Jobs(fits)
+        self._children: frozenset[str] = frozenset()
+        self._locked: set[str] = set()
+        self._unread: set[str] = set()
+        """Paths of jobs that are there and whose contents did not come yet."""
+        self._asked: set[str] = set()
+        self.on_change: Callable[[], None] = lambda: None
 
     def _on_job_posting(self, children: list[str], delayed: bool = True) -> None:
-        postfix = len(self.LOCK_POSTFIX)
-        prefix = self.path + "/"
-        locked = {prefix + child[:-postfix] for child in children if child.endswith(self.LOCK_POSTFIX)}
-        posted = {
-            prefix + child
-            for child in children
-            if child.startswith(self.JOB_PREFIX) and not child.endswith(self.LOCK_POSTFIX)
-        }
-        self._locked = frozenset(locked)
-        for path in [path for path in list(self._known_jobs) if path not in posted]:
-            self._remove_job(path)
-        for path in posted - self._known_jobs.keys():
-            request = self._client.get_async(path)
-            if delayed:
-                request.rawlink(functools.partial(self._learn, path))
-            else:
-                self._process_child(path, request, quiet=False)
+        now = frozenset(children)
+        with self._job_cond:
+            before, self._children = self._children, now
+            for child in before - now:
+                self._gone(child)
+            for child in now - before:
+                self._come(child)
+        self.read(wait=not delayed)
         self.on_change()
+
+    def _gone(self, child: str) -> None:
+        path = f"{self.path}/{child}"
+        if child.endswith(self.LOCK_POSTFIX):
+            self._locked.discard(path[: -len(self.LOCK_POSTFIX)])
+        else:
+            self._unread.discard(path)
+            self._remove_job(path)
+
+    def _come(self, child: str) -> None:
+        path = f"{self.path}/{child}"
+        if child.endswith(self.LOCK_POSTFIX):
+            self._locked.add(path[: -len(self.LOCK_POSTFIX)])
+        elif child.startswith(self.JOB_PREFIX) and path not in self._known_jobs:
+            self._unread.add(path)
+
+    def read(self, *, wait: bool = False) -> None:
+        """Ask for the contents of jobs that were not read yet, also of those whose answer was lost."""
+        with self._job_cond:
+            paths = sorted(self._unread if wait else self._unread - self._asked)
+            self._asked.update(paths)
+        requests = [(path, self._client.get_async(path)) for path in paths]
+        for path, request in requests:
+            if wait:
+                self._process_child(path, request, quiet=False)
+                self._learn(path, request)
+            else:
+                request.rawlink(functools.partial(self._learn, path))
 
     def _learn(self, path: str, request: Any) -> None:
-        self._process_child(path, request)
+        with self._job_cond:
+            self._asked.discard(path)
+            if path not in self._unread:
+                return  # it is gone
+            if request.successful():
+                self._unread.discard(path)
+                self._process_child(path, request)
         self.on_change()
 
-    def waiting(self) -> list[impl_zookeeper.ZookeeperJob]:
-        """Jobs that nobody has claimed, urgent ones first, then the oldest.
+    def waiting(self) -> Iterator[impl_zookeeper.ZookeeperJob]:
+        """Jobs that fit and nobody has claimed, urgent ones first, then the oldest, as they were a moment ago.
 
-        An operation posted twice (its poster and the leader crossed) is not handed out beside itself.
+        An operation posted twice is not handed out beside itself.
         """
-        locked = self._locked
+        self.read()
         with self._job_cond:
-            jobs = list(self._known_jobs.items())
-        busy = {job.details["operation_id"] for path, job in jobs if path in locked}
-        free = sorted(
-            (job for path, job in jobs if path not in locked), key=lambda job: (_RANK[job.priority], job.sequence)
-        )
-        first: dict[str, impl_zookeeper.ZookeeperJob] = {}
-        for job in free:
-            first.setdefault(job.details["operation_id"], job)
-        return [job for operation_id, job in first.items() if operation_id not in busy]
+            order = list(self._known_jobs.order)
+        for _, _, path in order:
+            if path in self._locked:
+                continue
+            job = self._known_jobs.get(path)
+            if job is not None and self._is_first(path, job):
+                yield job
+
+    def _is_first(self, path: str, job: impl_zookeeper.ZookeeperJob) -> bool:
+        paths = list(self._known_jobs.of_operation.get(job.details["operation_id"], ()))
+        return len(paths) < 2 or (path == min(paths) and self._locked.isdisjoint(paths))
+
+    def operations(self) -> set[str]:
+        """Ids of all operations that have a job, asked afresh; what the watch knows is not touched, since it may be
+        ahead of this answer."""
+        found: set[str | None] = set()
+        for child in self._client.get_children(self.path):
+            path = f"{self.path}/{child}"
+            if child.startswith(self.JOB_PREFIX) and not child.endswith(self.LOCK_POSTFIX):
+                job = self._known_jobs.get(path)
+                found.add(job.details["operation_id"] if job is not None else self._operation(path))
+        return {operation_id for operation_id in found if operation_id is not None}
+
+    def _operation(self, path: str) -> str | None:
+        try:
+            raw, _ = self._client.get(path)
+            operation_id: str = jsonutils.loads(raw)["details"]["operation_id"]
+        except (NoNodeError, ValueError, TypeError, KeyError):
+            return None
+        return operation_id
 
 
 class Board:
     """One process's sight of the jobboard. After a lost session (``lost`` is set) make a new one."""
 
-    def __init__(self, client: Any, root: str, name: str, turn: contextlib.AbstractContextManager[Any] | None) -> None:
-        """``turn``: on the embedded board, held by the one of its process that leads."""
+    def __init__(
+        self,
+        client: Any,
+        root: str,
+        name: str,
+        turn: contextlib.AbstractContextManager[Any] | None,
+        fits: Callable[[impl_zookeeper.ZookeeperJob], bool],
+    ) -> None:
+        """``turn``: on the embedded board, held by the one of its process that leads. ``fits``: whether a job is one
+        to be handed out here; asked once a job."""
         self.name = name
         """Whom claims are made for: unique for each start of a process."""
         self.lost = threading.Event()
@@ -129,7 +226,11 @@ class Board:
         self._client, self._root, self._turn = client, root, turn
         self._client.add_listener(self._on_state)
         self._board = _LeanBoard(
-            name, {"path": f"{root}/board/jobs", "check_compatible": False}, client=client, emit_notifications=False
+            name,
+            {"path": f"{root}/board/jobs", "check_compatible": False},
+            client=client,
+            emit_notifications=False,
+            fits=fits,
         )
         self._board.on_change = self._changed.set
 
@@ -146,10 +247,9 @@ class Board:
     def posted(self) -> set[str]:
         """Ids of all operations that have a job, asked afresh."""
         with _unavailable():
-            self._board._force_refresh()
-            return {job.details["operation_id"] for job in list(self._board._known_jobs.values())}
+            return self._board.operations()
 
-    def waiting(self) -> list[impl_zookeeper.ZookeeperJob]:
+    def waiting(self) -> Iterator[impl_zookeeper.ZookeeperJob]:
         """Jobs to claim, in the order to claim them."""
         return self._board.waiting()
 
@@ -295,9 +395,9 @@ class Boards:
         self._storage = FakeStorage(_handler()) if self.embedded else None
         self._turn = threading.Lock() if self.embedded else None
 
-    def board(self, name: str) -> Board:
-        """A board for a conductor or a look around; connect it before use."""
-        return Board(self._client(), self._conf.root, name, self._turn)
+    def board(self, name: str, fits: Callable[[impl_zookeeper.ZookeeperJob], bool] = lambda _: True) -> Board:
+        """A board for a conductor or a look around; connect it before use. ``fits``: which jobs are waited for."""
+        return Board(self._client(), self._conf.root, name, self._turn, fits)
 
     def poster(self) -> Poster:
         """For an API process."""

@@ -59,7 +59,7 @@ def _names(board: Board) -> list[str]:
 
 def _until(board: Board, expected: list[str]) -> list[Any]:
     wait_for(lambda: _names(board) == expected, 10, f"the board to hand out {expected}")
-    return board.waiting()
+    return list(board.waiting())
 
 
 def test_urgent_jobs_first_then_the_oldest(party: Party) -> None:
@@ -106,6 +106,23 @@ def test_an_operation_posted_twice_is_handed_out_once(party: Party) -> None:
     _until(other, [])
     one.consume(job)
     _until(other, ["k"])
+
+
+def test_a_board_reads_and_hands_out_what_fits(party: Party) -> None:
+    poster, other = party.boards.poster(), party.board("other")
+    board = party.boards.board("mine", lambda job: job.name == "fits")
+    board.connect()
+    party.opened.append(board)
+    for kind in ("fits", "fits not", "fits"):
+        poster.post(_operation(kind))
+    _until(other, ["fits", "fits not", "fits"])
+    jobs = _until(board, ["fits", "fits"])
+    assert len(board.posted()) == 3
+    assert board.claim(jobs[0])
+    _until(board, ["fits"])
+    board.consume(jobs[0])
+    _until(other, ["fits not", "fits"])
+    poster.close()
 
 
 def test_change_wakes_who_waits(party: Party) -> None:
@@ -179,14 +196,14 @@ def test_an_idle_board_asks_nothing_beside_claimed_jobs(zookeeper: ZooKeeper, zo
     idle.connect()
     for number in range(50):
         owner.post(_operation(str(number)))
-    wait_for(lambda: len(owner.waiting()) == 50, 15, "all jobs")
+    wait_for(lambda: len(list(owner.waiting())) == 50, 15, "all jobs")
     for job in owner.waiting():
         assert owner.claim(job)
-    wait_for(lambda: not idle.waiting() and not owner.waiting(), 15, "all claims to be seen")
+    wait_for(lambda: not list(idle.waiting()) and not list(owner.waiting()), 15, "all claims to be seen")
     asked = []
     real, idle._client._call = idle._client._call, lambda *args: asked.append(args) or real(*args)
     for _ in range(200):
-        assert idle.waiting() == []
+        assert list(idle.waiting()) == []
     idle.wait(0.5)
     assert asked == []
     owner.close()

@@ -14,6 +14,7 @@ from dbflow.db import migrate
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.jobboard import Boards
+from tests.waiting import wait_for
 
 
 def test_jobs_and_who_holds_them(
@@ -43,8 +44,9 @@ def test_jobs_and_who_holds_them(
     holder.connect()
     for operation in (normal, high):
         poster.post(operation)
-    holder.posted()
-    (urgent,) = [job for job in holder.waiting() if job.details["operation_id"] == high.id]
+    wait_for(lambda: len(list(holder.waiting())) == 2, 10, "both jobs")
+    urgent = next(holder.waiting())
+    assert urgent.details["operation_id"] == high.id
     assert holder.claim(urgent)
 
     assert main(["--state-dir", str(tmp_path), "--format", "json", "job", "list"]) == 0
