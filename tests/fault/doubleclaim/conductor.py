@@ -9,20 +9,18 @@ import random
 import signal
 import sys
 import threading
-from typing import Any
 
 from kazoo.protocol.states import KazooState
 
-from dbflow import fencing
+from dbflow import fencing, jobboard
 from dbflow.cmd.wiring import Parts, configure
-from dbflow.jobboard import Board, Boards
 from tests.fault.doubleclaim import ledger
 
 DEAF = 0.5
 """Seconds at most until it hears."""
 
 
-class _Board(Board):
+class _Board(jobboard.Board):
     """Tells its session; hears late of its end."""
 
     tell: pathlib.Path
@@ -41,26 +39,14 @@ class _Board(Board):
             hear.start()
 
 
-class _Boards(Boards):
-    """Makes such boards."""
-
-    def __init__(self, conf: Any, tell: pathlib.Path) -> None:
-        super().__init__(conf)
-        self._tell = tell
-
-    def board(self, name: str) -> Board:
-        made = _Board(self._client(), self._conf.root, name, self._turn)
-        made.tell = self._tell
-        return made
-
-
 def main(arguments: list[str]) -> None:
     """CONFIGURATION SESSION-FILE [unfenced]: until SIGTERM."""
     conf_file, tell, *unfenced = arguments
     if unfenced:
         fencing.Fence.check = lambda self, connection: None  # type: ignore[method-assign]
+    _Board.tell = pathlib.Path(tell)
+    jobboard.Board = _Board  # type: ignore[misc]
     parts = Parts.from_conf(configure(["--config-file", conf_file]))
-    parts.boards = _Boards(parts.conf, pathlib.Path(tell))
     ledger.register()
     dispatcher = parts.dispatcher()
     dispatcher.start()
