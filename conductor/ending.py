@@ -2,8 +2,9 @@
 """From a flow's last state to the operation's, in words for its user."""
 
 from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 from taskflow.persistence import models
@@ -23,6 +24,12 @@ _READABLE = (
 )
 _LONGEST = 2000
 """Characters of one step's words: a guest's may be of any length, and the column is not."""
+_OPERATIONS: Any = Operation.__table__
+_END = (
+    update(_OPERATIONS)
+    .where(_OPERATIONS.c.id == bindparam("key"))
+    .values({name: bindparam(name) for name in ("state", "error", "requested", "finished")})
+)
 _STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
 
 
@@ -48,10 +55,8 @@ def finish(
     """End the operation, and do to its target what that means."""
     if error is None and state is State.REVERTED:  # nothing failed; perhaps the leader said why it was cancelled
         error = session.scalar(select(Operation.error).where(Operation.id == operation.id))
-    session.execute(
-        update(Operation)
-        .where(Operation.id == operation.id)
-        .values(state=state, error=error, requested=None, finished=utcnow())
+    session.connection().execute(
+        _END, {"key": operation.id, "state": state, "error": error, "requested": None, "finished": utcnow()}
     )
     definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments))
 

@@ -13,10 +13,11 @@ from concurrent import futures
 from typing import Any
 
 from sqlalchemy import exc as sa_errors
-from taskflow import states
+from taskflow import exceptions, states
 from taskflow import task as tf_task
 from taskflow.engines.action_engine import builder, compiler, engine, runtime
 from taskflow.engines.action_engine.actions import task as task_action
+from taskflow.persistence import models
 from taskflow.types import failure
 from taskflow.utils import misc
 
@@ -59,11 +60,18 @@ class _TaskAction(task_action.TaskAction):
                     storage._failures[clone.name][clone.intention] = value
             else:
                 clone.state = state
-            storage._with_connection(storage._save_atom_detail, source, clone)
+            self._save(source, clone)
         details = {"task_name": task.name, "task_uuid": source.uuid, "old_state": old_state}
         if result is not self.NO_RESULT:
             details["result"] = result
         self._notifier.notify(state, details)
+
+    def _save(self, source: models.AtomDetail, clone: models.AtomDetail) -> None:
+        try:
+            source.update(self._storage.backend.update_atom_details(clone))
+        except exceptions.StorageFailure:
+            # TaskFlow's own way, whose preparations to try again take longer than the save itself.
+            self._storage._with_connection(self._storage._save_atom_detail, source, clone)
 
     @staticmethod
     def _meta(meta: dict[str, Any], old_state: str, state: str, progress: float | None) -> dict[str, Any]:
@@ -131,7 +139,7 @@ class Engine(engine.ActionEngine):
     tasks), ``pool`` (TaskPool, which all local tasks of the process share)."""
 
     def __init__(self, flow: Any, flow_detail: Any, backend: FlowBackend, options: dict[str, Any]) -> None:
-        super().__init__(flow, flow_detail, backend, options)
+        super().__init__(flow, flow_detail, backend, {"gather_statistics": False, **options})
         self.storage._lock = _Lock()
         self._compiled = False
         self._context: FlowContext = options["context"]
@@ -191,8 +199,8 @@ class Engine(engine.ActionEngine):
         if not done and time.monotonic() - self._looked > _LOOK_AT_CLAIM:
             self._looked = time.monotonic()
             # Raises StaleClaim: waiting writes nothing, and would never find out. A database that is away can wait.
-            with contextlib.suppress(sa_errors.SQLAlchemyError), self._context.fence.connection():
-                pass
+            with contextlib.suppress(sa_errors.SQLAlchemyError):
+                self._context.fence.confirm()
         if self._control.asked in done:
             if self._control.leaving:
                 raise HandedOver("this conductor is leaving; the next one goes on")

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from oslo_config import cfg
 from sqlalchemy import update
-from taskflow import engines, exceptions, states
+from taskflow import exceptions, states
 
 from conductor.control import BrokenOff, Control, HandedOver
 from conductor.ending import finish, on_end
@@ -22,6 +22,7 @@ from dbflow.guestkeys import GuestKeys
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.operations import CANCEL, SUSPEND, State
 from dbflow.persistence.backend import FlowBackend
+from dbflow.persistence.group import GroupCommit
 from flows.registry import REGISTRY, Arguments, Definition
 from flows.tasks.base import FlowContext
 
@@ -55,6 +56,7 @@ class Runner:
         self._conf, self._database, self._keyring, self._guest_keys = conf, database, keyring, guest_keys
         self._cloud, self._dispatcher = cloud, dispatcher
         self._pool = TaskPool(conf.conductor.task_threads)
+        self._group = GroupCommit(database)
 
     def run(self, operation_id: str, epoch: int | None, conductor: str, control: Control) -> Job:
         """Run an operation whose job was claimed, from where it was left to its end (or until it is stopped)."""
@@ -82,7 +84,7 @@ class Runner:
         arguments: Arguments = self._keyring.unseal(operation.arguments)
         if operation.attempts > self._conf.conductor.max_attempts:
             return self._give_up(fence, operation, definition, arguments)
-        backend = FlowBackend(fence, self._keyring, on_end(operation, definition, arguments))
+        backend = FlowBackend(fence, self._keyring, self._group, on_end(operation, definition, arguments))
         engine = self._engine(fence, operation, definition, arguments, backend, control)
         if operation.requested:
             control.ask(operation.requested)
@@ -109,18 +111,10 @@ class Runner:
         flow = definition.build(arguments)
         detail = backend.open(operation.flow_uuid, flow.name)
         context = FlowContext(fence, self._keyring, self._cloud, self._dispatcher, self._guest_keys, self._conf)
-        store: dict[str, Any] = {"instance_id": operation.target_id, "overrides": {}, **arguments}
-        engine: Engine = engines.load(
-            flow,
-            flow_detail=detail,
-            backend=backend,
-            engine="dbflow",
-            store=None if len(detail) else store,
-            context=context,
-            control=control,
-            dispatcher=self._dispatcher,
-            pool=self._pool,
-        )
+        options = {"context": context, "control": control, "dispatcher": self._dispatcher, "pool": self._pool}
+        engine = Engine(flow, detail, backend, options)
+        if not len(detail):
+            engine.storage.inject({"instance_id": operation.target_id, "overrides": {}, **arguments})
         return engine
 
     def _drive(self, engine: Engine, backend: FlowBackend, control: Control) -> None:

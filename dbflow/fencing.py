@@ -33,7 +33,8 @@ class NotRunnable(Exception):
 
 _OPERATIONS = Operation.__table__
 # Made once and without the ORM: it is part of every write of every flow.
-_EPOCH = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id")).with_for_update()
+_NEWEST = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id"))
+_EPOCH = _NEWEST.with_for_update()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Fence:
         writes the row too, and would deadlock with a cancel that waits for it."""
         newest = connection.scalar(_EPOCH, {"id": self.operation_id})
         if newest != self.epoch:
-            raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
+            raise self._stale(newest)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
@@ -59,12 +60,17 @@ class Fence:
             self.check(session.connection())
             yield session
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A transaction of this claim without the ORM, for what is written at every step."""
-        with self.database.engine.begin() as connection:
-            self.check(connection)
-            yield connection
+    def confirm(self) -> None:
+        """Raise StaleClaim unless this is the newest claim now. For what can't be part of a transaction."""
+        with self.database.look() as cursor:
+            self.database.prepared(_NEWEST).run(cursor, [{"id": self.operation_id}])
+            found = cursor.fetchone()
+        newest = found[0] if found else None
+        if newest != self.epoch:
+            raise self._stale(newest)
+
+    def _stale(self, newest: int | None) -> StaleClaim:
+        return StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
 
 
 def take(database: Database, operation_id: str, epoch: int | None, conductor: str) -> tuple[Fence, Operation]:

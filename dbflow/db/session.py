@@ -1,28 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Engines and transactions."""
+"""Transactions."""
 
 import contextlib
-import functools
-import sqlite3
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
-import tenacity
 from oslo_config import cfg
 from sqlalchemy.orm import Session, sessionmaker
 
-from dbflow.db import absence
+from dbflow.db.connections import SQLITE_PATIENCE, WRITING, make_engine
+from dbflow.db.prepared import Prepared
 
 AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 """What a database that is away, or wants a transaction again, looks like."""
 
 
 class Database:
-    """One engine and its two kinds of transaction.
+    """One database and the kinds of transaction on it.
 
     On SQLite a transaction that will write must say so at its start: one that begins by reading and is then
-    overtaken by another writer can't go on (SQLITE_BUSY at once, whatever the time-out).
+    overtaken by another writer can't go on (SQLITE_BUSY at once, whatever the time-out). Writers of this process take
+    turns here, since those who wait in SQLite itself sleep for longer and longer.
     """
 
     def __init__(
@@ -34,26 +34,18 @@ class Database:
         idle_transaction_timeout: int = 5,
         answer_timeout: float | None = None,
     ) -> None:
-        """All times in seconds. ``idle_transaction_timeout`` and ``answer_timeout`` (None: a server may take as long
-        as it likes) are MariaDB's, see their options."""
-        parsed = sa.make_url(url)
-        options: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size}
-        if parsed.get_backend_name() == "sqlite":
-            options |= {"connect_args": {"timeout": 30, "check_same_thread": False}}
-        else:
-            # Every transaction here ends by itself, so there is nothing left to roll back when its connection returns.
-            options |= {"pool_pre_ping": True, "pool_recycle": 280, "pool_reset_on_return": None}
-            # What is read under a lock must be what its last holder left, even if this transaction read something
-            # else before it got the lock.
-            options["isolation_level"] = "READ COMMITTED"
-            options["connect_args"] = absence.limits(answer_timeout)
-        self.engine = sa.create_engine(parsed, pool_timeout=pool_timeout, **options)
-        if self.engine.dialect.name == "sqlite":
-            sa.event.listen(self.engine, "connect", _sqlite_connect)
-            sa.event.listen(self.engine, "begin", _sqlite_begin)
-        else:
-            sa.event.listen(self.engine, "connect", functools.partial(_server_connect, idle_transaction_timeout))
-            absence.notice(self.engine)
+        """All times in seconds. ``idle_transaction_timeout`` is servers', ``answer_timeout`` MariaDB's (None: it may take
+        as long as it likes); see their options."""
+        options: dict[str, Any] = {
+            "pool_size": pool_size,
+            "pool_timeout": pool_timeout,
+            "idle_transaction_timeout": idle_transaction_timeout,
+            "answer_timeout": answer_timeout,
+        }
+        self.engine = make_engine(url, autocommit=False, **options)
+        self._looks = make_engine(url, autocommit=True, **options)
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
+        self._prepared: dict[sa.Executable, Prepared] = {}
         self._write = sessionmaker(self.engine, expire_on_commit=False)
         self._read = sessionmaker(
             self.engine.execution_options(dbflow_read=True), expire_on_commit=False, autoflush=False
@@ -74,7 +66,7 @@ class Database:
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that may write: committed at the end of the block, rolled back on an exception."""
-        with self._write.begin() as session:
+        with self._my_turn(), self._write.begin() as session:
             yield session
 
     @contextlib.contextmanager
@@ -83,35 +75,71 @@ class Database:
         with self._read() as session:
             yield session
 
+    @contextlib.contextmanager
+    def write_rows(self) -> Iterator[Any]:
+        """As :meth:`write`, with a cursor of the driver for :meth:`prepared` statements: what is written again and
+        again goes around SQLAlchemy's layers. The errors are SQLAlchemy's."""
+        with self._my_turn(), self._raw(self.engine) as connection:
+            cursor = connection.cursor()
+            if self._turn is not None:
+                cursor.execute(WRITING)
+            yield cursor
+            connection.commit()
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[Any]:
+        """A cursor of the driver for single :meth:`prepared` queries without a transaction about them: one round trip.
+        The errors are SQLAlchemy's."""
+        with self._raw(self._looks) as connection:
+            yield connection.cursor()
+
+    @contextlib.contextmanager
+    def rows(self, session: Session) -> Iterator[Any]:
+        """A cursor of the driver within a session's transaction."""
+        with self._telling():
+            yield session.connection().connection.cursor()
+
+    def prepared(self, statement: sa.Executable) -> Prepared:
+        """Made once."""
+        if statement not in self._prepared:
+            self._prepared[statement] = Prepared(statement, self.engine.dialect)
+        return self._prepared[statement]
+
     def close(self) -> None:
         """Close every idle connection."""
         self.engine.dispose()
+        self._looks.dispose()
 
+    @contextlib.contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=SQLITE_PATIENCE):
+            raise sa.exc.TimeoutError("another transaction of this process writes for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
-def _server_connect(idle_transaction_timeout: int, connection: Any, _record: Any) -> None:
-    """A process that was stopped or cut off within a transaction must not keep its locks: whoever takes its operation
-    over needs the same rows."""
-    if "MariaDB" in connection.get_server_info():
-        with connection.cursor() as cursor:
-            cursor.execute("set session idle_transaction_timeout = %s", (idle_transaction_timeout,))
+    @contextlib.contextmanager
+    def _raw(self, engine: sa.Engine) -> Iterator[sa.PoolProxiedConnection]:
+        """A connection of the pool; after an error it is thrown away, whatever it was."""
+        with self._telling():
+            connection = engine.raw_connection()
+            try:
+                yield connection
+            except BaseException as error:
+                connection.invalidate(error)
+                raise
+            finally:
+                connection.close()
 
-
-def _sqlite_connect(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by _sqlite_begin, not by the driver's guess
-    # Of several that open a new file at once one turns it into a WAL file, and SQLite does not let the others wait.
-    _until_free(connection.execute, "pragma journal_mode=wal")
-    for pragma in ("synchronous=full", "foreign_keys=on", "busy_timeout=30000"):
-        connection.execute(f"pragma {pragma}")
-
-
-_until_free = tenacity.Retrying(
-    retry=tenacity.retry_if_exception(lambda error: getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY),
-    stop=tenacity.stop_after_delay(30),
-    wait=tenacity.wait_random(0.01, 0.05),
-    reraise=True,
-)
-
-
-def _sqlite_begin(connection: sa.Connection) -> None:
-    reading = connection.get_execution_options().get("dbflow_read")
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Errors of the driver as SQLAlchemy's."""
+        known = self.engine.dialect.loaded_dbapi.Error
+        try:
+            yield
+        except known as error:
+            raise sa.exc.DBAPIError.instance(None, None, error, known, dialect=self.engine.dialect) from error

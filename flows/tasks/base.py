@@ -94,8 +94,7 @@ class LocalTask(task.Task):
     def _still_ours(self) -> None:
         """StaleClaim when somebody else has claimed the operation."""
         try:
-            with self.context.fence.connection():
-                pass
+            self.context.fence.confirm()
         except StaleClaim as stale:
             LOG.warning("step %s does nothing: %s", self.name, stale)
             raise

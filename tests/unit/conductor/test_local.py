@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Local tasks: who holds a thread, and what becomes of those that wait when their flow stops."""
 
-import contextlib
 import threading
 import types
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ class Step(LocalTask):
 
     def __init__(self, after: float = 600.0) -> None:
         super().__init__()
-        fence = types.SimpleNamespace(connection=contextlib.nullcontext)
+        fence = types.SimpleNamespace(confirm=lambda: None)
         self.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
         self.after, self.looks = after, 0
         self.there, self.gate = threading.Event(), threading.Event()
