@@ -38,6 +38,9 @@ MAX_RUNNING = 256
 OLDEST_CALL = 6 * 86400.0
 """Seconds after which a call of the API is not taken any more: the journal may have forgotten that it was done."""
 
+UNDO_PAUSES = (0.3, 1.0, 3.0)
+"""Seconds before each further try of a revert that failed."""
+
 
 class Agent:
     """Takes requests from the guest's queue and answers them."""
@@ -187,8 +190,18 @@ class Agent:
         elif again and not found.resumable:
             answer = work.refused(Interrupted(f"{body['task_name']} was interrupted by a restart of the guest agent"))
         else:
-            answer = self._perform(found, body, request)
+            answer = self._persist(found, body, request)
         self._journal.answer(request, answer)
+        return answer
+
+    def _persist(self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId) -> work.Answer:
+        """What can't be undone at once is tried again before the flow is told that it can't be undone."""
+        answer = self._perform(found, body, request)
+        for pause in UNDO_PAUSES if request.action == wire.REVERT else ():
+            if answer["state"] == wire.SUCCESS:
+                break
+            time.sleep(pause)
+            answer = self._perform(found, body, request)
         return answer
 
     # -- sending

@@ -49,6 +49,18 @@ class Slow(GuestTask):
         trace(path, "revert")
 
 
+class Stubborn(GuestTask):
+    """Can be undone at the so manieth try."""
+
+    def execute(self, instance_id: str, path: str, tries: int) -> None:
+        trace(path, "done")
+
+    def revert(self, instance_id: str, path: str, tries: int, **kwargs: Any) -> None:
+        trace(path, "try")
+        if pathlib.Path(path).read_text().count("try") < tries:
+            raise AlreadyExists("not yet")
+
+
 class SlowAgain(Slow):
     """Can be done again."""
 

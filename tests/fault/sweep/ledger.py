@@ -82,7 +82,9 @@ class Ledger:
         if node["name"] in self._readers:
             return None  # what changes nothing may be asked again
         if node["where"] == "guest":
-            return 1 + (f"guest.{step}.after" in self._point.agent_kills)
+            # Undoing that was given up for lost is undone anew when people ask for it.
+            lost = self._point.parks and (f"{step}.returned", LOSE) in self._point.armed
+            return 1 + (f"guest.{step}.after" in self._point.agent_kills) + lost
         return 1 + ((f"{step}.returned", LOSE) in self._point.armed) + self._was_interrupted(node, verb)
 
     def _was_interrupted(self, node: Node, verb: str) -> bool:

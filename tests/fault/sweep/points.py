@@ -117,8 +117,9 @@ def _backward(kind: str, node: Node, fails: tuple[str, str]) -> list[Point]:
             Point(kind, f"agent {step}.revert.{when}", (fails, (f"{work}.{when}", KILL)), REVERTED)
             for when in ("before", "after", "reply")
         ]
+        found.append(Point(kind, f"raise {step}.revert", (fails, (f"{work}.before", RAISE)), REVERTED))
         found.append(Point(kind, f"lose {step}.revert", (fails, (f"{work}.reply", LOSE)), REVERTED))
-        found.append(Point(kind, f"park {step}", (fails, (f"{work}.before", RAISE)), REVERTED, parks=True))
+        found.append(Point(kind, f"park {step}", (fails, (f"{step}.revert.returned", LOSE)), REVERTED, parks=True))
     else:
         found.append(Point(kind, f"lose {step}.revert", (fails, (f"{step}.revert.returned", LOSE)), REVERTED))
         found.append(Point(kind, f"park {step}", (fails, (f"{step}.revert.called", RAISE)), REVERTED, parks=True))

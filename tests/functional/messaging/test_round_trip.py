@@ -119,6 +119,14 @@ def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
     assert lines(path) == ["begin", "end", "revert"]
 
 
+@pytest.mark.parametrize(("needs", "undone", "tries"), [(3, True, 3), (99, False, 4)])
+def test_a_revert_that_fails_is_tried_again(field: Field, needs: int, undone: bool, tries: int) -> None:
+    asker, guest, path = field.dispatcher(), field.guest(), field.root / "f"
+    answer = asker.submit(request(guest.instance_id, "Stubborn", action=REVERT, path=str(path), tries=needs)).result(30)
+    assert isinstance(answer, failure.Failure) is not undone
+    assert lines(path) == ["try"] * tries
+
+
 def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
     taken: list[int] = []
     asker = field.dispatcher(on_heartbeat=lambda _instance_id, body: taken.append(body["in_flight"]))

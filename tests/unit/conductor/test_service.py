@@ -61,6 +61,9 @@ def test_failing_revert_parks_and_retry_goes_on(world: World) -> None:
     world.wait_state(operation_id, State.REVERTED)
     assert LOG[-2:] == ["-1", "-0"]
     assert world.instance(instance_id).task == "NONE"
+    with world.database.read() as session:
+        attempts = {step.name: step.attempt for step in steps_of(session, operation.flow_uuid)}
+    assert (attempts["note-1"], attempts["note-2"]) == (3, 2)  # asked for the old attempt, a guest repeats its answer
 
 
 def test_cancel_turns_a_running_flow_round(world: World) -> None:
