@@ -6,9 +6,18 @@ import sys
 
 from tests.fault import handover, takeover
 from tests.fault.doubleclaim import command as doubleclaim
+from tests.fault.messages import command as messages
+from tests.fault.outage import command as outage
 from tests.fault.sweep import command as sweep
 
-COMMANDS = {"sweep": sweep, "takeover": takeover, "handover": handover, "double-claim": doubleclaim}
+COMMANDS = {
+    "sweep": sweep,
+    "takeover": takeover,
+    "handover": handover,
+    "double-claim": doubleclaim,
+    "messages": messages,
+    "outage": outage,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,9 +15,12 @@ def test_agent_killed_in_the_middle_of_an_install(stack: Stack) -> None:
     """It is started again, and the create goes on."""
     client, password = stack.client(), new_password()
     with stack.nothing_left():
-        instance_id, create = client.create("agentless", users=[{"name": USER, "password": password}])
-        client.wait_step(create, "install-datastore")
-        wait_for(lambda: stack.agent(instance_id), 60, "an agent").kill()
+        with stack.faults.holding("guest.install-datastore.execute.before") as held:
+            instance_id, create = client.create("agentless", users=[{"name": USER, "password": password}])
+            held.reached()
+            agent = stack.agent(instance_id)
+            assert agent is not None
+            agent.kill()
         client.wait_operation(create)
         mysql(client.wait_status(instance_id, "ACTIVE"), USER, password).close()
         client.deleted(instance_id)
@@ -31,7 +34,7 @@ def test_agent_killed_while_idle(stack: Stack) -> None:
         assert agent is not None
         agent.kill()
         mysql(instance, USER, password).close()
-        wait_for(lambda: stack.agent(instance["id"]), 60, "another agent")
+        wait_for(lambda: stack.agent(instance["id"]) not in (None, agent), 60, "another agent")
         client.wait_operation(client.act(instance["id"], {"restart": {}}))
         assert server != stack.database_server(instance["id"])
         mysql(instance, USER, password).close()
