@@ -31,9 +31,11 @@ def make_engine(
     pool_timeout: int,
     idle_transaction_timeout: int,
     answer_timeout: float | None,
-    autocommit: bool,
+    hot: bool = False,
+    autocommit: bool = False,
 ) -> sa.Engine:
-    """``autocommit``: for statements by themselves, without a transaction about them. All else as Database has it."""
+    """``hot``: for what is run again and again, where asking a connection before each use would cost a round trip;
+    ``autocommit``: for statements by themselves, without a transaction about them. All else as Database has it."""
     parsed = sa.make_url(url)
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": pool_timeout}
     if parsed.get_backend_name() == "sqlite":
@@ -48,6 +50,7 @@ def make_engine(
         # Every transaction here ends by itself, so there is nothing left to roll back when its connection returns.
         pool_reset_on_return=None,
         pool_recycle=280,
+        pool_pre_ping=not hot,
         # What is read under a lock must be what its last holder left, even if this transaction read something else
         # before it got the lock.
         isolation_level="AUTOCOMMIT" if autocommit else "READ COMMITTED",
@@ -56,14 +59,15 @@ def make_engine(
     )
     if on_mariadb:
         absence.notice(engine)
-    _ask_rested(engine)
+    if hot:
+        _ask_rested(engine)
     if not autocommit:
         _bound_idle_transactions(engine, idle_transaction_timeout)
     return engine
 
 
 def _ask_rested(engine: sa.Engine) -> None:
-    """A server may have closed what was not used for a while; asking each time would cost a round trip."""
+    """Ask a connection only when it has not been used for a while."""
 
     def rests(_connection: Any, record: Any) -> None:
         record.info["rests_since"] = time.monotonic()

@@ -34,16 +34,17 @@ class Database:
         idle_transaction_timeout: int = 5,
         answer_timeout: float | None = None,
     ) -> None:
-        """All times in seconds. ``idle_transaction_timeout`` is servers', ``answer_timeout`` MariaDB's (None: it may take
-        as long as it likes); see their options."""
+        """All times in seconds. ``idle_transaction_timeout`` is servers', ``answer_timeout`` MariaDB's (None: it may
+        take as long as it likes); see their options."""
         options: dict[str, Any] = {
             "pool_size": pool_size,
             "pool_timeout": pool_timeout,
             "idle_transaction_timeout": idle_transaction_timeout,
             "answer_timeout": answer_timeout,
         }
-        self.engine = make_engine(url, autocommit=False, **options)
-        self._looks = make_engine(url, autocommit=True, **options)
+        self.engine = make_engine(url, **options)
+        self._rows = make_engine(url, hot=True, **options)
+        self._looks = make_engine(url, hot=True, autocommit=True, **options)
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         self._prepared: dict[sa.Executable, Prepared] = {}
         self._write = sessionmaker(self.engine, expire_on_commit=False)
@@ -79,7 +80,7 @@ class Database:
     def write_rows(self) -> Iterator[Any]:
         """As :meth:`write`, with a cursor of the driver for :meth:`prepared` statements: what is written again and
         again goes around SQLAlchemy's layers. The errors are SQLAlchemy's."""
-        with self._my_turn(), self._raw(self.engine) as connection:
+        with self._my_turn(), self._raw(self._rows) as connection:
             cursor = connection.cursor()
             if self._turn is not None:
                 cursor.execute(WRITING)
@@ -107,8 +108,8 @@ class Database:
 
     def close(self) -> None:
         """Close every idle connection."""
-        self.engine.dispose()
-        self._looks.dispose()
+        for engine in (self.engine, self._rows, self._looks):
+            engine.dispose()
 
     @contextlib.contextmanager
     def _my_turn(self) -> Iterator[None]:
