@@ -3,7 +3,8 @@
 
 Every resource is named after what it is for (an instance id), so a call whose answer was lost is made again
 without harm: ``create`` returns the resource of that name when there is one, ``delete`` of something gone
-succeeds. Calls block until the cloud says the resource is usable (or gone), within the driver's deadlines.
+succeeds. A call returns when the cloud says that the resource is usable (or gone). A driver for which that takes
+longer than a moment raises :class:`dbflow.waits.NotYet` instead of holding a thread, and the call is made again.
 """
 
 import abc

@@ -31,10 +31,9 @@ from tests.waiting import wait_for
 
 FULL = 4
 """Flows that a conductor runs at once where it is to be full."""
-IDLE = 8.0
-"""Seconds"""
 ROOT = "/dbflow"
 BOARD = f"{ROOT}/board/jobs"
+BATCH = 200
 UNKNOWN = 99
 """A version of flows that no conductor of this release knows."""
 
@@ -60,6 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--requests", type=int, default=100, help="for each figure (%(default)s)")
     parser.add_argument("--conductors", type=int, nargs="+", default=[1, 2, 4], help="how many (%(default)s)")
     parser.add_argument("--crowd", type=int, default=10_000, help="jobs on the crowded board (%(default)s)")
+    parser.add_argument("--idle", type=float, default=10.0, help="seconds of idleness (%(default)s)")
     parser.add_argument("--urgent", type=int, default=20, help="urgent jobs for full conductors (%(default)s)")
 
 
@@ -130,15 +130,13 @@ class Place:
     def accepted(self, kind: str, count: int = 1, version: int = 1) -> list[Operation]:
         """Operations in SQL and their jobs on the board."""
         operations = [self._operation(kind, version) for _ in range(count)]
-        rows = [
-            {column.name: getattr(operation, column.key) for column in Operation.__table__.columns}
-            for operation in operations
-        ]
         with self._poster(ROOT) as poster, futures.ThreadPoolExecutor(32) as pool:
-            with self.server.database.write() as session:
-                session.execute(sa.insert(Operation), rows)
-            for done in [pool.submit(poster.post, operation) for operation in operations]:
-                done.result()
+            # In parts, as they come in life: what is in SQL for seconds and has no job is posted by the leader, too.
+            for first in range(0, count, BATCH):
+                part = operations[first : first + BATCH]
+                with self.server.database.write() as session:
+                    session.execute(sa.insert(Operation), [_row(operation) for operation in part])
+                list(pool.map(poster.post, part))
         return operations
 
     def release(self, operation: Operation) -> None:
@@ -198,6 +196,12 @@ class Place:
             yield poster
 
 
+def _row(operation: Operation) -> dict[str, object]:
+    now = utcnow()
+    row = {column.name: getattr(operation, column.key) for column in Operation.__table__.columns}
+    return row | {"created": now}
+
+
 @dataclasses.dataclass(frozen=True)
 class Idle:
     """What conductors cost while nothing happens."""
@@ -210,10 +214,10 @@ class Idle:
     """MiB, of the largest."""
 
 
-def _idle(place: Place, conductors: Conductors) -> Idle:
+def _idle(place: Place, conductors: Conductors, seconds: float) -> Idle:
     place.settled()
     before, began = place.requests(), time.monotonic()
-    processor, memory = conductors.idle(IDLE)
+    processor, memory = conductors.idle(seconds)
     return Idle((place.requests() - before) / (time.monotonic() - began), processor, memory)
 
 
@@ -236,7 +240,7 @@ def _crowded(place: Place, options: argparse.Namespace) -> tuple[Latency, Idle]:
         place.accepted(jobflows.PLAIN, options.crowd, UNKNOWN)
         conductors.add()
         conductors.add()
-        idle = _idle(place, conductors)
+        idle = _idle(place, conductors, options.idle)
         what = f"POST to first step, conductors: 2, and {options.crowd:,} jobs of other versions"
         found = place.latency(what, conductors, options.requests)
     place.clear()
@@ -251,7 +255,7 @@ def _urgent(place: Place, options: argparse.Namespace) -> tuple[Latency, Idle]:
         for _ in held:
             conductors.next()
         place.accepted(jobflows.PLAIN, options.crowd)
-        idle = _idle(place, conductors)
+        idle = _idle(place, conductors, options.idle)
         took = []
         for _ in range(options.urgent):
             (urgent,) = place.accepted(jobflows.URGENT)

@@ -27,6 +27,22 @@ def test_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["ratio_stock"] > 0
 
 
+def test_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--requests 3 --conductors 1 2 --crowd 30 --urgent 2 --idle 1"
+    found = figures(capsys, "jobs", *small.split())
+    assert found["posts_per_s_1"] > 0
+    assert found["floor_p50_ms"] < found["first_step_p50_ms"]
+    assert min(found["crowded_p50_ms"], found["urgent_p50_ms"]) > 0
+
+
+def test_guests(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--guests 5 --seconds 2 --interval 0.5 --calls 3"
+    found = figures(capsys, "guests", *small.split())
+    for broker in ("rabbitmq", "embedded"):
+        assert found[f"bare_p50_ms_{broker}"] < found[f"task_p50_ms_{broker}"]
+    assert found["sql_writes_per_s"] > 0
+
+
 def test_api(capsys: pytest.CaptureFixture[str]) -> None:
     small = "--databases SQLite --seconds 0.5 --clients 1 --workers 1 --instances 30 60"
     found = figures(capsys, "api", *small.split())
