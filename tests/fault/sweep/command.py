@@ -32,8 +32,10 @@ def run(options: argparse.Namespace) -> Outcome:
     without = [kind for kind in kinds if kind not in Scenario.known]
     chosen = [point for kind in kinds if kind not in without for point in points(kind)]
     chosen = [point for point in chosen if all(word in point.title for word in options.points)]
-    with prepared_images() as images:
-        results = sweep(chosen, images, _tell, options.parallel, options.parts)
+    results: list[Result] = []
+    if chosen:
+        with prepared_images() as images:
+            results = sweep(chosen, images, _tell, options.parallel, options.parts)
     seconds = time.monotonic() - began
     tried = {result.point.title for result in results}
     violations = [f"{kind}: no scenario" for kind in without]

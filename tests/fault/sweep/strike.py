@@ -5,7 +5,7 @@ import contextlib
 from typing import Any
 
 from tests.fault.sweep.ledger import Ledger, Starts, starts
-from tests.fault.sweep.points import FAILED, SUCCESS, Point
+from tests.fault.sweep.points import FAILED, Point
 from tests.fault.sweep.quota import quotas
 from tests.fault.sweep.scenarios import Scenario
 from tests.functional.stack import Stack
@@ -100,6 +100,4 @@ def _started(point: Point, scenario: Scenario, ledger: Ledger, before: Starts, a
     wanted = scenario.database_starts(state)
     if not gone and not min(wanted) <= databases <= max(wanted) + kills * (max(wanted) > 0):
         found.append(f"the database was started {databases} times instead of {sorted(wanted)}")
-    if state == SUCCESS and point.kind == "instance.delete" and not gone:
-        found.append("the server is still there")
     return found
