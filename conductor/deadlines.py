@@ -20,7 +20,7 @@ from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import CANCEL, ENDED, State
-from dbflow.persistence.tables import ATOMS
+from dbflow.persistence.steps import steps_of
 from flows.registry import REGISTRY, UnknownOperation
 
 LOG = logging.getLogger(__name__)
@@ -81,11 +81,7 @@ class Deadlines:
             return
         if operation.requested == CANCEL:
             error += ", nor was it undone in that time"
-        left = session.scalars(
-            sa.select(ATOMS.c.name)
-            .where(ATOMS.c.parent_uuid == operation.flow_uuid, ATOMS.c.state.not_in(_QUIET))
-            .order_by(ATOMS.c.name)
-        ).all()
+        left = [step.name for step in steps_of(session, operation.flow_uuid) if step.state not in _QUIET]
         if left:
             error += f"; not undone: {', '.join(left)}"
         LOG.error("operation %s: %s; parking it", operation.id, error)

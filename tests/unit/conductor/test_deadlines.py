@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations that outlive their deadline, seen from conductors that run them."""
+
+import dataclasses
+
+import pytest
+
+from dbflow.db.models import Operation
+from dbflow.operations import State, retry
+from flows.registry import REGISTRY
+from tests.unit.conductor.conftest import GATE, LOG, World
+from tests.waiting import wait_for
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conductor.leader._DEADLINES_EVERY", 0.1)
+
+
+def _kind_with(deadline: float) -> None:
+    """Give the test's kind a deadline of its own."""
+    known = REGISTRY.definition("test.notes", 1)
+    kind = dataclasses.replace(known.kind, deadline=deadline)
+    REGISTRY._definitions["test.notes", 1] = dataclasses.replace(known, kind=kind)
+
+
+def test_cancelled_and_undone(world: World) -> None:
+    world.conductor()
+    operation_id, instance_id = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 20, "the second step")
+    _kind_with(3.0)
+    wait_for(lambda: world.operation(operation_id).requested == "cancel", 20, "the deadline")
+    _kind_with(1000.0)  # or a slow machine might be too slow to turn back
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted == "cancel", 20, "the wish to arrive")
+    GATE.set()
+    operation = world.wait_state(operation_id, State.REVERTED)
+    assert LOG == ["+0", "+1", "-1", "-0"]
+    assert operation.error == "it did not end within its deadline of 3 s"
+    fault = world.instance(instance_id).fault or {}
+    assert fault["message"] == "Noting failed: it did not end within its deadline of 3 s"
+
+
+def test_parked_when_it_does_not_turn_back_and_retried(world: World) -> None:
+    service = world.conductor()
+    operation_id, instance_id = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 20, "the second step")
+    _kind_with(0.5)
+    operation = world.wait_state(operation_id, State.FAILED)
+    assert str(operation.error).endswith("nor was it undone in that time; not undone: note-0, note-1")
+    assert (world.instance(instance_id).task, world.instance(instance_id).operation_id) == ("ERROR", None)
+    GATE.set()
+    wait_for(lambda: not service.flows, 10, "the engine to find itself overtaken")
+    assert LOG == ["+0", "+1"]
+    _kind_with(1000.0)
+    with world.database.write() as session:
+        retry(session, session.get_one(Operation, operation_id))
+    world.poster.post(world.operation(operation_id))
+    world.wait_state(operation_id, State.REVERTED)
+    assert sorted(LOG[2:]) == ["-0", "-1"]
+
+
+def test_none_for_those_in_time(world: World) -> None:
+    _kind_with(0)
+    world.conf.set_override("operation_deadline", 0.01, group="conductor")
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    other, _ = world.accept()
+    world.wait_state(other, State.SUCCESS)
+    GATE.set()
+    assert world.wait_state(operation_id, State.SUCCESS).error is None
