@@ -72,7 +72,8 @@ def test_every_resource_asks(world: World) -> None:
         policy.asked.clear()
         answer = _refused(world, method, path, body)
         assert len(policy.asked) == 1, (method, path, body)
-        assert answer.status_code == (401 if policy.asked == {"mgmt:quota_update"} else 403), (method, path, body, answer.text)
+        wanted = 401 if policy.asked == {"mgmt:quota_update"} else 403
+        assert answer.status_code == wanted, (method, path, body, answer.text)
 
 
 def test_every_rule_is_asked(world: World) -> None:
