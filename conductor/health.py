@@ -12,6 +12,7 @@ from dbflow.db.session import Database
 from dbflow.messaging.wire import BadMessage
 from dbflow.status import Service
 
+_STATUSES = frozenset(str(status) for status in Service)
 _LONGEST = 255
 _LARGEST = 2**32 - 1
 _MOST_LOADS = 32
@@ -31,13 +32,13 @@ class HealthBook:
         is left out, so that one guest's nonsense can't fail the batch that all guests share. BadMessage without a
         status."""
         status, load = beat.get("service_status"), beat.get("load")
-        if status not in list(Service):
+        if not isinstance(status, str) or status not in _STATUSES:
             raise BadMessage("a heartbeat without a status")
         row = {
             "instance_id": instance_id,
             "seen": utcnow(),
             "at": _number(beat.get("at")) or 0.0,
-            "service_status": str(status),
+            "service_status": status,
             "datastore_version": _text(beat.get("version")),
             "agent_version": _text(beat.get("agent_version")),
             "volume_used": _number(beat.get("volume_used")),

@@ -75,7 +75,7 @@ def load(directory: pathlib.Path) -> Settings:
         url=files.text("messaging", "url"),
         exchange=files.text("messaging", "exchange"),
         key=_read_key(directory / KEY_FILE),
-        heartbeat_interval=files.seconds("heartbeat_interval", 10.0),
+        heartbeat_interval=files.seconds("heartbeat_interval", 30.0),
         beat_interval=files.seconds("beat_interval", BEAT_INTERVAL),
         address=files.text("machine", "address"),
         port=files.port(),

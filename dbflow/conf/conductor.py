@@ -9,8 +9,8 @@ OPTS = [
         "max_flows",
         default=300,
         min=1,
-        help="Flows one conductor process runs at once, those that wait for a server, a guest or a cloud included. Each "
-        "is a thread and about 0.15 MiB.",
+        help="Flows one conductor process runs at once, those that wait for a server, a guest or a cloud included. "
+        "Each is a thread and about 0.15 MiB.",
     ),
     cfg.IntOpt(
         "task_threads",

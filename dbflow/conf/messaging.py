@@ -27,6 +27,12 @@ OPTS = [
         default=5.0,
         help="Seconds a guest has to say that it is at work on a call of the API; one that lives does so at once.",
     ),
-    cfg.FloatOpt("heartbeat_interval", default=10.0, min=0.5, help="Seconds between two heartbeats of a guest."),
+    cfg.FloatOpt(
+        "heartbeat_interval",
+        default=30.0,
+        min=0.5,
+        help="Seconds between two heartbeats of a guest; what changes its status is told at once. At most a third of "
+        "heartbeat_expiry, so that one or two may be lost.",
+    ),
     cfg.FloatOpt("heartbeat_expiry", default=90.0, help="Seconds after which a guest that is silent shows as ERROR."),
 ]
