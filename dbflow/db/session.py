@@ -131,6 +131,9 @@ class Database:
             try:
                 yield connection
             except BaseException as error:
+                # Before all else: what holds the exception may keep a closed connection, and its locks, for a while.
+                with contextlib.suppress(engine.dialect.loaded_dbapi.Error):
+                    connection.rollback()
                 connection.invalidate(error)
                 raise
             finally:
