@@ -20,7 +20,7 @@ from tests.bench import jobflows
 from tests.bench.standalone import STOP_TIMEOUT
 from tests.waiting import wait_for
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Conductors:
