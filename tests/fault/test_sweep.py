@@ -44,6 +44,9 @@ def test_a_few_points_of_each_operation(images: pathlib.Path) -> None:
 
 
 @pytest.mark.sweep
+@pytest.mark.timeout(7200)
 def test_every_point_of_each_operation(images: pathlib.Path) -> None:
-    results = sweep([point for kind in KINDS for point in points(kind)], images, print)
+    chosen = [point for kind in KINDS for point in points(kind)]
+    results = sweep(chosen, images, print, parallel=2)
+    assert len(results) == len(chosen)
     assert [(result.point.title, result.violations) for result in results if result.violations] == []
