@@ -135,7 +135,7 @@ def each(number: int, work: Callable[[int], None]) -> list[str]:
         except Exception as error:
             failures.append(f"{index}: {error!r}")
 
-    threads = [threading.Thread(target=guarded, args=(index,)) for index in range(number)]
+    threads = [threading.Thread(target=guarded, args=(index,), daemon=True) for index in range(number)]
     for thread in threads:
         thread.start()
     for thread in threads:

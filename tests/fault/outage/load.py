@@ -16,8 +16,8 @@ LIVES = 3
 CREATE_EVERY, MOST_CREATES = 3.0, 6
 """Seconds between two creates that nobody waits for while a part is away, and how many of them there may be."""
 CALL_EVERY = 0.2
-LONGEST_SILENCE = 2.0
-"""Seconds a database may need for one answer on a machine that is busy."""
+LONGEST_SILENCE = 10.0
+"""Seconds a database may need for one answer on a machine that has a lot else to do."""
 
 
 class Beside:
