@@ -46,8 +46,8 @@ def test_waiting(stack: Stack) -> None:
         client.deleted(instance_id)
 
 
-def test_deleted_while_it_waits(stack: Stack) -> None:
-    client = stack.client()
+def test_deleted_while_it_waits(embedded_stack: Stack) -> None:
+    stack, client = embedded_stack, embedded_stack.client()
     with stack.nothing_left():
         with stack.faults.holding(CLAIMED) as held:
             instance_id, create = client.create("waits")
@@ -127,8 +127,8 @@ def test_parked(stack: Stack) -> None:
         client.deleted(instance_id)
 
 
-def test_deleted_when_it_is_parked(stack: Stack) -> None:
-    client = stack.client()
+def test_deleted_when_it_is_parked(embedded_stack: Stack) -> None:
+    stack, client = embedded_stack, embedded_stack.client()
     with stack.nothing_left():
         instance_id, create = _parked(stack)
         client.deleted(instance_id)
