@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """No password is readable anywhere: not at rest, not in a log, not in a command line, not in a queue."""
 
+import base64
+import configparser
 import contextlib
 import pathlib
 import threading
 import urllib.parse
 from collections.abc import Iterator
+from typing import Any
 
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoNodeError
+
+from dbflow.crypto import broker_password
 from dbflow.db.session import Database
+from dbflow.messaging.connection import connection, user_of
 from tests.functional.stack import RealStack, Stack, mysql, new_password
 from tests.functional.stack.client import PASSWORDS
 from tests.waiting import wait_for
@@ -92,19 +100,78 @@ def test_the_search_finds(tmp_path: pathlib.Path) -> None:
     assert seen
 
 
+class Spy:
+    """Copies of every message to and from one instance, and of every other answer and heartbeat meanwhile."""
+
+    def __init__(self, stack: RealStack) -> None:
+        self._rabbitmq, self._name = stack.rabbitmq, "spy"
+        self._rabbitmq.api("PUT", f"queues/%2F/{self._name}", {"durable": True})
+        for bound in self._rabbitmq.api("GET", "exchanges/%2F/dbflow.up/bindings/source"):
+            self._bind("dbflow.up", bound["routing_key"])
+
+    def _bind(self, exchange: str, key: str) -> None:
+        self._rabbitmq.api("POST", f"bindings/%2F/e/{exchange}/q/{self._name}", {"routing_key": key})
+
+    def watch(self, instance_id: str) -> None:
+        """What it is asked, too."""
+        self._bind("dbflow.down", instance_id)
+
+    def messages(self) -> list[dict[str, Any]]:
+        """All there were, as RabbitMQ has them; the queue goes."""
+        wanted = {"count": 100_000, "ackmode": "ack_requeue_true", "encoding": "base64"}
+        got: list[dict[str, Any]] = self._rabbitmq.api("POST", f"queues/%2F/{self._name}/get", wanted)
+        self._rabbitmq.api("DELETE", f"queues/%2F/{self._name}")
+        return got
+
+
+def _told(message: dict[str, Any]) -> bytes:
+    """A message with its properties."""
+    return base64.b64decode(message["payload"]) + repr(message).encode()
+
+
+def _board(stack: RealStack) -> bytes:
+    """All that ZooKeeper holds."""
+    client = KazooClient(stack.zookeeper.hosts)
+    client.start()
+
+    def below(path: str) -> Iterator[bytes]:
+        with contextlib.suppress(NoNodeError):  # gone meanwhile
+            data, _ = client.get(path)
+            yield path.encode() + b" " + (data or b"")
+            for child in client.get_children(path):
+                yield from below(f"{path.rstrip('/')}/{child}")
+
+    try:
+        return b"\n".join(below("/dbflow"))
+    finally:
+        client.stop()
+        client.close()
+
+
 def test_no_password_is_readable(stack: Stack) -> None:
     client = stack.client()
     first, changed, added, odd = new_password(), new_password(), new_password(), new_password("'\"\\ü%")
     own = {first, changed, added, odd}
     secrets = {text.encode() for text in own}
+    spy = Spy(stack) if isinstance(stack, RealStack) else None
+    boards = []
     with stack.nothing_left(), _watched(secrets) as seen:
         databases = [{"name": "d"}]
         users = [
             {"name": "a", "password": first, "databases": databases},
             {"name": "o", "password": odd, "databases": databases},
         ]
-        instance = client.created("discreet", databases=databases, users=users)
-        path = f"/instances/{instance['id']}"
+        with stack.faults.holding("create-server.execute.called") as held:
+            instance_id, create = client.create("discreet", databases=databases, users=users)
+            held.reached()
+            if spy and isinstance(stack, RealStack):
+                spy.watch(instance_id)
+                boards.append(_board(stack))
+        client.wait_operation(create)
+        instance = client.wait_status(instance_id, "ACTIVE")
+        keys = _keys(stack, instance_id)
+        secrets |= keys
+        path = f"/instances/{instance_id}"
         client.ask("PUT", f"{path}/users", {"users": [{"name": "a", "password": changed}]}, status=202)
         client.ask("POST", f"{path}/users", {"users": [{"name": "b", "password": added}]}, status=202)
         client.ask("POST", f"{path}/users", {"users": [{"name": "b", "password": added}]}, status=400)
@@ -112,38 +179,99 @@ def test_no_password_is_readable(stack: Stack) -> None:
         secrets.add(root.encode())
         mysql(instance, "a", changed).close()
         mysql(instance, "root", root).close()
-        # One that fails and is undone, and one that is cancelled, tell of their failures without their secrets.
-        doomed, create = client.create("doomed", databases=databases, users=users)
-        client.wait_step(create, "install-datastore")
-        client.do(create, "cancel")
+        # One that is cancelled and undone tells of it without its secrets.
+        with stack.faults.holding("create-server.execute.returned") as held:
+            doomed, create = client.create("doomed", databases=databases, users=users)
+            held.reached()
+            client.do(create, "cancel")
         client.wait_operation(create, "REVERTED")
-        client.wait_operation(client.act(instance["id"], {"restart": {}}))
+        # And one whose guest fails.
+        stack.faults.arm("guest.create-users.execute.after", "raise")
+        failed, create = client.create("failed", databases=databases, users=users)
+        client.wait_operation(create, "REVERTED")
+        client.wait_operation(client.act(instance_id, {"restart": {}}))
 
-        wanted = _spellings(PASSWORDS | {root}) | {_message_key(stack, instance["id"])}
-        left = _files_with(wanted - {_message_key(stack, instance["id"])}, stack.directory)
-        assert left == {}
-        kept_to_itself = _files_with({_message_key(stack, instance["id"])}, stack.directory)
-        assert set(kept_to_itself) == {str(_key_file(stack, instance["id"]))}
+        passwords = _spellings(PASSWORDS | {root})
+        assert _files_with(passwords, stack.directory) == {}
+        config = stack.cloud / "servers" / instance_id / "config"
+        assert set(_files_with(keys, stack.directory)) == {str(config / "message.key"), str(config / "guest.conf")}
         dumped = _dump(stack.database())
-        assert [secret for secret in wanted if secret in dumped] == []
-        client.deleted(instance["id"], doomed)
+        assert [secret for secret in passwords | keys if secret in dumped] == []
+        if spy and isinstance(stack, RealStack):
+            _discreet(instance_id, passwords | keys, spy.messages(), [*boards, _board(stack)])
+        client.deleted(instance_id, doomed, failed)
     assert seen == set()
 
 
-def _key_file(stack: Stack, instance_id: str) -> pathlib.Path:
-    return stack.cloud / "servers" / instance_id / "config" / "message.key"
+def _discreet(instance_id: str, secrets: set[bytes], messages: list[dict[str, Any]], boards: list[bytes]) -> None:
+    """Neither messages nor boards, of which the first was read while a create was held, hold any secret."""
+    told = [_told(message) for message in messages]
+    assert len([one for one in told if instance_id.encode() in one]) > 10
+    assert b"/board/jobs/" in boards[0]
+    assert instance_id.encode() not in boards[0]
+    assert [secret for secret in secrets for one in [*told, *boards] if secret in one] == []
 
 
-def _message_key(stack: Stack, instance_id: str) -> bytes:
-    """What seals the instance's messages, as its guest has it."""
-    return _key_file(stack, instance_id).read_bytes().strip()
+def _keys(stack: Stack, instance_id: str) -> set[bytes]:
+    """What seals the instance's messages, in each spelling, and its password at the broker."""
+    text = (stack.cloud / "servers" / instance_id / "config" / "message.key").read_text().strip()
+    key = base64.urlsafe_b64decode(text)
+    return {
+        text.encode(),
+        base64.b64encode(key),
+        key,
+        key.hex().encode(),
+        broker_password(key).encode(),
+    }
+
+
+def test_a_guest_is_told_what_is_its_own(stack: Stack) -> None:
+    """And nothing by which a root shell on it would reach the board, SQL, other guests or the whole broker."""
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id, other = client.created("one")["id"], client.created("other")["id"]
+        config = stack.cloud / "servers" / instance_id / "config"
+        assert {path.name for path in config.iterdir()} == {"guest.conf", "machine.conf", "message.key"}
+        told = configparser.ConfigParser(interpolation=None)
+        told.read(config / "guest.conf")
+        assert {section: set(told[section]) for section in told.sections()} == {
+            "guest": {"instance_id", "manager"},
+            "messaging": {"url", "exchange", "heartbeat_interval", "beat_interval"},
+        }
+        assert user_of(told["messaging"]["url"]) == f"guest-{instance_id}"
+        agent = stack.agent(instance_id)
+        assert agent is not None
+        texts = [path.read_text() for path in config.iterdir()] + [repr(agent.environ()), repr(agent.cmdline())]
+        foreign = [other, *_of_the_control_plane(stack), *(one.decode("latin-1") for one in _keys(stack, other))]
+        assert [name for name in foreign for text in texts if name in text] == []
+        client.deleted(instance_id, other)
+
+
+def _of_the_control_plane(stack: Stack) -> list[str]:
+    """Addresses, paths and passwords that are no guest's business."""
+    if isinstance(stack, RealStack):
+        return [
+            stack.zookeeper.hosts,
+            stack.rabbitmq.password,
+            stack.rabbitmq.management_url.rpartition("@")[2],
+            stack.mariadb.password,
+            str(stack.directory / "keys"),
+            str(stack.conf),
+        ]
+    conf = configparser.ConfigParser(interpolation=None)
+    state = stack.cloud.parent
+    conf.read(state / "dbflow.conf")
+    return [
+        str(connection(conf["messaging"]["url"].replace("$$", "$")).password),
+        *(str(state / name) for name in ("keys", "tokens.json", "dbflow.sqlite", "dbflow.conf")),
+    ]
 
 
 def test_service_passwords_stay_in_their_files(real_stack: RealStack) -> None:
     """Those of RabbitMQ and of dbflow's own database."""
     passwords = {real_stack.rabbitmq.password.encode(), real_stack.mariadb.password.encode()}
     found = {pathlib.Path(name).name for name in _files_with(passwords, real_stack.directory)}
-    assert found <= {"dbflow.conf", "rabbitmq.conf", "init.sql", "guest.conf"}
+    assert found <= {"dbflow.conf", "rabbitmq.conf", "init.sql"}
     with _watched(passwords) as seen:
         real_stack.client().ask("GET", "/instances")
     assert seen == set()
