@@ -4,6 +4,7 @@
 import argparse
 import contextlib
 import dataclasses
+import functools
 import http.client
 import logging
 import pathlib
@@ -18,7 +19,7 @@ from oslo_config import cfg
 from dbflow.conf import register
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, new_id, utcnow
-from dbflow.jobboard import Boards, Poster
+from dbflow.jobboard import Boards, BoardUnavailable, Poster
 from tests.bench import jobflows, report
 from tests.bench.api import BODY
 from tests.bench.apiserver import POSTING, ApiServer
@@ -34,6 +35,7 @@ FULL = 4
 ROOT = "/dbflow"
 BOARD = f"{ROOT}/board/jobs"
 BATCH = 200
+TRIES = 10
 UNKNOWN = 99
 """A version of flows that no conductor of this release knows."""
 
@@ -136,7 +138,7 @@ class Place:
                 part = operations[first : first + BATCH]
                 with self.server.database.write() as session:
                     session.execute(sa.insert(Operation), [_row(operation) for operation in part])
-                list(pool.map(poster.post, part))
+                list(pool.map(functools.partial(_post, poster), part))
         return operations
 
     def release(self, operation: Operation) -> None:
@@ -194,6 +196,17 @@ class Place:
         conf.set_override("root", root, group="coordination")
         with contextlib.closing(Boards(conf).poster()) as poster:
             yield poster
+
+
+def _post(poster: Poster, operation: Operation) -> None:
+    """Again until it is there: a second job for an operation does no harm."""
+    for left in reversed(range(TRIES)):
+        try:
+            poster.post(operation)
+            return
+        except BoardUnavailable:
+            if not left:
+                raise
 
 
 def _row(operation: Operation) -> dict[str, object]:
