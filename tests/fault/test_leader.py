@@ -62,7 +62,8 @@ def test_another_leads_soon_after_the_leader_was_killed(real: RealStack) -> None
     told = f"another leads {took:.1f} s after SIGKILL, with sessions of {real.session_timeout:g} s"
     print(f"\n{told}")
     assert leads is not killed
-    assert took < real.session_timeout + 4.0, told
+    # The session's time-out, half of one more (ZooKeeper counts in ticks), and what a busy machine adds.
+    assert took < 1.5 * real.session_timeout + 6.0, told
 
     with real.nothing_left():  # and it does the work: an API that fails before it posts leaves that to the leader
         real.faults.arm("operation.accepted", "raise")
