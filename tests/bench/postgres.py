@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One PostgreSQL server: where DBOS is at home. Commits are synced to disk, as they are by default."""
+"""One PostgreSQL server: where DBOS is at home. Commits are synced to disk, as they are by default.
+
+The control plane's own databases are SQLite and MariaDB; dbflow's engine runs on this one for the comparison.
+"""
 
 import os
 import pathlib
@@ -7,6 +10,8 @@ import secrets
 import shutil
 import socket
 import subprocess
+
+import sqlalchemy as sa
 
 from tests.servers.mariadb import SYSTEM_USER
 from tests.servers.ports import LOOPBACK
@@ -41,6 +46,14 @@ class Postgres(Server):
     def url(self) -> str:
         """SQLAlchemy's URL of the empty database ``postgres``."""
         return f"postgresql+psycopg://{USER}:{self._password}@{LOOPBACK}:{self.port}/postgres"
+
+    def create_database(self, name: str) -> str:
+        """An empty one; its URL."""
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {engine.dialect.identifier_preparer.quote(name)}")
+        engine.dispose()
+        return self.url.rpartition("/")[0] + f"/{name}"
 
     def _prepare(self) -> None:
         secret = self.directory / "secret"

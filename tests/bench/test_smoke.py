@@ -22,7 +22,9 @@ def test_create(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    found = figures(capsys, "steps", "--rounds", "1", "--flows", "1", "--at-once", "1")
+    found = figures(
+        capsys, "steps", "--rounds", "1", "--flows", "1", "--at-once", "1", "--databases", "sqlite", "mariadb"
+    )
     assert found["steps_per_s_sqlite_1"] > 0
     assert found["ratio_stock"] > 0
 
