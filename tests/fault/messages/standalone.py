@@ -28,7 +28,7 @@ def main() -> int:
             super().stop()
             report.write_text(json.dumps(self.disturbed.counts))
 
-    standalone.EmbeddedBroker = Broker  # type: ignore[misc]
+    vars(standalone)["EmbeddedBroker"] = Broker
     return standalone.main()
 
 

@@ -7,7 +7,7 @@ import threading
 import time
 
 from tests.fault.guestlogs import GuestLogs, doubled
-from tests.fault.outage.load import Load, Standing
+from tests.fault.outage.load import STEADY, Load, Standing
 from tests.fault.outage.progress import first_progress
 from tests.fault.persistent import Asked, Call
 from tests.functional.stack import RealStack
@@ -36,7 +36,7 @@ class Result:
     """Every operation that was accepted, from first to last."""
     accepted_away: int
     first_answers: dict[str, float]
-    """Kind of call that was refused while the part was away -> from its return to the first good answer."""
+    """Steady kind of call that was refused while the part was away -> from its return to the first good answer."""
     first_progress: float | None
     data_path: tuple[int, float]
     """Statements of the standing database's user, and the slowest pair of them."""
@@ -121,8 +121,8 @@ def _bring_back(server: Server, manner: str) -> None:
 
 
 def _first_answers(calls: list[Call], gone: float, called_back: float, back: float) -> dict[str, float]:
-    """Of the kinds that were refused in between, those made from the return on or still waiting then."""
-    refused = {one.kind for one in calls if gone <= one.began < called_back and not one.good}
+    """Of the steady kinds that were refused in between, those made from the return on or still waiting then."""
+    refused = {one.kind for one in calls if one.kind in STEADY and gone <= one.began < called_back and not one.good}
     first: dict[str, float] = {}
     for kind in sorted(refused):
         good = [one.ended - back for one in calls if one.kind == kind and one.good and one.ended >= back]

@@ -16,6 +16,8 @@ LIVES = 3
 CREATE_EVERY, MOST_CREATES = 3.0, 6
 """Seconds between two creates that nobody waits for while a part is away, and how many of them there may be."""
 CALL_EVERY = 0.2
+STEADY = ("list", "show", "operations", "guest call", "guest change")
+"""Kinds of calls that are made all the time, and not only when an operation is wanted."""
 LONGEST_SILENCE = 10.0
 """Seconds a database may need for one answer on a machine that has a lot else to do."""
 
@@ -154,9 +156,9 @@ class Load:
         wanted = {"instance": {"name": f"life-{number}", "flavorRef": "1", "volume": {"size": 1}}}
         made, answer = persistent.operate("create", "POST", "/instances", wanted)
         path = f"/instances/{answer.json()['instance']['id']}"
-        changes = (("restart", {"restart": {}}), ("resize", {"resize": {"flavorRef": "2"}}))
-        for kind, action in changes if made.state == "SUCCESS" else ():
-            persistent.operate(kind, "POST", f"{path}/action", action)
+        if made.state == "SUCCESS":
+            persistent.operate("restart", "POST", f"{path}/action", {"restart": {}})
+            persistent.operate("resize", "POST", f"{path}/action", {"resize": {"flavorRef": "2"}})
         persistent.operate("delete", "DELETE", path)
 
     def _read(self, kind: str, path: str) -> None:

@@ -2,6 +2,7 @@
 """Outages as people read them, and as figures."""
 
 import collections
+import math
 
 from tests.fault.outage.case import Result
 from tests.fault.persistent import Call
@@ -45,7 +46,9 @@ def figures(result: Result) -> dict[str, object]:
         "accepted": len(result.asked),
         "accepted_while_away": result.accepted_away,
         "ended": result.states,
-        "first_answers": {kind: round(after, 1) for kind, after in result.first_answers.items()},
+        "first_answers": {
+            kind: None if math.isinf(after) else round(after, 1) for kind, after in result.first_answers.items()
+        },
         "first_progress": None if result.first_progress is None else round(result.first_progress, 1),
         "statements": result.data_path[0],
         "slowest_statements": round(result.data_path[1], 2),

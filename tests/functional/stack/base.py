@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 
 import psutil
 import sqlalchemy as sa
@@ -171,7 +172,7 @@ class Stack(abc.ABC):
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
