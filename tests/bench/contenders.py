@@ -55,7 +55,7 @@ def run(contender: Contender, flows: int, in_flight: int) -> None:
 
 
 def sqlite_url(path: pathlib.Path) -> str:
-    """A fresh SQLite file in WAL mode, which the file remembers for every contender; all of them leave
+    """A fresh SQLite file in WAL mode, which the file remembers for every contender; all of them have
     ``synchronous`` at FULL. Without the time-out stock TaskFlow fails at once when two flows write."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("pragma journal_mode=wal")
@@ -87,6 +87,7 @@ class Dbflow:
     """An operation: accepted, claimed, fenced, run by the conductor's runner to the operation's end."""
 
     name = "dbflow"
+    kind = KIND
 
     def __init__(self, url: str, keys: pathlib.Path) -> None:
         conf = register(cfg.ConfigOpts())
@@ -111,7 +112,7 @@ class Dbflow:
             operation = accept(
                 session,
                 self._keyring,
-                KIND,
+                self.kind,
                 target_id=new_id(),
                 project_id="bench",
                 user_id="bench",

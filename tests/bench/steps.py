@@ -97,7 +97,8 @@ def _maker(database: str, base: pathlib.Path, stack: contextlib.ExitStack) -> Ca
     if database == "sqlite":
         return lambda name: sqlite_url(base / f"{name}.sqlite")
     server: Postgres | MariaDBServer = Postgres(base) if database == "postgresql" else MariaDBServer(base)
-    return stack.enter_context(server).create_database
+    stack.enter_context(server)
+    return server.create_database
 
 
 def _entrants(base: pathlib.Path, database: str, make: Callable[[str], str]) -> list[Contender]:

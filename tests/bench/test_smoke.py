@@ -44,6 +44,12 @@ def test_guests(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sql_writes_per_s"] > 0
 
 
+def test_flows(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys, "flows", "--in-flight", "20")
+    assert found["waiting"] == found["ended"] == 20
+    assert found["resident_mib"] < 1024
+
+
 def test_api(capsys: pytest.CaptureFixture[str]) -> None:
     small = "--databases SQLite --seconds 0.5 --clients 1 --workers 1 --instances 30 60"
     found = figures(capsys, "api", *small.split())
