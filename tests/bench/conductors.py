@@ -30,7 +30,8 @@ class Conductors:
         self._database = database
         self._settings = conf.with_name("conductors.conf")
         self._settings.write_text(f"[conductor]\nmax_flows = {max_flows}\n[DEFAULT]\ndebug = false\n")
-        self._argv = [sys.executable, "-m", "tests.bench.jobflows"]
+        # A benchmark that is killed leaves none behind.
+        self._argv = ["setpriv", "--pdeathsig", "TERM", "--", sys.executable, "-m", "tests.bench.jobflows"]
         self._argv += ["--config-file", str(conf), "--config-file", str(self._settings)]
         self._log = conf.with_name("conductors.log")
         self._said: collections.deque[str] = collections.deque(maxlen=20)
