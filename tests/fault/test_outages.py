@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """ZooKeeper, RabbitMQ and MariaDB go away in the middle of the work, and come back."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.fault.persistent import Asked, Persistent, call
 from tests.functional.stack import Client, RealStack, mysql, new_password
 from tests.functional.stack.fixtures import after_failure
 from tests.servers import Server
@@ -12,6 +14,8 @@ from tests.waiting import wait_for
 
 LONGER = 180.0
 """Seconds until everything has found what came back."""
+SOON = 15.0
+"""Seconds within which even a machine with a lot to do has found out that a server says nothing."""
 
 
 @pytest.fixture
@@ -19,6 +23,7 @@ def real(request: pytest.FixtureRequest, real_stack: RealStack) -> Iterator[Real
     yield real_stack
     for server in (real_stack.zookeeper, real_stack.rabbitmq, real_stack.mariadb):
         server.start()
+        server.resume()
     after_failure(request, real_stack)
 
 
@@ -35,18 +40,18 @@ def test_zookeeper_is_away(real: RealStack) -> None:
 
 
 @pytest.mark.parametrize("part", ["rabbitmq", "mariadb", "zookeeper"])
-@pytest.mark.parametrize("step", ["create-server", "install-datastore"])
-def test_away_in_the_middle_of_a_create(real: RealStack, part: str, step: str) -> None:
+@pytest.mark.parametrize("point", ["create-server.execute.called", "guest.install-datastore.execute.before"])
+def test_away_in_the_middle_of_a_create(real: RealStack, part: str, point: str) -> None:
+    """The step goes on while the part is away."""
     client, password = real.client(), new_password()
     server: Server = getattr(real, part)
     with real.nothing_left():
-        instance_id, create = client.create("shaken", users=[{"name": "u", "password": password}])
-        client.wait_step(create, step)
-        server.kill()
+        with real.faults.holding(point) as held:
+            instance_id, create = client.create("shaken", users=[{"name": "u", "password": password}])
+            held.reached()
+            server.kill()
         server.start()
-        client.wait_operation(create, timeout=LONGER)
-        mysql(client.wait_status(instance_id, "ACTIVE"), "u", password).close()
-        client.wait_operation(client.delete(instance_id), timeout=LONGER)
+        _finish(client, instance_id, create, password)
 
 
 def test_rabbitmq_is_away_when_a_create_begins(real: RealStack) -> None:
@@ -77,21 +82,65 @@ def test_rabbitmq_is_away_when_a_delete_begins(real: RealStack) -> None:
 def test_mariadb_is_away_until_everybody_has_noticed(real: RealStack) -> None:
     client, password = real.client(), new_password()
     with real.nothing_left():
-        instance_id, create = client.create("shaken", users=[{"name": "u", "password": password}])
-        client.wait_step(create, "install-datastore")
-        noticed = [conductor.text().count("put off") for conductor in real.conductors]
-        real.mariadb.kill()
-        for path in ("/instances", f"/instances/{instance_id}"):
-            assert client.raw("GET", path).status_code == 503
-        body = {"instance": {"name": "refused", "flavorRef": "1", "volume": {"size": 1}}}
-        assert client.raw("POST", "/instances", body).status_code == 503
-        for conductor, before in zip(real.conductors, noticed, strict=True):
-            wait_for(lambda c=conductor, b=before: c.text().count("put off") > b, 60, "a conductor that has noticed")
+        with real.faults.holding("guest.install-datastore.execute.before") as held:
+            instance_id, create = client.create("shaken", users=[{"name": "u", "password": password}])
+            held.reached()
+            noticed = [conductor.text().count("put off") for conductor in real.conductors]
+            real.mariadb.kill()
+            for path in ("/instances", f"/instances/{instance_id}"):
+                assert client.raw("GET", path).status_code == 503
+            body = {"instance": {"name": "refused", "flavorRef": "1", "volume": {"size": 1}}}
+            refused = client.raw("POST", "/instances", body)
+            assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+            for conductor, before in zip(real.conductors, noticed, strict=True):
+                wait_for(lambda c=conductor, b=before: c.text().count("put off") > b, 60, "a conductor that noticed")
         real.mariadb.start()
-        client.wait_operation(create, timeout=LONGER)
-        mysql(client.show(instance_id), "u", password).close()
-        assert [one["name"] for one in client.ask("GET", "/instances")["instances"]] == ["shaken"]
+        _finish(client, instance_id, create, password)
+        assert client.ask("GET", "/instances")["instances"] == []
+
+
+def test_rabbitmq_is_away_when_a_guest_is_called(real: RealStack) -> None:
+    """The user is told, and soon."""
+    client = real.client()
+    with real.nothing_left():
+        instance_id = client.wait_healthy(client.created("mute")["id"])["id"]
+        real.rabbitmq.kill()
+        path = f"/instances/{instance_id}/databases"
+        answer = client.raw("GET", path)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        real.rabbitmq.start()
+        wait_for(lambda: client.raw("GET", path).status_code == 200, LONGER, "the guest's answer")
         client.wait_operation(client.delete(instance_id), timeout=LONGER)
+
+
+@pytest.mark.parametrize("part", ["rabbitmq", "mariadb", "zookeeper"])
+def test_frozen_in_the_middle_of_a_create(real: RealStack, part: str) -> None:
+    """It keeps its connections and says nothing; the API still answers, and soon."""
+    client, password = real.client(), new_password()
+    server: Server = getattr(real, part)
+    with real.nothing_left():
+        with real.faults.holding("guest.install-datastore.execute.before") as held:
+            instance_id, create = client.create("shaken", users=[{"name": "u", "password": password}])
+            held.reached()
+            server.pause()
+            answers = [call(client, "list", "GET", "/instances")[0] for _ in range(2)]
+            server.resume()
+        assert {one.status for one in answers} == {503 if part == "mariadb" else 200}
+        assert max(one.took for one in answers) < SOON
+        _finish(client, instance_id, create, password)
+
+
+def _finish(client: Client, instance_id: str, create: str, password: str) -> None:
+    """The create succeeds and the database serves; then it is deleted. Right after MariaDB's return a request may yet
+    be refused: ask again, as one is told to."""
+    persistent, asked = Persistent(client), Asked(create, "create", time.monotonic())
+    persistent.end(asked)
+    assert asked.state == "SUCCESS", asked
+    path = f"/instances/{instance_id}"
+    shown = persistent.ask("show", "GET", path).json()["instance"]
+    assert shown["status"] == "ACTIVE", shown
+    mysql(shown, "u", password).close()
+    persistent.must("delete", "DELETE", path)
 
 
 def _states(client: Client, operation_id: str, state: str) -> set[str]:
