@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
-orphans, purge what is old."""
+orphans and for guests that the broker has forgotten, purge what is old."""
 
 import datetime
 import logging
@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
+from conductor.reopening import Reopening
 from dbflow.cloud.base import Cloud, CloudError
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, utcnow
@@ -60,11 +61,13 @@ class Leader:
         self._interval: float = options.outbox_interval
         self._database = database
         self._deadlines = Every(_DEADLINES_EVERY, Deadlines(options.operation_deadline, database, keyring).enforce)
-        self._orphanage = Orphanage(database, cloud, Census(conf.messaging, dispatcher))
+        census = Census(conf.messaging, dispatcher)
+        self._orphanage = Orphanage(database, cloud, census)
         self._book = OrphanBook(database, options.orphan_grace)
         self._slow: list[Duty] = [
             cloud.keep,
             Every(options.orphan_interval, self.look_for_orphans),
+            Every(options.orphan_interval, Reopening(database, census, dispatcher).keep),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
         ]
         self.orphans: int | None = None

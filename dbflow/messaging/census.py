@@ -34,15 +34,28 @@ class Census:
         self._management: str | None = None if options.url.startswith(EMBEDDED) else options.management_url
         self._vhost = connection(options.url).virtual_host or "/"
 
+    @property
+    def lists(self) -> bool:
+        """Whether the broker can tell what it has."""
+        return self._management is not None
+
     def guests(self) -> set[str]:
         """Ids of the instances with a queue or a user. BrokerUnavailable."""
-        if self._management is None:
-            return set()
+        return self._queues() | self._users()
+
+    def complete(self) -> set[str]:
+        """Ids of the instances with a queue and a user. BrokerUnavailable."""
+        return self._queues() & self._users()
+
+    def _queues(self) -> set[str]:
         prefix = self._layout.guest("").name
-        queues = {queue["name"] for queue in self._ask(self._management, "queues/{}?columns=name")}
-        rights = self._ask(self._management, "vhosts/{}/permissions")
+        names = {queue["name"] for queue in self._ask("queues/{}?columns=name")}
+        return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+
+    def _users(self) -> set[str]:
+        rights = self._ask("vhosts/{}/permissions")
         users = {guest_of(right["user"]): right["read"] for right in rights}
-        return {name.removeprefix(prefix) for name in queues if name.startswith(prefix)} | {
+        return {
             instance_id
             for instance_id, read in users.items()
             if instance_id is not None and self._is_ours(read, instance_id)
@@ -56,8 +69,10 @@ class Census:
         """Deployments of one virtual host have queues of other names, which their guests' rights show."""
         return re.fullmatch(read, self._layout.guest(instance_id).name) is not None
 
-    def _ask(self, url: str, path: str) -> list[dict[str, Any]]:
-        parts = urllib.parse.urlsplit(url)
+    def _ask(self, path: str) -> list[dict[str, Any]]:
+        if self._management is None:
+            return []
+        parts = urllib.parse.urlsplit(self._management)
         login = (urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or ""))
         base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         where = path.format(urllib.parse.quote(self._vhost, safe=""))

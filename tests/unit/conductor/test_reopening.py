@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which guests get their user and queue at the broker again."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from conductor.reopening import Reopening
+from dbflow.db.models import Base, Datastore, DatastoreVersion, Instance
+from dbflow.db.session import Database
+from dbflow.messaging.census import Census
+
+
+class Broker:
+    """What it has, and what was made and removed."""
+
+    def __init__(self) -> None:
+        self.lists = True
+        self.there: set[str] = set()
+        self.made: list[str] = []
+        self.removed: list[str] = []
+        self.meanwhile: Any = lambda: None
+
+    def complete(self) -> set[str]:
+        return set(self.there)
+
+    def declare_guest(self, instance_id: str) -> None:
+        self.made.append(instance_id)
+        self.meanwhile()
+
+    def delete_guest(self, instance_id: str) -> None:
+        self.removed.append(instance_id)
+
+
+@pytest.fixture
+def database(tmp_path: pathlib.Path) -> Iterator[Database]:
+    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
+    Base.metadata.create_all(made.engine)
+    with made.write() as session:
+        session.add(Datastore(id="d", name="mariadb"))
+        session.flush()
+        session.add(DatastoreVersion(id="v", datastore_id="d", name="1", version="1", manager="mariadb"))
+    yield made
+    made.close()
+
+
+def _add(database: Database, instance_id: str, **values: Any) -> None:
+    known = {"server_id": "s", "guest_key": "sealed", "operation_id": None, "deleted": False} | values
+    with database.write() as session:
+        session.add(
+            Instance(
+                id=instance_id, name="x", project_id="p", user_id="u", datastore_version_id="v", flavor_id="1", **known
+            )
+        )
+
+
+def _keep(database: Database, broker: Broker) -> None:
+    Reopening(database, cast(Census, broker), broker).keep()
+
+
+def test_those_that_are_missing(database: Database) -> None:
+    """Not what is there, and not what is deleted, being made or in the hands of an operation."""
+    _add(database, "lost")
+    _add(database, "known")
+    _add(database, "deleted", deleted=True)
+    _add(database, "at work", operation_id="o")
+    _add(database, "without a server", server_id=None)
+    _add(database, "without a key", guest_key=None)
+    broker = Broker()
+    broker.there = {"known", "a stranger"}
+    _keep(database, broker)
+    assert (broker.made, broker.removed) == (["lost"], [])
+
+
+def test_a_broker_that_can_not_tell(database: Database) -> None:
+    _add(database, "lost")
+    broker = Broker()
+    broker.lists = False
+    _keep(database, broker)
+    assert broker.made == []
+
+
+def test_deleted_meanwhile(database: Database) -> None:
+    """Nothing is left of it."""
+    _add(database, "lost")
+    broker = Broker()
+
+    def delete() -> None:
+        with database.write() as session:
+            session.get_one(Instance, "lost").operation_id = "o"
+
+    broker.meanwhile = delete
+    _keep(database, broker)
+    assert (broker.made, broker.removed) == (["lost"], ["lost"])
