@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a task of the conductor sits out, and what it does not."""
 
-import contextlib
 import itertools
 import pathlib
 import time
@@ -26,7 +25,8 @@ from flows.tasks.base import FlowContext, LocalTask
 class Holds:
     """A claim that still stands."""
 
-    connection = contextlib.nullcontext
+    def confirm(self) -> None:
+        """Nothing to say."""
 
 
 class Step(LocalTask):
@@ -133,7 +133,7 @@ def test_a_broker_that_is_away_has_a_name(kind: str, tmp_path: pathlib.Path) -> 
 
 def test_an_overtaken_claim_makes_nothing() -> None:
     class Overtaken:
-        def connection(self) -> contextlib.AbstractContextManager[None]:
+        def confirm(self) -> None:
             raise StaleClaim("overtaken")
 
     step = Step()
