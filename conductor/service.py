@@ -46,8 +46,10 @@ def unique_name() -> str:
 
 
 def _known(job: Any) -> bool:
-    """Whether this release can run the job's operation; what it can't is left, untouched, to one that can."""
-    return REGISTRY.knows(job.name, job.details["version"])
+    """Whether this release can run the job's operation; what it can't is left, untouched, to one that can. Of a job
+    that does not say its version the operation's row will."""
+    version = job.details.get("version")
+    return version is None or REGISTRY.knows(job.name, version)
 
 
 def _load_all() -> None:

@@ -81,9 +81,9 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
         super().__setitem__(path, job)
+        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
         if self._fits(job):
             bisect.insort(self.order, (_RANK[job.priority], job.sequence, path))
-        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
 
     def pop(self, path: str, *default: Any) -> Any:
         job = super().pop(path, *default)

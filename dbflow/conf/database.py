@@ -11,7 +11,8 @@ OPTS = [
         secret=True,
         help="SQLAlchemy URL: sqlite:////path (WAL) or mysql+pymysql://user:password@host/name.",
     ),
-    cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process."),
+    cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process for each of three uses (transactions, looks, saves of steps); as many "
+        "more for a moment. Six times this many are the most that a process may have.",),
     cfg.FloatOpt(
         "answer_timeout",
         default=5.0,
