@@ -11,8 +11,13 @@ OPTS = [
         secret=True,
         help="SQLAlchemy URL: sqlite:////path (WAL) or mysql+pymysql://user:password@host/name.",
     ),
-    cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process for each of three uses (transactions, looks, saves of steps); as many "
-        "more for a moment. Six times this many are the most that a process may have.",),
+    cfg.IntOpt(
+        "pool_size",
+        default=20,
+        min=1,
+        help="Connections that a process keeps open for each of three uses (transactions, looks, saves of steps), and "
+        "as many more for a moment: six times this many are the most it may have.",
+    ),
     cfg.FloatOpt(
         "answer_timeout",
         default=5.0,
