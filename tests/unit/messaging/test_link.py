@@ -57,7 +57,7 @@ def test_a_queue_that_expired_is_declared_again(broker: EmbeddedBroker, monkeypa
     sending = Link(broker.url, [], lambda _: None)
     with opened(broker.url) as conn:
         producer = kombu.Producer(conn.channel())
-        for expires in (0.1, 60.0):
+        for expires in (1.0, 60.0):
             queue = kombu.Queue("q", EXCHANGE, routing_key="q", durable=True, expires=expires)
             wait_for(lambda: not _exists(conn.channel(), "q"), 5, "the queue to expire")
             sending._publish(producer, Envelope(EXCHANGE, "q", {"n": expires}, "T", to=queue))
