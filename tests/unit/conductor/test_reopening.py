@@ -9,9 +9,10 @@ import pytest
 
 from conductor.reopening import Reopening
 from dbflow.crypto import BadSeal
-from dbflow.db.models import Base, Datastore, DatastoreVersion, Instance
+from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
+from tests.unit.rows import with_version
 
 
 class Broker:
@@ -37,12 +38,7 @@ class Broker:
 
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
-    Base.metadata.create_all(made.engine)
-    with made.write() as session:
-        session.add(Datastore(id="d", name="mariadb"))
-        session.flush()
-        session.add(DatastoreVersion(id="v", datastore_id="d", name="1", version="1", manager="mariadb"))
+    made = with_version(tmp_path)
     yield made
     made.close()
 
