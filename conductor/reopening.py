@@ -2,7 +2,6 @@
 """A broker that has lost what it knew gets its guests' users and queues again."""
 
 import logging
-from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -11,6 +10,7 @@ from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
 from dbflow.status import Task
+from flows.tasks.base import GuestChannels
 
 LOG = logging.getLogger(__name__)
 _SERVED = sa.and_(
@@ -22,18 +22,10 @@ _SERVED = sa.and_(
 """Has a guest, and is to keep it, whatever operation works on it."""
 
 
-class Channels(Protocol):
-    """Who makes and removes a guest's user and queue."""
-
-    def declare_guest(self, instance_id: str) -> None: ...
-
-    def delete_guest(self, instance_id: str) -> None: ...
-
-
 class Reopening:
     """Of every instance that has a server."""
 
-    def __init__(self, database: Database, census: Census, channels: Channels) -> None:
+    def __init__(self, database: Database, census: Census, channels: GuestChannels) -> None:
         self._database, self._census, self._channels = database, census, channels
 
     def keep(self) -> None:

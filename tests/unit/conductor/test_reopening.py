@@ -12,6 +12,7 @@ from dbflow.crypto import BadSeal
 from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
+from flows.tasks.base import GuestChannels
 from tests.unit.rows import with_version
 
 
@@ -54,7 +55,7 @@ def _add(database: Database, instance_id: str, **values: Any) -> None:
 
 
 def _keep(database: Database, broker: Broker) -> None:
-    Reopening(database, cast(Census, broker), broker).keep()
+    Reopening(database, cast(Census, broker), cast(GuestChannels, broker)).keep()
 
 
 def test_those_that_are_missing(database: Database) -> None:
