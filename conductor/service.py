@@ -85,7 +85,8 @@ class ConductorService:
         self._leftover: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._board: Board | None = None
-        self._leading = False
+        self._leads: Board | None = None
+        """The board by whose session this conductor leads."""
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
@@ -217,12 +218,14 @@ class ConductorService:
                 board.lead(lambda: self._lead(board))
             except BoardUnavailable as error:
                 LOG.warning("election: %s", error)
+            except Exception:
+                LOG.exception("election")
             self._stopping.wait(_RECONNECT)
 
     def _lead(self, board: Board) -> None:
         if self._stopping.is_set() or board.lost.is_set():
             return
-        self._leading = True
+        self._leads = board
         try:
             self._report()  # at once: people look for who leads
         except sa.exc.SQLAlchemyError as error:
@@ -230,7 +233,8 @@ class ConductorService:
         try:
             self._leader.lead(board, self._stopping)
         finally:
-            self._leading = False
+            if self._leads is board:  # duties may end long after their session, when a later one leads already
+                self._leads = None
 
     def _look_for_wishes(self) -> None:
         self._wishes.look()
@@ -241,8 +245,9 @@ class ConductorService:
             row = session.get(Conductor, self.name) or Conductor(
                 name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
             )
-            row.seen, row.leader, row.flows = utcnow(), self._leading, len(self._running)
-            row.orphans = self._leader.orphans if self._leading else None
+            leads = self._leads is not None
+            row.seen, row.leader, row.flows = utcnow(), leads, len(self._running)
+            row.orphans = self._leader.orphans if leads else None
             session.add(row)
 
     def _beside(self, duty: Callable[[], Any], every: float) -> None:
