@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from taskflow import states
 
 from dbflow.crypto import Keyring
-from dbflow.db.models import Instance, Operation, new_id, utcnow
+from dbflow.db.backups import descendants
+from dbflow.db.models import Backup, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
 
 
@@ -38,10 +39,10 @@ CANCEL, SUSPEND = "cancel", "suspend"
 
 
 class Busy(Exception):
-    """The instance has a running operation; ``operation_id`` names it."""
+    """The target has a running operation; ``operation_id`` names it."""
 
-    def __init__(self, instance_id: str, operation_id: str) -> None:
-        super().__init__(f"Instance {instance_id} is busy with operation {operation_id}.")
+    def __init__(self, target_id: str, operation_id: str, what: str = "Instance") -> None:
+        super().__init__(f"{what} {target_id} is busy with operation {operation_id}.")
         self.operation_id = operation_id
 
 
@@ -159,16 +160,11 @@ def retry(session: Session, operation: Operation) -> None:
     """Let a parked (FAILED) operation go on: what could not be undone is tried again, and one that was given up
     half-way is undone too, since nothing keeps room for its going forward. What has no way back goes forward.
 
-    Raises Busy when another operation has its instance, LookupError when the instance is gone. Post its job after
-    the commit.
+    Raises Busy when another operation has its target, LookupError when the target is gone. Post its job after the
+    commit.
     """
-    instance = session.get(Instance, operation.target_id, with_for_update=True)
-    if instance is None or instance.deleted:
-        raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
-    if instance.operation_id not in (None, operation.id):
-        raise Busy(instance.id, instance.operation_id)
     kind = catalog().kind(operation.kind)
-    instance.operation_id, instance.task = operation.id, kind.task
+    _LOCK_AGAIN[operation.target_type](session, operation, kind)
     operation.state, operation.error = State.ACCEPTED, None
     operation.requested = CANCEL if kind.cancellable else None
     operation.finished, operation.since, operation.attempts = None, utcnow(), 0
@@ -180,6 +176,31 @@ def retry(session: Session, operation: Operation) -> None:
         values = {"state": states.REVERTING, "revert_failure": None, "meta": again}
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
+
+def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
+    instance = session.get(Instance, operation.target_id, with_for_update=True)
+    if instance is None or instance.deleted:
+        raise LookupError(f"instance {operation.target_id} is gone.")
+    if instance.operation_id not in (None, operation.id):
+        raise Busy(instance.id, instance.operation_id)
+    instance.operation_id, instance.task = operation.id, kind.task
+
+
+def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> None:
+    backup = session.get(Backup, operation.target_id, with_for_update=True)
+    if backup is None or backup.deleted:
+        raise LookupError(f"backup {operation.target_id} is gone.")
+    for one in (backup, *descendants(session, backup, lock=True)):
+        if one.operation_id not in (None, operation.id):
+            raise Busy(one.id, one.operation_id, "Backup")
+        one.operation_id = operation.id
+
+
+_LOCK_AGAIN: dict[str, Callable[[Session, Operation, Kind], None]] = {
+    "instance": _lock_instance_again,
+    "backup": _lock_backups_again,
+}
+"""Target type -> how a parked operation of it gets its lock back."""
 
 VERBS: dict[str, Callable[[Session, Operation], None]] = {
     "cancel": cancel,

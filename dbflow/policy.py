@@ -36,7 +36,9 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show",
+        "instance": "index detail show backups",
+        "backup": "index show",
+        "backup_strategy": "index",
         "instance:extension:root": "index",
         "instance:extension:user": "index show",
         "instance:extension:user_access": "index",
@@ -51,9 +53,16 @@ _RULES: dict[str, dict[str, str]] = {
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
+        "backup": "create delete",
+        "backup_strategy": "create delete",
         "operation": "update",
     },
-    ADMIN: {"instance": "reset_status", "mgmt": "quota_update jobs conductors guests", "operation": "all_projects"},
+    ADMIN: {
+        "instance": "reset_status",
+        "backup:index": "all_projects",
+        "mgmt": "quota_update jobs conductors guests",
+        "operation": "all_projects",
+    },
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
         "list_associated_volume_types",

@@ -4,11 +4,11 @@
 import functools
 import importlib.metadata
 
-from dbflow.datastores.base import Datastore, Feature, Invalid
+from dbflow.datastores.base import Datastore, Feature, Invalid, Strategy
 
 GROUP = "dbflow.datastores"
 
-__all__ = ["GROUP", "Datastore", "Feature", "Invalid", "load", "managers"]
+__all__ = ["GROUP", "Datastore", "Feature", "Invalid", "Strategy", "load", "managers"]
 
 
 def managers() -> list[str]:

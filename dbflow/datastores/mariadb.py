@@ -4,7 +4,7 @@
 import re
 
 from dbflow.datastores import base
-from dbflow.datastores.base import Feature, Invalid
+from dbflow.datastores.base import Feature, Invalid, Strategy
 from dbflow.datastores.mariadb_charsets import CHARSETS, canonical
 
 DATABASE_NAME_MAX = 64
@@ -25,6 +25,7 @@ class MariaDB(base.Datastore):
     capabilities = frozenset(Feature)
     reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
     reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
+    strategies = (Strategy.PHYSICAL, Strategy.LOGICAL)
     charsets = CHARSETS
 
     def check_database(self, name: str, character_set: str | None = None, collate: str | None = None) -> None:

@@ -97,7 +97,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
-            _must_be_ready(session, instance)
+            must_be_ready(session, instance)
             operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
@@ -106,7 +106,8 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     return operation.id
 
 
-def _must_be_ready(session: Session, instance: Instance) -> None:
+def must_be_ready(session: Session, instance: Instance) -> None:
+    """Unprocessable unless the instance may be changed now."""
     service = session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
     if instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None and service in _CAN_ACT:
         return

@@ -7,6 +7,7 @@ from dbflow.datastores.mariadb import MariaDB
 from guest.datastores import base
 from guest.datastores.base import Machine
 from guest.datastores.mariadb.accounts import Accounts
+from guest.datastores.mariadb.backups import Backups
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
@@ -23,4 +24,5 @@ class Datastore(base.Datastore):
         layout = Layout.of(machine)
         client = Client(layout)
         self.lifecycle = Lifecycle(layout, client, Server(layout, client))
+        self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
