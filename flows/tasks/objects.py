@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The objects of backups. Guests read and write them; what is here makes the rights, looks and removes."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,10 @@ class KeepBackup(LocalTask):
                 del missing[name]
             elif name not in wanted:
                 self.context.objects.delete(backup.container, name)
+        # A listing of Swift's may be behind.
+        missing = {
+            name: size for name, size in missing.items() if self.context.objects.size(backup.container, name) != size
+        }
         if missing:
             raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
 
@@ -120,10 +125,17 @@ class DeleteObjects(LocalTask):
 
 
 def remove_objects(objects: ObjectStore, backup: Backup) -> None:
-    """The manifest first: what is half gone must not look whole."""
-    objects.delete(backup.container, f"{backup.prefix}{NAME}")
+    """Those that the manifest names, and whatever else a listing has; the manifest last, since it is the only one that
+    knows all of them."""
+    manifest = f"{backup.prefix}{NAME}"
+    with contextlib.suppress(NoSuchObject, BadManifest):
+        known = Manifest.of_bytes(objects.read(backup.container, manifest))
+        for number in range(len(known.segments)):
+            objects.delete(backup.container, f"{backup.prefix}{known.object_name(number)}")
     for name, _ in objects.sizes(backup.container, backup.prefix):
-        objects.delete(backup.container, name)
+        if name != manifest:
+            objects.delete(backup.container, name)
+    objects.delete(backup.container, manifest)
 
 
 def _about(session: Session, backup: Backup) -> dict[str, Any]:

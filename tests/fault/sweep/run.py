@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from tests.fault.sweep import backups  # noqa: F401 - its scenarios are known from now on
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
@@ -106,7 +107,6 @@ def _judge(point: Point, look: Callable[[], list[str]]) -> Result:
 def _leave(scenarios: Iterable[Scenario], stack: Stack, empty: Inventory) -> list[str]:
     """Nothing must stand in the way of deleting what served so many points, and then nothing is left."""
     for scenario in scenarios:
-        if scenario.instance_id:
-            scenario.away()
+        scenario.leave()
     stack.wait_inventory(empty)
     return []
