@@ -23,10 +23,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 @pytest.fixture(scope="module")
 def password(site: Site) -> str:
-    """Of the user ``app``, who has the database ``shop``."""
+    """Of the user ``app``, who has the database ``shop`` with enough in it for several segments."""
     made = site.password()
     site.accounts.create_databases([site.kit.specs[0].__class__("shop")])
     site.accounts.create_users([UserSpec("app", made, databases=("shop",))])
+    site.kit.fill(site.machine, "app", made, "shop", 3)
     return made
 
 
@@ -58,7 +59,13 @@ def test_a_chain_under_load(site: Site, kit: Kit, image: pathlib.Path, store: Va
         found = kit.written(other.machine, "app", password, "shop")
     assert low <= found.count <= high + 1
     assert found.consistent
-    assert len(store.files("first")) <= len(store.files("full"))
+
+
+def test_a_difference_to_nothing_new_is_small(site: Site, store: Vault, password: str) -> None:
+    full = back_up(site, store, "base")
+    difference = back_up(site, store, "nothing", ("base", full))
+    assert difference["bytes"] < full["bytes"] / 4
+    assert full["size"] > 0
 
 
 def test_users_and_root_come_along(site: Site, kit: Kit, image: pathlib.Path, store: Vault, password: str) -> None:
