@@ -99,8 +99,9 @@ class ConductorService:
             board = self._boards.board(self.name, _known)
             try:
                 board.connect()
-            except BoardUnavailable as error:
-                LOG.warning("no jobboard: %s", error)
+                board.count_on(self._newest_epoch())
+            except (BoardUnavailable, sa.exc.SQLAlchemyError) as error:
+                LOG.warning("no jobboard: %s", error if isinstance(error, BoardUnavailable) else type(error).__name__)
                 board.close()
                 self._stopping.wait(_RECONNECT)
                 continue
@@ -116,6 +117,12 @@ class ConductorService:
                 self._drain()
             board.withdraw()
             board.close()
+
+    def _newest_epoch(self) -> int:
+        """Of all operations that may be claimed again."""
+        again = [state for state in State if state not in (State.SUCCESS, State.REVERTED)]
+        with self._database.read() as session:
+            return session.scalar(sa.select(sa.func.max(Operation.epoch)).where(Operation.state.in_(again))) or 0
 
     def stop(self) -> None:
         """Hand over: running flows stop where they are, their jobs are free at once."""
