@@ -196,6 +196,8 @@ class Dispatcher:
             gone = [pending for pending in self._pending.values() if pending.request.instance_id == instance_id]
         for pending in gone:
             self._fail(pending, GuestUnreachable(f"guest {instance_id} is deleted"))
+        if not self._link.settle(FIND_BROKER):  # a request on its way out would make the queue again
+            raise BrokerUnavailable("the broker takes no messages")
         self._logins.close(instance_id)
         queue = self._layout.guest(instance_id)
         with self._broker() as conn:
