@@ -3,16 +3,21 @@
 
 import threading
 import time
+from typing import cast
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 
+from conductor.leader import Leader
+from dbflow.cloud.base import Cloud
 from dbflow.db.models import Operation
 from dbflow.jobboard import Board
+from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.operations import State, cancel, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
-from tests.unit.conductor.conftest import GATE, LOG, World
+from tests.unit.conductor.conftest import GATE, LOG, NoCloud, World
 from tests.waiting import wait_for
 
 
@@ -180,6 +185,24 @@ def test_duties_that_outlive_their_session_do_not_end_a_later_lead(
     assert conductor._leads is None
 
 
+def test_a_look_for_orphans_that_outlives_its_session_tells_nothing_of_a_later_lead(world: World) -> None:
+    leader = Leader(world.conf, world.database, world.keyring, cast(Cloud, NoCloud()), cast(Dispatcher, object()))
+    looking, slow, over = threading.Event(), threading.Event(), threading.Event()
+    leader._orphanage = mock.Mock(find=lambda: looking.set() or slow.wait(20))
+    leader._book = mock.Mock(write=lambda _: 7)
+    over.set()
+    leader.lead(world.boards.board("former"), over)
+    look = threading.Thread(target=leader.look_for_orphans)
+    look.start()
+    assert looking.wait(10)
+    leader.lead(world.boards.board("latter"), over)
+    slow.set()
+    look.join(10)
+    assert leader.orphans is None
+    leader.look_for_orphans()
+    assert leader.orphans == 7
+
+
 def test_many_operations_on_two_conductors(world: World) -> None:
     world.conductor()
     world.conductor()
@@ -197,8 +220,9 @@ def test_stale_claim_writes_nothing(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:  # a successor has claimed it
         session.get_one(Operation, operation_id).epoch += 7
-    GATE.set()
     service = world.conductors[0][0]
+    service._not_before[operation_id] = (0.0, 8)  # nor does this conductor claim it again before the test ends
+    GATE.set()
     wait_for(lambda: not service.flows, 10, "the stale engine to stop")
     assert LOG == ["+0", "+1"]
     assert world.operation(operation_id).state == State.RUNNING
