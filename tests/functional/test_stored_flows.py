@@ -75,7 +75,7 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
         _check(stack, one, now)
     left = [one.instance_id for one in found if (one.case.kind, one.case.ends) != ("instance.delete", "SUCCESS")]
     stack.client().deleted(*left)
-    assert {place: lines for place, lines in stack.inventory().items() if lines} == {}
+    stack.wait_inventory({place: [] for place in stack.inventory()})
 
 
 def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:

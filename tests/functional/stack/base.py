@@ -108,6 +108,15 @@ class Stack(abc.ABC):
             rows = of_database(database)
         return self.inventory_of_cloud() | rows | self.parts_inventory()
 
+    def settled_inventory(self) -> Inventory:
+        """The same, of no operation that has ended and whose job is about to go."""
+
+        def settled() -> Inventory | None:
+            found = self.inventory()
+            return found if found["unfinished operations"] or not found.get("jobs") else None
+
+        return wait_for(settled, PATIENCE, "the jobs of what has ended to go")
+
     def inventory_of_cloud(self) -> Inventory:
         """What the local cloud has."""
         return of_cloud(self.cloud)
@@ -115,7 +124,7 @@ class Stack(abc.ABC):
     @contextlib.contextmanager
     def nothing_left(self) -> Iterator[None]:
         """The block leaves nothing behind."""
-        before = self.inventory()
+        before = self.settled_inventory()
         yield
         self.wait_inventory(before)
 
@@ -123,7 +132,7 @@ class Stack(abc.ABC):
     def nothing_left_but_rows(self) -> Iterator[None]:
         """The block may leave instances in SQL, but nothing that they are made of."""
         rows: Inventory = {"instances": [], "health": []}
-        before = self.inventory() | rows
+        before = self.settled_inventory() | rows
         yield
         self.wait_inventory(before, rows)
 
