@@ -149,6 +149,8 @@ class Operation(Base):
         sa.Index("operations_by_state", "state", "created"),
         sa.Index("operations_of_project", "project_id", "created"),
         sa.Index("operations_of_target", "target_id", "created"),
+        # Administrators look at those of all projects, newest first.
+        sa.Index("operations_by_created", "created", "id"),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(sa.String(64))
@@ -198,6 +200,8 @@ class Conductor(Base):
     seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     orphans: Mapped[int | None]
     """How many it reports; only of the leader."""
+    draining: Mapped[bool] = mapped_column(default=False)
+    """Whether it is to claim nothing more; an administrator's wish, which it obeys."""
 
 
 class Quota(Base):

@@ -18,7 +18,8 @@ from dbflow.console import drawing
 from dbflow.operations import ENDED
 from dbflow.services import operations
 from dbflow.services.errors import BadRequest, OverLimit
-from dbflow.services.feed import Feed, TooManyViewers, Viewing
+from dbflow.services.fan import TooManyViewers, Viewing
+from dbflow.services.feed import Feed
 
 T = TypeVar("T")
 

@@ -217,7 +217,7 @@ def test_events_until_the_end(world: World) -> None:
 
 def test_silence_is_filled_and_viewers_are_limited(world: World) -> None:
     world.conf.set_override("event_heartbeat", 0.1, "api")
-    world.app.extensions["dbflow.feed"]._most = 1
+    world.app.extensions["dbflow.feed"]._seats.most = 1
     operation_id = operation_of(world, world.created())
     answer = world.ask("GET", f"operations/{operation_id}/events", buffered=False)
     stream = answer.iter_encoded()

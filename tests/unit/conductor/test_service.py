@@ -5,7 +5,7 @@ import time
 
 import sqlalchemy as sa
 
-from dbflow.db.models import Operation
+from dbflow.db.models import Conductor, Operation
 from dbflow.operations import State, cancel, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
@@ -208,3 +208,47 @@ def _until_quiet(world: World, operation_id: str) -> None:
         return row.state in (State.SUCCESS, State.REVERTED)
 
     wait_for(ended, 40, f"the end of {operation_id}")
+
+
+def reported(world: World, name: str) -> Conductor | None:
+    with world.database.read() as session:
+        return session.get(Conductor, name)
+
+
+def test_draining(world: World) -> None:
+    """What runs ends; what comes waits for somebody else, or until it claims again."""
+    first = world.conductor()
+    running, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    wait_for(lambda: reported(world, first.name), 10, "its report")
+
+    def drain(wanted: bool) -> None:
+        with world.database.write() as session:
+            session.get_one(Conductor, first.name).draining = wanted
+        wait_for(lambda: first._draining is wanted, 10, "it to obey")
+
+    drain(True)
+    waiting, _ = world.accept()
+    GATE.set()
+    world.wait_state(running, State.SUCCESS)
+    assert world.operation(waiting).attempts == 0
+    drain(False)
+    world.wait_state(waiting, State.SUCCESS)
+
+
+def test_a_drained_conductor_leaves_the_rest_to_others(world: World) -> None:
+    first = world.conductor()
+    wait_for(lambda: reported(world, first.name), 10, "its report")
+    with world.database.write() as session:
+        session.get_one(Conductor, first.name).draining = True
+    wait_for(lambda: first._draining, 10, "it to obey")
+    second = world.conductor()
+    operation_id, _ = world.accept()
+    assert world.wait_state(operation_id, State.SUCCESS).conductor == second.name
+
+
+def test_who_leaves_in_good_order_is_not_missed(world: World) -> None:
+    service = world.conductor()
+    wait_for(lambda: reported(world, service.name), 10, "its report")
+    service.stop()
+    wait_for(lambda: reported(world, service.name) is None, 10, "its row to go")
