@@ -130,6 +130,8 @@ def test_forms_of_other_sites(scene: Scene, headers: dict[str, str]) -> None:
     assert browser.client.post(path, data=fields, headers=headers).status_code == 403
     stranger = Browser(scene.world.app.test_client())
     assert stranger.client.post("/console/signin", data={"token": "owner"}, headers=headers).status_code == 403
+    for ours in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": "null"}, {"Origin": "http://localhost"}):
+        assert stranger.client.post("/console/signin", data={"token": "owner"}, headers=ours).status_code == 303
     assert browser.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
 
 
