@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What people want of running operations, and how their engines hear of it at once."""
 
-import logging
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -11,8 +10,6 @@ from sqlalchemy import select
 from dbflow import faults
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
-
-LOG = logging.getLogger(__name__)
 
 
 class Stopped(BaseException):

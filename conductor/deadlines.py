@@ -2,8 +2,8 @@
 """No operation takes for ever. One that has not ended within its deadline is cancelled, and so undone; one that has
 not ended in as long a time again, or has no way back, is parked as FAILED with what is left named.
 
-The time counts from when the operation was accepted, last resumed or retried, and its predecessor had ended. It stands
-still while the operation is suspended.
+The time counts from when the operation was accepted, last cancelled, resumed or retried, and its predecessor had
+ended. It stands still while the operation is suspended.
 """
 
 import datetime
@@ -12,20 +12,17 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
-from taskflow import states
 
 from conductor.ending import finish
+from conductor.leftovers import not_undone
 from dbflow import operations
-from dbflow.crypto import Keyring
+from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import CANCEL, ENDED, State
-from dbflow.persistence.steps import steps_of
 from flows.registry import REGISTRY, UnknownOperation
 
 LOG = logging.getLogger(__name__)
-_QUIET = (states.PENDING, states.REVERTED)
-"""States of steps that have left nothing."""
 
 
 class Deadlines:
@@ -38,10 +35,16 @@ class Deadlines:
     def enforce(self) -> None:
         """One round."""
         for operation_id, deadline in list(self._overdue()):
-            with self._database.write() as session:
-                operation = session.get(Operation, operation_id, with_for_update=True)
-                if operation is not None and operation.state not in (*ENDED, State.SUSPENDED):
-                    self._expire(session, operation, deadline)
+            try:
+                self._look_at(operation_id, deadline)
+            except (BadSeal, sa.exc.SQLAlchemyError) as error:  # a row that somebody holds, a key that is not here
+                LOG.warning("operation %s: its deadline is put off: %s", operation_id, type(error).__name__)
+
+    def _look_at(self, operation_id: str, deadline: float) -> None:
+        with self._database.write() as session:
+            operation = session.get(Operation, operation_id, with_for_update=True)
+            if operation is not None and operation.state not in (*ENDED, State.SUSPENDED):
+                self._expire(session, operation, deadline)
 
     def _overdue(self) -> Iterator[tuple[str, float]]:
         """(operation, its deadline in seconds)"""
@@ -77,13 +80,11 @@ class Deadlines:
         if definition.kind.cancellable and operation.requested != CANCEL:
             LOG.warning("operation %s: %s; cancelling it", operation.id, error)
             operations.cancel(session, operation)
-            operation.error, operation.since = error, utcnow()
+            operation.error = error
             return
         if operation.requested == CANCEL:
             error += ", nor was it undone in that time"
-        left = [step.name for step in steps_of(session, operation.flow_uuid) if step.state not in _QUIET]
-        if left:
-            error += f"; not undone: {', '.join(left)}"
+        error += not_undone(session, operation.flow_uuid)
         LOG.error("operation %s: %s; parking it", operation.id, error)
         operation.epoch += 1  # whoever runs it still may write no more
         session.flush()

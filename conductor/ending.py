@@ -82,4 +82,5 @@ def _error(flow: models.FlowDetail) -> str | None:
 def _told(step: str, what: failure.Failure) -> str:
     readable = what.check(*_READABLE)
     text = (failure_text(what) or "") if readable else f"internal error ({next(iter(what)).rpartition('.')[2]})"
-    return f"step {step}: {text[:_LONGEST]}"
+    told = f"step {step}: {text[:_LONGEST]}"
+    return told.encode(errors="replace").decode()  # lone surrogates of a guest, which no database takes

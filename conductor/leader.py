@@ -76,10 +76,10 @@ class Leader:
     def lead(self, board: Board, stop: threading.Event) -> None:
         """Until ``stop`` is set or the board's session is lost. A cloud that is slow holds up its own duties only."""
         LOG.info("leading")
+        self.orphans = None
         beside = threading.Thread(target=self._go_round, args=(board, stop, self._slow), daemon=True)
         beside.start()
         self._go_round(board, stop, [lambda: self.fill(board), self._deadlines])
-        self.orphans = None
 
     def _go_round(self, board: Board, stop: threading.Event, duties: list[Duty]) -> None:
         while not stop.is_set() and not board.lost.is_set():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running one claimed operation: fence, load, run, and say what is to become of its job."""
 
+import contextlib
 import enum
 import logging
 from typing import Any, cast
@@ -12,6 +13,7 @@ from taskflow import exceptions, states
 from conductor.control import BrokenOff, Control, HandedOver
 from conductor.ending import finish, on_end
 from conductor.engine import Engine
+from conductor.leftovers import not_undone
 from conductor.pool import TaskPool
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
@@ -62,22 +64,37 @@ class Runner:
         """Run an operation whose job was claimed, from where it was left to its end (or until it is stopped)."""
         try:
             fence, operation = take(self._database, operation_id, epoch, conductor)
-            return self._run(fence, operation, control)
         except (AlreadyEnded, NotRunnable):
             return Job.CONSUME
         except StaleClaim as stale:
             LOG.warning("%s", stale)
-        except HandedOver:
-            LOG.info("operation %s: handed over", operation_id)
-            self._uncount(operation_id)
+            return Job.ABANDON
         except AWAY as error:
             LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
             return Job.POSTPONE
+        return self._run_taken(fence, operation, control)
+
+    def _run_taken(self, fence: Fence, operation: Operation, control: Control) -> Job:
+        """What breaks off for a reason that is not the operation's own does not count as one of its attempts."""
+        try:
+            return self._run(fence, operation, control)
+        except StaleClaim as stale:
+            LOG.warning("%s", stale)
+            return Job.ABANDON
+        except HandedOver:
+            LOG.info("operation %s: handed over", operation.id)
+            outcome = Job.ABANDON
+        except AWAY as error:
+            LOG.warning("operation %s: dbflow's database is away (%s)", operation.id, type(error).__name__)
+            outcome = Job.POSTPONE
         except (BadSeal, exceptions.StorageFailure) as error:
-            LOG.warning("operation %s: %s: %s; giving the job back", operation_id, type(error).__name__, error)
+            LOG.warning("operation %s: %s: %s; giving the job back", operation.id, type(error).__name__, error)
+            outcome = Job.ABANDON
         except Exception:
-            LOG.exception("operation %s: the engine broke off; giving the job back", operation_id)
-        return Job.ABANDON
+            LOG.exception("operation %s: the engine broke off; giving the job back", operation.id)
+            return Job.ABANDON
+        _uncount(fence)
+        return outcome
 
     def _run(self, fence: Fence, operation: Operation, control: Control) -> Job:
         definition = REGISTRY.definition(operation.kind, operation.version)
@@ -129,20 +146,13 @@ class Runner:
             control.answer(engine.undo)  # or the engine would suspend itself once more for the same wish
             _run_quietly(engine, backend)
 
-    def _uncount(self, operation_id: str) -> None:
-        """An attempt that ended in good order does not count against the operation."""
-        with self._database.write() as session:
-            session.execute(
-                update(Operation).where(Operation.id == operation_id).values(attempts=Operation.attempts - 1)
-            )
-
     def _suspended(self, fence: Fence) -> bool:
         """Say so, unless somebody wants something else by now (a cancel or a resume must not be written over)."""
         with fence.write() as session:
             done = session.execute(
                 update(Operation)
                 .where(Operation.id == fence.operation_id, Operation.requested == SUSPEND)
-                .values(state=State.SUSPENDED, requested=None, conductor=None)
+                .values(state=State.SUSPENDED, requested=None, conductor=None, attempts=Operation.attempts - 1)
             )
         return bool(cast(Any, done).rowcount)
 
@@ -151,8 +161,17 @@ class Runner:
         error = f"given up after {operation.attempts - 1} attempts; the conductors' logs say why"
         LOG.error("operation %s: %s", operation.id, error)
         with fence.write() as session:
+            error += not_undone(session, operation.flow_uuid)
             finish(session, operation, definition, arguments, State.FAILED, error)
         return Job.CONSUME
+
+
+def _uncount(fence: Fence) -> None:
+    """Not while the database is away, and not for a successor."""
+    with contextlib.suppress(StaleClaim, *AWAY), fence.write() as session:
+        session.execute(
+            update(Operation).where(Operation.id == fence.operation_id).values(attempts=Operation.attempts - 1)
+        )
 
 
 def _run_quietly(engine: Engine, backend: FlowBackend) -> None:

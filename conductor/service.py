@@ -47,8 +47,10 @@ def unique_name() -> str:
 
 
 def _known(job: Any) -> bool:
-    """Whether this release can run the job's operation; what it can't is left, untouched, to one that can."""
-    return REGISTRY.knows(job.name, job.details["version"])
+    """Whether this release can run the job's operation; what it can't is left, untouched, to one that can. Of a job
+    that does not say its version the operation's row will."""
+    version = job.details.get("version")
+    return version is None or REGISTRY.knows(job.name, version)
 
 
 def _load_all() -> None:
@@ -84,7 +86,8 @@ class ConductorService:
         self._leftover: dict[str, Any] = {}
         self._stopping = threading.Event()
         self._board: Board | None = None
-        self._leading = False
+        self._leads: Board | None = None
+        """The board by whose session this conductor leads."""
         self._draining = False
 
     def run(self) -> None:
@@ -221,12 +224,14 @@ class ConductorService:
                 board.lead(lambda: self._lead(board))
             except BoardUnavailable as error:
                 LOG.warning("election: %s", error)
+            except Exception:
+                LOG.exception("election")
             self._stopping.wait(_RECONNECT)
 
     def _lead(self, board: Board) -> None:
         if self._stopping.is_set() or board.lost.is_set():
             return
-        self._leading = True
+        self._leads = board
         try:
             self._report()  # at once: people look for who leads
         except sa.exc.SQLAlchemyError as error:
@@ -234,7 +239,8 @@ class ConductorService:
         try:
             self._leader.lead(board, self._stopping)
         finally:
-            self._leading = False
+            if self._leads is board:  # duties may end long after their session, when a later one leads already
+                self._leads = None
 
     def _look_for_wishes(self) -> None:
         self._wishes.look()
@@ -257,8 +263,9 @@ class ConductorService:
             row = session.get(Conductor, self.name) or Conductor(
                 name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
             )
-            row.seen, row.leader, row.flows = utcnow(), self._leading, len(self._running)
-            row.orphans = self._leader.orphans if self._leading else None
+            leads = self._leads is not None
+            row.seen, row.leader, row.flows = utcnow(), leads, len(self._running)
+            row.orphans = self._leader.orphans if leads else None
             session.add(row)
 
     def _say_goodbye(self) -> None:

@@ -33,6 +33,8 @@ class Keyring:
         """``keys``: url-safe base64 Fernet keys, newest first; at least one (ValueError)."""
         self._file: KeyFile | None = None
         self._stamp: tuple[int, ...] = ()
+        self._unreadable: tuple[int, ...] | None = None
+        """The stamp of the file that could not be read; () when there was none."""
         self._use(keys)
 
     @classmethod
@@ -85,13 +87,17 @@ class Keyring:
     def _refresh(self) -> None:
         if self._file is None:
             return
+        stamp: tuple[int, ...] = ()
         try:
             stamp = self._file.stamp()
             if stamp != self._stamp:
                 self._use(self._file.keys())
                 self._stamp = stamp
+            self._unreadable = None
         except (OSError, ValueError) as error:  # half copied, say: go on with what was read before
-            LOG.warning("the key file %s can't be read: %s", self._file.path, type(error).__name__)
+            if stamp != self._unreadable:
+                LOG.warning("the key file %s can't be read: %s", self._file.path, type(error).__name__)
+            self._unreadable = stamp
 
 
 def new_message_key() -> bytes:

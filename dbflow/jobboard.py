@@ -80,10 +80,11 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
         """An operation may be posted twice: its poster and the leader crossed."""
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
+        self.pop(path, None)  # who posts a job learns of it twice: by the answer and, maybe before that, by the watch
         super().__setitem__(path, job)
+        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
         if self._fits(job):
             bisect.insort(self.order, (_RANK[job.priority], job.sequence, path))
-        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
 
     def pop(self, path: str, *default: Any) -> Any:
         job = super().pop(path, *default)
@@ -233,6 +234,7 @@ class Board:
             fits=fits,
         )
         self._board.on_change = self._changed.set
+        self._election: Election | None = None
 
     def connect(self, timeout: float = 10.0) -> None:
         """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
@@ -324,13 +326,23 @@ class Board:
             with self._turn:
                 duties()
             return
-        self._election = Election(self._client, f"{self._root}/leader", self.name)
         with _unavailable():
+            self._clear_candidacy()
+            self._election = Election(self._client, f"{self._root}/leader", self.name)
             self._election.run(duties)
+
+    def _clear_candidacy(self) -> None:
+        """Remove what an earlier try of this board left: while the session lives, it would stand in our own way."""
+        path = f"{self._root}/leader"
+        self._client.ensure_path(path)
+        for child in self._client.get_children(path):
+            with contextlib.suppress(NoNodeError):
+                if self._client.get(f"{path}/{child}")[0] == self.name.encode():
+                    self._client.delete(f"{path}/{child}")
 
     def withdraw(self) -> None:
         """Stop standing for election."""
-        if hasattr(self, "_election"):
+        if self._election is not None:
             self._election.cancel()
 
     def close(self) -> None:

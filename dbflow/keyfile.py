@@ -5,13 +5,20 @@ The first key seals, every key unseals. A line that begins with ``+`` is a stage
 machine, and seals from the next rotation on.
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import stat
+from collections.abc import Iterator
 
 from cryptography.fernet import Fernet
 
 STAGED = "+"
+
+
+class KeyFileChanged(Exception):
+    """The file is not the one that was looked at."""
 
 
 class KeyFile:
@@ -24,6 +31,18 @@ class KeyFile:
         """Write a new file with one key, mode 0600; FileExistsError when there is one."""
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         _write(fd, [_new_key()])
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Wait for whoever changes the file, and keep others of this machine from it: stage, rotate and prune hold it
+        from their first look to their end. The lock is on the directory, for the file itself is replaced, and a lock
+        file would belong to whoever came first."""
+        fd = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def keys(self) -> list[bytes]:
         """Url-safe base64, in the order of their use. PermissionError when others may read the file."""
@@ -52,9 +71,12 @@ class KeyFile:
         self._replace([*fresh, *used])
         return True
 
-    def prune(self) -> int:
-        """Keep the key that seals, and staged ones; how many others there were."""
+    def prune(self, stamp: tuple[int, ...]) -> int:
+        """Keep the key that seals, and staged ones; how many others there were. KeyFileChanged, and nothing dropped,
+        when the file is another one than that of the ``stamp``, whose keys were found not to be needed."""
         lines = self._lines()
+        if self.stamp() != stamp:
+            raise KeyFileChanged(f"{self.path} was replaced meanwhile")
         used = _in_use(lines)
         if len(used) > 1:
             self._replace([used[0], *_staged(lines)])

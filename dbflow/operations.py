@@ -138,9 +138,9 @@ def cancel(session: Session, operation: Operation) -> None:
 
     A suspended one runs again for that. Whoever finds it ACCEPTED after the commit posts its job.
     """
-    operation.requested = CANCEL
+    operation.requested, operation.since = CANCEL, utcnow()
     if operation.state == State.SUSPENDED:
-        operation.state, operation.since = State.ACCEPTED, utcnow()
+        operation.state = State.ACCEPTED
 
 
 def suspend(session: Session, operation: Operation) -> None:

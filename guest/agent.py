@@ -25,7 +25,7 @@ from dbflow.messaging.layout import HEARTBEAT, Layout
 from dbflow.messaging.link import Envelope, Link
 from guest import work
 from guest.datastores.base import Datastore
-from guest.journal import Interrupted, Journal, StaleRequest, Verdict
+from guest.journal import Interrupted, Journal, StaleRequest, Verdict, VolumeFull
 from guest.registry import UnknownTask, task_class
 from guest.running import Running
 from guest.settings import Settings
@@ -128,7 +128,14 @@ class Agent:
     def _admit(self, found: type[GuestTask], request: wire.RequestId, asker: str, body: dict[str, Any]) -> None:
         if body["epoch"] == 0 and time.time() - body["issued"] > OLDEST_CALL:
             raise wire.BadMessage("a call made days ago")
-        admission = self._journal.admit(request, body["epoch"])
+        try:
+            admission = self._journal.admit(request, body["epoch"], unwritten=found.runs_on_a_full_volume)
+        except VolumeFull as error:
+            LOG.error("%s is refused: %s", request, error)
+            answer = work.refused(error)
+            self._journal.answer(request, answer)
+            self._reply(str(request), asker, answer)
+            return
         if admission.answer is not None:
             self._reply(str(request), asker, admission.answer)
         elif admission.verdict is Verdict.STALE:
@@ -185,12 +192,18 @@ class Agent:
     def _change(
         self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId, again: bool
     ) -> work.Answer:
-        if not self._journal.begin(request):
-            answer = work.refused(StaleRequest(f"{request} was overtaken"))
-        elif again and not found.resumable:
-            answer = work.refused(Interrupted(f"{body['task_name']} was interrupted by a restart of the guest agent"))
+        try:
+            begun = self._journal.begin(request, unwritten=found.runs_on_a_full_volume)
+        except VolumeFull as error:
+            answer = work.refused(error)
         else:
-            answer = self._persist(found, body, request)
+            if not begun:
+                answer = work.refused(StaleRequest(f"{request} was overtaken"))
+            elif again and not found.resumable:
+                interrupted = f"{body['task_name']} was interrupted by a restart of the guest agent"
+                answer = work.refused(Interrupted(interrupted))
+            else:
+                answer = self._persist(found, body, request)
         self._journal.answer(request, answer)
         return answer
 

@@ -11,7 +11,13 @@ OPTS = [
         secret=True,
         help="SQLAlchemy URL: sqlite:////path (WAL) or mysql+pymysql://user:password@host/name.",
     ),
-    cfg.IntOpt("pool_size", default=20, min=1, help="Connections kept open by a process."),
+    cfg.IntOpt(
+        "pool_size",
+        default=20,
+        min=1,
+        help="Connections that a process keeps open for each of three uses (transactions, looks, saves of steps), and "
+        "as many more for a moment: six times this many are the most it may have.",
+    ),
     cfg.FloatOpt(
         "answer_timeout",
         default=5.0,

@@ -6,17 +6,14 @@ embedded broker ends with the one process that could leave something there.
 """
 
 import re
-import urllib.parse
 from typing import Any, Protocol
 
-import requests
-
 from dbflow.messaging.connection import EMBEDDED, connection
-from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.messaging.layout import Layout, guest_of
+from dbflow.messaging.management import Management, quoted
 
-_TIMEOUT = (3.05, 30.0)
-"""Seconds to take a connection, and to answer."""
+_ANSWER = 30.0
+"""Seconds for a list of all there is."""
 
 
 class Deleting(Protocol):
@@ -31,7 +28,8 @@ class Census:
     def __init__(self, options: Any, channels: Deleting) -> None:
         """``options``: those of ``[messaging]``."""
         self._layout, self._channels = Layout(options.exchange), channels
-        self._management: str | None = None if options.url.startswith(EMBEDDED) else options.management_url
+        known = options.management_url and not options.url.startswith(EMBEDDED)
+        self._management = Management(options.management_url) if known else None
         self._vhost = connection(options.url).virtual_host or "/"
 
     @property
@@ -72,17 +70,6 @@ class Census:
     def _ask(self, path: str) -> list[dict[str, Any]]:
         if self._management is None:
             return []
-        parts = urllib.parse.urlsplit(self._management)
-        login = (urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or ""))
-        base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
-        where = path.format(urllib.parse.quote(self._vhost, safe=""))
-        try:
-            with requests.Session() as session:
-                session.auth, session.trust_env = login, False
-                answer = session.get(f"{base}/api/{where}", timeout=_TIMEOUT)
-        except requests.RequestException as error:
-            raise BrokerUnavailable(f"RabbitMQ's management API: {type(error).__name__}") from None
-        if not answer.ok:
-            raise BrokerUnavailable(f"RabbitMQ's management API refuses to list: {answer.status_code}")
-        found: list[dict[str, Any]] = answer.json()
+        with self._management.calls(_ANSWER) as call:
+            found: list[dict[str, Any]] = call("GET", path.format(quoted(self._vhost)))
         return found

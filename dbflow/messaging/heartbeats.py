@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heartbeats as they arrive: unsealed, checked against replay, handed on; apart from the thread of the answers.
 
-A guest's heartbeats are ordered by boot (seconds since 1970, by its own clock) and number. Neither they nor the time
-in them may be ahead of our clock by more than a clock may be wrong, so that a guest that lies about them is heard
-again as soon as it, or whoever comes after it on the machine, tells the truth for as long.
+A guest's heartbeats are ordered by boot (seconds since 1970 by its own clock, and more than any boot before: far ahead
+for good where that clock once was) and number. The time in them may be off by as much as a clock may be wrong. A guest
+that lied about its boot, or lost its journal, is heard again once it has been forgotten.
 """
 
 import collections
@@ -96,8 +96,8 @@ class Heartbeats:
         known = self._guests.get(instance_id)
         key = known.key if known else self._look_up(instance_id, now)
         body = wire.unseal_heartbeat(key, message, instance_id)
-        boot, number = body["sequence"]
-        timely = abs(now - body["at"]) <= MAX_AGE and boot <= now + MAX_AGE and 0 <= number <= MAX_NUMBER
+        _boot, number = body["sequence"]
+        timely = abs(now - body["at"]) <= MAX_AGE and 0 <= number <= MAX_NUMBER
         if not timely or (known and body["sequence"] <= known.latest):
             raise wire.BadMessage("a heartbeat out of its time")
         self._guests[instance_id] = _Guest(key, body["sequence"], now)

@@ -7,6 +7,7 @@ Nothing here waits for the broker: what can't be sent now is dropped, since ever
 import contextlib
 import dataclasses
 import logging
+import math
 import queue
 import random
 import socket
@@ -25,6 +26,8 @@ BEAT = 30.0
 broker that keeps its connections and does nothing is found out. The embedded one has no such beats."""
 TICK = 30.0
 """Seconds after which a quiet thread looks up where there are no beats."""
+DECLARED_FOR = 300.0
+"""Seconds after which a queue is declared again before something is sent to it: it may have expired."""
 BACK_OFF = (0.05, 3.0)
 """Seconds before the first and the last of the tries to connect again; each waits twice as long."""
 MAX_WAITING = 10_000
@@ -47,7 +50,7 @@ class Envelope:
     """Seconds after which the broker drops it."""
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     to: kombu.Queue | None = None
-    """Queue to declare first, once a connection."""
+    """Queue to declare first, now and then."""
     wanted: Callable[[], bool] = lambda: True
     """Asked when its turn has come; what nobody wants any more must not make the queue of a deleted guest again."""
 
@@ -88,7 +91,8 @@ class Link:
         self._stopping = threading.Event()
         self._receiving, self._sending = threading.Event(), threading.Event()
         self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
-        self._declared: set[str] = set()
+        self._declared: dict[str, float] = {}
+        """Name of a queue -> when it was declared."""
         self._receiver: kombu.Connection | None = None
         self._threads = [
             threading.Thread(target=self._keep, args=(self._receive, self._receiving), name="receive", daemon=True),
@@ -140,7 +144,7 @@ class Link:
 
     def forget(self, name: str) -> None:
         """The queue of this name was deleted."""
-        self._declared.discard(name)
+        self._declared.pop(name, None)
 
     def _keep(self, work: Callable[[kombu.Connection], None], up: threading.Event) -> None:
         wait, told = BACK_OFF[0], False
@@ -166,6 +170,8 @@ class Link:
 
     def _receive(self, conn: kombu.Connection) -> None:
         channel = conn.channel()
+        if conn.transport.driver_type == "amqp":
+            channel.auto_decode = False  # by whatever codec the sender names, some of which take minutes
         self._receiver = conn
         for exchange in self._exchanges:
             exchange(channel).declare()
@@ -206,9 +212,8 @@ class Link:
     def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
         if not envelope.wanted():
             return
-        if envelope.to is not None and envelope.to.name not in self._declared:
-            envelope.to(producer.channel).declare()
-            self._declared.add(envelope.to.name)
+        if envelope.to is not None:
+            self._declare(producer.channel, envelope.to)
         producer.publish(
             envelope.body,
             exchange=envelope.exchange.name,
@@ -221,6 +226,12 @@ class Link:
             expiration=envelope.expiration,
             headers=envelope.headers,
         )
+
+    def _declare(self, channel: Any, to: kombu.Queue) -> None:
+        now = time.monotonic()
+        if now - self._declared.get(to.name, -math.inf) > DECLARED_FOR:
+            to(channel).declare()
+            self._declared[to.name] = now
 
 
 def _tick(conn: kombu.Connection) -> float:

@@ -2,28 +2,18 @@
 """Who guests are at the broker. Each has a user of its own, who may write to the exchange *up* and read its own queue,
 and whose password follows from the instance's message key."""
 
-import contextlib
-import logging
 import re
-import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
-
-import requests
+from typing import Protocol
 
 from dbflow.crypto import broker_password
 from dbflow.messaging.connection import EMBEDDED, connection, with_login
-from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.messaging.layout import Layout, guest_user
+from dbflow.messaging.management import Management, quoted
 
-LOG = logging.getLogger(__name__)
-TIMEOUT = (3.05, 10.0)
-"""Seconds for RabbitMQ's management API to take a connection, and to answer."""
+ANSWER = 10.0
+"""Seconds for RabbitMQ's management API to answer."""
 LIMITS = {"max-connections": 8, "max-channels": 32}
 """Of one guest; it uses two of each, and twice that for a moment while it connects again."""
-
-Call = Callable[[str, str, Mapping[str, Any] | None], None]
-"""Method, path, body."""
 
 
 class Logins(Protocol):
@@ -94,19 +84,17 @@ class RabbitLogins(DerivedLogins):
         """``management_url``: http(s)://USER:PASSWORD@HOST:PORT of a user with the tag ``administrator``."""
         super().__init__(url)
         self._layout = Layout(exchange)
-        self._vhost = _quoted(connection(url).virtual_host or "/")
-        parts = urllib.parse.urlsplit(management_url)
-        self._login = (urllib.parse.unquote(parts.username or ""), urllib.parse.unquote(parts.password or ""))
-        self._api = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}/api"
+        self._vhost = quoted(connection(url).virtual_host or "/")
+        self._management = Management(management_url)
 
     def open(self, instance_id: str, key: bytes) -> None:
-        user = _quoted(guest_user(instance_id))
+        user = quoted(guest_user(instance_id))
         rights = {
             "configure": "^$",
             "write": _exactly(self._layout.up.name),
             "read": _exactly(self._layout.guest(instance_id).name),
         }
-        with self._calls() as call:
+        with self._management.calls(ANSWER) as call:
             call("PUT", f"users/{user}", {"password": broker_password(key), "tags": ""})
             for limit, value in LIMITS.items():
                 call("PUT", f"user-limits/{user}/{limit}", {"value": value})
@@ -114,28 +102,8 @@ class RabbitLogins(DerivedLogins):
 
     def close(self, instance_id: str) -> None:
         """RabbitMQ closes the connections of a user who is deleted."""
-        with self._calls() as call:
-            call("DELETE", f"users/{_quoted(guest_user(instance_id))}", None)
-
-    @contextlib.contextmanager
-    def _calls(self) -> Iterator[Call]:
-        with requests.Session() as session:
-            session.auth, session.trust_env = self._login, False
-
-            def call(method: str, path: str, body: Mapping[str, Any] | None) -> None:
-                try:
-                    answer = session.request(method, f"{self._api}/{path}", json=body, timeout=TIMEOUT)
-                except requests.RequestException as error:
-                    raise BrokerUnavailable(f"RabbitMQ's management API: {type(error).__name__}") from None
-                gone = method == "DELETE" and answer.status_code == 404
-                if not (answer.ok or gone):
-                    raise BrokerUnavailable(f"RabbitMQ's management API refuses {method} with {answer.status_code}")
-
-            yield call
-
-
-def _quoted(name: str) -> str:
-    return urllib.parse.quote(name, safe="")
+        with self._management.calls(ANSWER) as call:
+            call("DELETE", f"users/{quoted(guest_user(instance_id))}")
 
 
 def _exactly(name: str) -> str:

@@ -153,21 +153,21 @@ def seal_response(
 ) -> dict[str, str]:
     """MessageTooLarge when it is."""
     body = protocol.Response(state, **data).to_dict()
-    return _seal(key, body, "up", instance_id, RESPONSE, request_id, asker)
+    return _seal(key, _whole(body), "up", instance_id, RESPONSE, request_id, asker)
 
 
 def unseal_response(key: bytes, message: Any, instance_id: str, request_id: str, asker: str) -> tuple[str, Any]:
     """(state, data) of a checked response: the result or Failure of a finished one, else the event's dict."""
     body = crypto.unseal_message(key, message, "up", instance_id, RESPONSE, request_id, asker)
     _check_depth(body)
+    _check_text(body)
     # By hand and not by TaskFlow's schema: a conductor gets hundreds of these a second, and that takes 3 ms each.
     state, data = (body.get("state"), body.get("data")) if isinstance(body, dict) else (None, None)
     if isinstance(data, dict):
         if state == SUCCESS and "result" in data:
             return state, data["result"]
         if state == FAILURE and "result" in data:
-            _check_failure(data["result"])
-            return state, failure.Failure.from_dict(data["result"])
+            return state, _failure(data["result"])
         if state == RUNNING:
             return state, data
         if state == EVENT and isinstance(data.get("event_type"), str) and isinstance(data.get("details"), dict):
@@ -177,18 +177,29 @@ def unseal_response(key: bytes, message: Any, instance_id: str, request_id: str,
 
 def seal_heartbeat(key: bytes, body: Mapping[str, Any], instance_id: str) -> dict[str, str]:
     """MessageTooLarge when it is."""
-    return _seal(key, dict(body), "up", instance_id, HEARTBEAT)
+    return _seal(key, _whole(dict(body)), "up", instance_id, HEARTBEAT)
 
 
 def unseal_heartbeat(key: bytes, message: Any, instance_id: str) -> dict[str, Any]:
     """A heartbeat with its ``sequence`` [boot, number] and ``at`` (seconds since 1970); BadMessage or BadSeal."""
     body = crypto.unseal_message(key, message, "up", instance_id, HEARTBEAT)
     _check_depth(body)
+    _check_text(body)
     if not isinstance(body, dict) or not isinstance(body.get("at"), int | float):
         raise BadMessage("a heartbeat without its time")
     sequence = body.get("sequence")
     if not isinstance(sequence, list) or len(sequence) != 2 or not all(isinstance(part, int) for part in sequence):
         raise BadMessage("a heartbeat without its sequence")
+    return body
+
+
+def _whole(body: Any) -> Any:
+    """With question marks for halves of characters (of odd file names, say), which would be refused."""
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode(errors="replace"))
     return body
 
 
@@ -198,6 +209,14 @@ def _seal(key: bytes, body: Any, *bound: str) -> dict[str, str]:
     if size > MAX_BODY - 64:
         raise MessageTooLarge(f"a message of {size} bytes; {MAX_BODY} are allowed")
     return sealed
+
+
+def _failure(body: Any) -> failure.Failure:
+    _check_failure(body)
+    try:
+        return failure.Failure.from_dict(body)
+    except (TypeError, ValueError):  # whose text the sender would choose
+        raise BadMessage("a failure of another version or shape") from None
 
 
 def _check_failure(why: Any) -> None:
@@ -226,6 +245,14 @@ def _check_depth(body: Any) -> None:
             raise BadMessage("a message too deep")
         inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
         level = [value for values in inner for value in values if isinstance(value, dict | list)]
+
+
+def _check_text(body: Any) -> None:
+    """JSON can hold halves of characters, which no database and no socket takes."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadMessage("a message whose text is none") from None
 
 
 def content(message: Any, most: int = MAX_BODY) -> Any:

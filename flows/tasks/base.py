@@ -65,7 +65,7 @@ class LocalTask(task.Task):
     """
 
     deadline: ClassVar[float] = 600.0
-    """Seconds for which an attempt waits for what is NotYet there, from its first try."""
+    """Seconds for which an attempt waits for what is NotYet there, from its beginning."""
     patience: ClassVar[float] = 600.0
     """Seconds for which a call is tried again while our own database or broker is away."""
     tries: ClassVar[int] = 5

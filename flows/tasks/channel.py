@@ -21,6 +21,14 @@ class OpenChannel(LocalTask):
                 key = base64.b64encode(new_message_key()).decode()
                 instance.guest_key = self.context.keyring.seal(key)
         self.context.channels.declare_guest(instance_id)
+        if self._is_gone(instance_id):
+            self.context.channels.delete_guest(instance_id)
+
+    def _is_gone(self, instance_id: str) -> bool:
+        """Whether others took the channel away while this conductor was paused in the middle of making it."""
+        with self.context.fence.database.read() as session:
+            instance = session.get_one(Instance, instance_id)
+            return instance.deleted or instance.guest_key is None
 
     def revert(self, instance_id: str, **_: Any) -> None:
         """Remove user, queue and key."""

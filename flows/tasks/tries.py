@@ -5,13 +5,12 @@ import random
 import time
 from typing import Protocol
 
-from sqlalchemy import exc as sa_errors
-
 from dbflow.crypto import BadSeal
+from dbflow.db.session import AWAY
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.waits import NotYet, Overdue
 
-_AWAY = (sa_errors.OperationalError, sa_errors.InterfaceError, sa_errors.TimeoutError, BrokerUnavailable, BadSeal)
+_AWAY = (*AWAY, BrokerUnavailable, BadSeal)
 """BadSeal: sealed with a key that has not come to this machine yet."""
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_AWAY = 0.2, 10.0, 2.0
 """Seconds; each pause is about twice as long as the one before. Our own database and broker are looked for more often

@@ -24,6 +24,8 @@ class GuestTask(task.Task):
     """Seconds the whole step may take, from the first request to the answer."""
     reads_only: ClassVar[bool] = False
     """Changes nothing, so it needs no journal (API look-ups)."""
+    runs_on_a_full_volume: ClassVar[bool] = False
+    """Makes room, so it is done even when there is none to write it down first; it must be resumable."""
 
     _datastore: Datastore | None = None
 

@@ -20,6 +20,8 @@ class GrowFilesystem(GuestTask):
     harm, and a mounted one can't shrink.
     """
 
+    runs_on_a_full_volume = True
+
     def execute(self, instance_id: str, volume_size: int) -> None:
         """``volume_size`` in GiB is the size that the volume has now."""
         data_dir = self.datastore.machine.data_dir

@@ -2,6 +2,8 @@
 """The jobboard on a real ZooKeeper and on the embedded one: order, claims, epochs, lost sessions, silence."""
 
 import dataclasses
+import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,6 +110,20 @@ def test_an_operation_posted_twice_is_handed_out_once(party: Party) -> None:
     _until(other, ["k"])
 
 
+def test_a_job_whose_post_and_watch_both_tell_of_it_is_handed_out_once(party: Party) -> None:
+    """The watch may tell a poster of its job before ZooKeeper's answer to the post does."""
+    board = party.board("a")
+    board.post(_operation("k"))
+    (job,) = _until(board, ["k"])
+    known = board._board._known_jobs
+    known[job.path] = known[job.path]  # as the post does when it comes second
+    assert _names(board) == ["k"]
+    assert board.claim(job)
+    board.consume(job)
+    wait_for(lambda: job.path not in known, 10, "the job to be gone")
+    assert (known.order, known.of_operation) == ([], {})
+
+
 def test_a_board_reads_and_hands_out_what_fits(party: Party) -> None:
     poster, other = party.boards.poster(), party.board("other")
     board = party.boards.board("mine", lambda job: job.name == "fits")
@@ -180,6 +196,27 @@ def _expire(board: Board) -> None:
     thief.start()
     thief.stop()
     thief.close()
+
+
+def test_a_try_at_leading_that_was_cut_off_does_not_stand_in_the_way(zookeeper_hosts: str) -> None:
+    boards = _boards("zookeeper", zookeeper_hosts)
+    board, other = boards.board("one"), boards.board("other")
+    for each in (board, other):
+        each.connect()
+        each._client.ensure_path(f"{each._root}/leader")
+    board._client.create(f"{board._root}/leader/0__lock__", b"one", ephemeral=True, sequence=True)
+    led: list[str] = []
+    threads = [
+        threading.Thread(target=each.lead, args=(functools.partial(led.append, each.name),), daemon=True)
+        for each in (board, other)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(15)
+    assert sorted(led) == ["one", "other"]
+    board.close()
+    other.close()
 
 
 def test_a_poster_without_zookeeper_says_so() -> None:

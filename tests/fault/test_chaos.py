@@ -4,7 +4,6 @@
 import contextlib
 import os
 import random
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,9 @@ import pytest
 
 from tests.fault.persistent import Persistent, each
 from tests.functional.stack import EmbeddedStack, RealStack, Stack, mysql, new_password, query
+from tests.functional.stack.client import PATIENCE
 from tests.functional.stack.fixtures import after_failure
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.sweep
 LIVES, FAULTS = 10, 30
@@ -47,19 +48,21 @@ def _live(persistent: Persistent, name: str) -> None:
 
 def _run(stack: Stack, faults: list[tuple[str, Callable[[random.Random], None]]]) -> None:
     seed = int(os.environ.get("DBFLOW_CHAOS_SEED", time.time()))
-    draw, began, done = random.Random(seed), time.monotonic(), threading.Event()
+    draw, began, over = random.Random(seed), time.monotonic(), threading.Event()
     failures: list[str] = []
 
     def live() -> None:
-        failures.extend(each(LIVES, lambda number: _live(Persistent(stack.client()), f"life-{number}")))
+        try:
+            failures.extend(each(LIVES, lambda number: _live(Persistent(stack.client()), f"life-{number}")))
+        finally:
+            over.set()
 
     with stack.nothing_left():
         lives = threading.Thread(target=live)
         lives.start()
         told = []
         for _ in range(FAULTS):
-            done.wait(draw.uniform(0.2, 3.0))  # not a wait for anything: the fault's moment is drawn
-            if not lives.is_alive():
+            if over.wait(draw.uniform(0.2, 3.0)):  # the fault's moment is drawn
                 break
             name, fault = draw.choice(faults)
             told.append(f"{time.monotonic() - began:.1f} {name}")
@@ -105,16 +108,25 @@ def test_embedded(stack: EmbeddedStack) -> None:
     _run(stack, [("kill", kill), ("stop", stop), ("agent", _kill_agent(stack))])
 
 
+def _connected(real: RealStack, ports: list[int]) -> bool:
+    """Whether ZooKeeper has connections, which end with their session, from one of these ports."""
+    connections = real.zookeeper.ask("cons")
+    return any(f":{port}[" in connections for port in ports)
+
+
 def test_real(real: RealStack) -> None:
     def conductor(draw: random.Random) -> None:
         draw.choice(real.conductors).kill9()
         real.start()
 
     def pause(draw: random.Random) -> None:
-        pid = draw.choice(real.conductors).pid
-        os.kill(pid, signal.SIGSTOP)
-        threading.Event().wait(5.0)  # longer than its session
-        os.kill(pid, signal.SIGCONT)
+        paused = psutil.Process(draw.choice(real.conductors).pid)
+        ports = [one.laddr.port for one in paused.net_connections() if one.raddr[1:] == (real.zookeeper.port,)]
+        paused.suspend()
+        try:
+            wait_for(lambda: not _connected(real, ports), PATIENCE, "the end of its session")
+        finally:
+            paused.resume()
 
     def server(name: str) -> Callable[[random.Random], None]:
         def restart(_: random.Random) -> None:

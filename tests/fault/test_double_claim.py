@@ -9,7 +9,7 @@ from tests.fault.doubleclaim import command
 def test_lost_sessions_under_load() -> None:
     parser = argparse.ArgumentParser()
     command.add_options(parser)
-    outcome = command.run(parser.parse_args(["--losses", "20", "--asleep", "5"]))
+    outcome = command.run(parser.parse_args(["--losses", "10", "--asleep", "3"]))
     assert outcome.violations == []
     assert outcome.good
     assert outcome.figures["late_writes_refused"], "nothing was put to the test"

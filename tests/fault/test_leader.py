@@ -81,6 +81,8 @@ def test_a_conductor_that_wakes_too_late_makes_nothing(real: RealStack) -> None:
     with real.nothing_left(), real.faults.holding(LATE) as held:
         instance_id, create = client.create("late")
         held.reached()
+        for beside in ("create-port", "open-channel"):
+            client.wait_step(create, beside, "SUCCESS")
         name = admin.operation(create)["conductor"]
         runner = real.running_in(admin.operation(create))
         os.kill(runner.pid, signal.SIGSTOP)

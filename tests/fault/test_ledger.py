@@ -90,5 +90,5 @@ def test_an_operation_without_a_scenario_fails_the_run(monkeypatch: pytest.Monke
     monkeypatch.delitem(Scenario.known, KIND)
     options = argparse.Namespace(operation=None, points=["nothing is called so"], parallel=1, parts="embedded")
     outcome = command.run(options)
-    assert outcome.violations == [f"{KIND}: no scenario"]
+    assert f"{KIND}: no scenario" in outcome.violations  # other tests of this process may have kinds of their own
     assert not outcome.good

@@ -5,21 +5,20 @@ import json
 import subprocess
 from typing import Any
 
-from tests.functional.stack import RealStack, Stack, mysql, new_password
+from tests.functional.stack import RealStack, mysql, new_password
 from tests.functional.stack.process import SCRIPTS
 
 
-def _manage(stack: Stack, *arguments: str) -> Any:
+def _manage(stack: RealStack, *arguments: str) -> Any:
     """dbflow-manage as an operator runs it: what it prints."""
-    conf = stack.conf if isinstance(stack, RealStack) else stack.state / "dbflow.conf"  # type: ignore[attr-defined]
-    command = [str(SCRIPTS / "dbflow-manage"), "--config-file", str(conf), "--format", "json", *arguments]
+    command = [str(SCRIPTS / "dbflow-manage"), "--config-file", str(stack.conf), "--format", "json", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
 
-def test_keys_are_rotated_while_operations_run(stack: Stack) -> None:
-    client = stack.client()
+def test_keys_are_rotated_while_operations_run(real_stack: RealStack) -> None:
+    stack, client = real_stack, real_stack.client()
     first, changed = new_password(), new_password()
     with stack.nothing_left():
         databases = [{"name": "d"}]

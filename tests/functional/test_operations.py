@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from concurrent import futures
 
+import pytest
+
 from tests.functional.stack import Stack, mysql, new_password
 from tests.functional.stack.client import PATIENCE
 from tests.functional.stack.faults import Held
@@ -16,6 +18,8 @@ from tests.waiting import wait_for
 
 INSTALL = "guest.install-datastore.execute.before"
 SERVER = "create-server.execute.called"
+EMBEDDED, REAL = (pytest.mark.parametrize("stack", [kind], indirect=True) for kind in ("embedded", "real"))
+"""For tests of what does not depend on the parts."""
 
 
 def test_delete_while_it_is_built(stack: Stack) -> None:
@@ -106,6 +110,7 @@ def test_a_server_that_does_not_start(stack: Stack) -> None:
         client.deleted(instance_id)
 
 
+@REAL
 def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
     """Somebody holds the instance's lock when the create is undone; it is parked, and goes on once retried."""
     client = stack.client()
@@ -121,6 +126,7 @@ def test_retry_of_what_could_not_be_undone(stack: Stack) -> None:
         client.deleted(instance_id)
 
 
+@EMBEDDED
 def test_delete_of_what_could_not_be_undone(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():

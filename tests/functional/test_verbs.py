@@ -13,6 +13,8 @@ from tests.functional.stack import Client, RealStack, Stack
 
 CLAIMED, INSTALL = "operation.claimed", "guest.install-datastore.execute.before"
 TURNED = "create-server.revert.called"
+EMBEDDED = pytest.mark.parametrize("stack", ["embedded"], indirect=True)
+"""For tests of what does not depend on the parts."""
 
 
 def _refused(client: Client, operation_id: str, *verbs: str) -> None:
@@ -26,6 +28,7 @@ def _gone(client: Client, instance_id: str) -> None:
     client.ask("GET", f"/instances/{instance_id}", status=404)
 
 
+@EMBEDDED
 def test_waiting(stack: Stack) -> None:
     """Posted and claimed, but not begun."""
     client = stack.client()
@@ -92,6 +95,7 @@ def _turning_back(stack: Stack, name: str) -> Iterator[tuple[str, str]]:
         yield instance_id, create
 
 
+@EMBEDDED
 def test_turning_back(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
@@ -114,6 +118,7 @@ def _parked(stack: Stack) -> tuple[str, str]:
     return instance_id, create
 
 
+@EMBEDDED
 def test_parked(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():
@@ -136,6 +141,7 @@ def test_deleted_when_it_is_parked(embedded_stack: Stack) -> None:
         assert (answer.status_code, "is gone" in answer.json()["detail"]) == (409, True)
 
 
+@EMBEDDED
 def test_deleted_while_it_changes(stack: Stack) -> None:
     client = stack.client()
     with stack.nothing_left():

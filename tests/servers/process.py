@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
-from tests.servers import ports
+from tests.servers import pausing, ports
 
 TRIES = 3
 PORT_TAKEN = re.compile("address (is )?already in use|eaddrinuse", re.IGNORECASE)
@@ -171,7 +171,7 @@ class Server(abc.ABC):
 
     def pause(self) -> None:
         """SIGSTOP: it keeps its connections and answers nothing."""
-        self._running().signal(signal.SIGSTOP)
+        pausing.pause(self._running().pid)
 
     def resume(self) -> None:
         """SIGCONT after ``pause``."""

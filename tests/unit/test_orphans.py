@@ -8,11 +8,12 @@ from typing import Any, cast
 import pytest
 
 from dbflow.cloud.base import Cloud
-from dbflow.db.models import Base, Datastore, DatastoreVersion, Instance, Operation
+from dbflow.db.models import Instance, Operation
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.orphans import MESSAGES, Found, Orphanage, OrphanBook
 from dbflow.persistence import tables  # noqa: F401 - registers the flow tables
+from tests.unit.rows import with_version
 from tests.waiting import wait_for
 
 KINDS = ("messages", "port", "server", "volume")
@@ -50,12 +51,7 @@ class Places:
 
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
-    Base.metadata.create_all(made.engine)
-    with made.write() as session:
-        session.add(Datastore(id="d", name="mariadb"))
-        session.flush()
-        session.add(DatastoreVersion(id="v", datastore_id="d", name="1", version="1", manager="mariadb"))
+    made = with_version(tmp_path)
     yield made
     made.close()
 

@@ -2,12 +2,14 @@
 """key generate, stage, rotate, prune"""
 
 import argparse
+import contextlib
+from collections.abc import Iterator
 
 from dbflow import faults
 from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.crypto import Keyring
-from dbflow.keyfile import KeyFile
+from dbflow.keyfile import KeyFile, KeyFileChanged
 from dbflow.resealing import reseal, still_needed
 
 
@@ -33,20 +35,20 @@ def make(context: Context, arguments: argparse.Namespace) -> None:
 
 def stage(context: Context, _arguments: argparse.Namespace) -> None:
     """Nothing is sealed with it before every machine can unseal it."""
-    file = _file(context)
-    file.stage()
-    context.record({"file": str(file.path), "keys": len(file.keys())})
+    with _file(context) as file:
+        file.stage()
+        context.record({"file": str(file.path), "keys": len(file.keys())})
 
 
 def rotate(context: Context, _arguments: argparse.Namespace) -> int:
     """Cut off anywhere, it goes on where it stopped when it is run again."""
-    file = _file(context)
-    if not file.rotate():
-        context.note("going on with a rotation that was not finished or not pruned; no new key is made")
-    faults.point("key.rotate.written")
-    with context.write():  # says whether there is a database, before everything is read
-        pass
-    done = reseal(context.database, Keyring.from_file(file.path))
+    with _file(context) as file:
+        if not file.rotate():
+            context.note("going on with a rotation that was not finished or not pruned; no new key is made")
+        faults.point("key.rotate.written")
+        with context.write():  # says whether there is a database, before everything is read
+            pass
+        done = reseal(context.database, Keyring.from_file(file.path))
     unreadable = done.pop("unreadable", 0)
     context.record({"file": str(file.path), "resealed": done.total(), "unreadable": unreadable})
     if unreadable:
@@ -56,18 +58,26 @@ def rotate(context: Context, _arguments: argparse.Namespace) -> int:
 
 def prune(context: Context, _arguments: argparse.Namespace) -> None:
     """Refuses while an older key is needed."""
-    file = _file(context)
-    keys = file.keys()
-    needed = still_needed(context.database, Keyring(keys[:1]), Keyring(keys))
-    if needed:
-        raise ManageError(f"{needed} values are sealed with older keys; run: dbflow-manage key rotate")
-    context.record({"file": str(file.path), "dropped": file.prune()})
+    with _file(context) as file:
+        stamp, keys = file.stamp(), file.keys()
+        needed = still_needed(context.database, Keyring(keys[:1]), Keyring(keys))
+        if needed:
+            raise ManageError(f"{needed} values are sealed with older keys; run: dbflow-manage key rotate")
+        try:
+            dropped = file.prune(stamp)
+        except KeyFileChanged as error:  # by a hand that knows no lock
+            raise ManageError(f"{error}; nothing is dropped") from None
+        context.record({"file": str(file.path), "dropped": dropped})
 
 
-def _file(context: Context) -> KeyFile:
+@contextlib.contextmanager
+def _file(context: Context) -> Iterator[KeyFile]:
+    """One verb at a time, each from its first look to its end."""
     file = KeyFile(context.conf.security.key_file)
-    try:
-        Keyring(file.keys())
-    except (OSError, ValueError) as error:
-        raise ManageError(f"the keys can't be read: {error}") from None
-    return file
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(file.locked())
+            Keyring(file.keys())
+        except (OSError, ValueError) as error:
+            raise ManageError(f"the keys can't be read: {error}") from None
+        yield file

@@ -8,6 +8,8 @@ it is: guests have rights as on RabbitMQ, and one that sends too much is read mo
 
 import contextlib
 import functools
+import itertools
+import json
 import logging
 import os
 import pathlib
@@ -34,6 +36,10 @@ MAX_UNREAD = 4 * MAX_UNSENT
 """Bytes of answers, too, that a client may leave unread while it asks on."""
 MAX_CONNECTIONS = 8
 """Of one guest."""
+MAX_STRANGERS = 256
+"""Connections that have not said who they are; the oldest make room."""
+LOGIN_WITHIN = 5.0
+"""Seconds in which a connection says who it is."""
 STRANGERS_FRAME, GUESTS_FRAME = 4096, 2 * 1024 * 1024
 """Bytes of a frame of one that has not said who it is, and of a guest."""
 _AT_ONCE, _GUESTS_AT_ONCE = 256 * 1024, 16 * 1024
@@ -90,6 +96,8 @@ class EmbeddedBroker:
         self._queues = Queues()
         self._rates = Rates()
         self._clients: set[_Client] = set()
+        self._strangers: dict[_Client, float] = {}
+        """Until when they are to have said who they are, oldest first."""
         self._selector = selectors.DefaultSelector()
         self._thread: threading.Thread | None = None
         self._stopping = False
@@ -154,12 +162,15 @@ class EmbeddedBroker:
         """Seconds to sleep if no client does anything; None: for ever."""
         now = time.monotonic()
         waits = [max(0.0, client.paused_until - now) for client in self._clients if client.paused_until is not None]
+        waits += [max(0.0, until - now) for until in itertools.islice(self._strangers.values(), 1)]
         expires = self._queues.expire(now)
         return min(waits if expires is None else [*waits, expires], default=None)
 
     def _resume(self) -> None:
-        """Go on with the clients that were read slowly enough."""
+        """Go on with the clients that were read slowly enough, and no longer with strangers."""
         now = time.monotonic()
+        for client in [one for one, until in self._strangers.items() if until <= now]:
+            self._drop(client)
         for client in [one for one in self._clients if one.paused_until is not None and one.paused_until <= now]:
             client.paused_until = None
             self._guarded(client, functools.partial(self._obey_all, client, b""))
@@ -176,7 +187,10 @@ class EmbeddedBroker:
         sock.setblocking(False)
         client = _Client(sock)
         self._clients.add(client)
+        self._strangers[client] = time.monotonic() + LOGIN_WITHIN
         self._watch(client)
+        if len(self._strangers) > MAX_STRANGERS:
+            self._drop(next(iter(self._strangers)))
 
     def _talk(self, client: _Client, mask: int) -> None:
         def talk() -> None:
@@ -219,8 +233,7 @@ class EmbeddedBroker:
             raise ValueError("a client that asks on and reads no answers")
         if frame["op"] == "publish":
             self._check(client, frame)
-            size = client.decoder.size
-            for queue in self._queues.publish(frame["exchange"], frame["key"], frame["message"], size):
+            for queue in self._queues.publish(frame["exchange"], frame["key"], frame["message"]):
                 self._deliver(queue)
             return
         try:
@@ -233,6 +246,8 @@ class EmbeddedBroker:
         except AttributeError:
             raise ValueError("no such request") from None
         self._send(client, answer)
+        if not client.known:
+            raise ConnectionRefusedError
 
     def _check(self, client: _Client, frame: dict[str, Any]) -> None:
         if not client.known and frame["op"] != "login":
@@ -248,6 +263,7 @@ class EmbeddedBroker:
         if rights is not None and sum(one.rights == rights for one in self._clients) >= MAX_CONNECTIONS:
             raise Refused("too many connections")
         client.known, client.rights = True, rights
+        self._strangers.pop(client, None)
         client.decoder.limit = framing.MAX_FRAME if rights is None else GUESTS_FRAME
 
     def _do_declare(
@@ -273,8 +289,9 @@ class EmbeddedBroker:
     def _do_purge(self, _client: _Client, queue: str) -> int:
         return self._queues.get(queue).purge()
 
-    def _do_get(self, _client: _Client, queue: str) -> dict[str, Any] | None:
-        return self._queues.get(queue).take()
+    def _do_get(self, _client: _Client, queue: str) -> Any:
+        message = self._queues.get(queue).take()
+        return None if message is None else json.loads(message)
 
     def _do_consume(self, client: _Client, queue: str) -> None:
         found = self._queues.find_or_create(queue)
@@ -299,10 +316,10 @@ class EmbeddedBroker:
             queue.consumers.append(client)
             message = queue.take()
             if message is not None:
-                self._send(client, {"queue": queue.name, "message": message})
+                self._send(client, {"queue": queue.name}, message=message)
 
-    def _send(self, client: _Client, frame: dict[str, Any]) -> None:
-        client.unsent += framing.encode(frame)
+    def _send(self, client: _Client, frame: dict[str, Any], **packed: bytes) -> None:
+        client.unsent += framing.encode(frame, **packed)
         with contextlib.suppress(OSError):  # a connection that broke is found out by its next read
             self._flush(client)
 
@@ -338,5 +355,6 @@ class EmbeddedBroker:
         if client.events:
             self._selector.unregister(client.socket)
         self._clients.discard(client)
+        self._strangers.pop(client, None)
         client.gone = True
         client.socket.close()

@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_FRAME = 4 * 1024 * 1024
+MAX_MESSAGE = MAX_FRAME - 4096
+"""Bytes of a message, with room for what is said about it."""
+MAX_DEPTH = 32
+"""Of lists and dicts in each other in a message; ours have four."""
 _LENGTH = struct.Struct("!I")
 
 
@@ -14,12 +18,37 @@ class BadFrame(ConnectionError):
     """The other side does not speak this protocol; the connection is of no more use."""
 
 
-def encode(value: Any) -> bytes:
-    """A JSON-able value as one frame; ValueError when it is longer than MAX_FRAME."""
-    data = json.dumps(value, separators=(",", ":")).encode()
+def encode(value: Any, **packed: bytes) -> bytes:
+    """A JSON-able value as one frame; ValueError when it is longer than MAX_FRAME. ``packed``: further fields of a dict
+    that is not empty, from :func:`pack`."""
+    data = _dump(value)
+    for name, raw in packed.items():
+        data = b'%s,"%s":%s}' % (data[:-1], name.encode(), raw)
     if len(data) > MAX_FRAME:
         raise ValueError(f"a frame of {len(data)} bytes is too long")
     return _LENGTH.pack(len(data)) + data
+
+
+def pack(message: dict[str, Any]) -> bytes:
+    """A message that fits into a frame and can be read by whoever gets it, written once; ValueError for another."""
+    _check_depth(message)
+    raw = _dump(message)
+    if len(raw) > MAX_MESSAGE:
+        raise ValueError(f"a message of {len(raw)} bytes is too long")
+    return raw
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _check_depth(message: dict[str, Any]) -> None:
+    level: list[Any] = [message]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [value for values in inner for value in values if isinstance(value, dict | list)]
+    if level:
+        raise ValueError("a message too deep")
 
 
 class Decoder:

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Direct exchanges, bindings and bounded queues in memory; knows nothing of sockets."""
+"""Direct exchanges, bindings and bounded queues in memory; knows nothing of sockets.
+
+A message is packed when it is published: one that can't be is its publisher's trouble, not that of who gets it.
+"""
 
 import collections
 import dataclasses
 import time
 from typing import Any
+
+from dbflow.messaging.embedded.framing import pack
 
 DEFAULT_BOUND = 10_000
 """Messages a queue holds when its declaration does not say."""
@@ -14,6 +19,7 @@ MAX_EXPIRES = 2**32 / 1000
 """Seconds; as RabbitMQ has it."""
 
 Message = dict[str, Any]
+Packed = bytes
 
 
 class NoSuchQueue(KeyError):
@@ -29,28 +35,25 @@ class Queue:
     max_bytes: int = DEFAULT_BYTES
     expires: float | None = None
     """Seconds without a consumer after which the queue goes away."""
-    messages: collections.deque[tuple[float | None, int, Message]] = dataclasses.field(
-        default_factory=collections.deque
-    )
-    """(when it is void, its bytes, message)"""
+    messages: collections.deque[tuple[float | None, Packed]] = dataclasses.field(default_factory=collections.deque)
+    """(when it is void, packed message)"""
     bytes: int = 0
     consumers: collections.deque[Any] = dataclasses.field(default_factory=collections.deque)
     unused_since: float = dataclasses.field(default_factory=time.monotonic)
 
-    def put(self, message: Message, size: int = 0) -> None:
+    def put(self, void_at: float | None, packed: Packed) -> None:
         """Append; the oldest messages make room when the queue is full."""
-        ttl = _ttl(message)
-        self.messages.append((None if ttl is None else time.monotonic() + ttl, size, message))
-        self.bytes += size
+        self.messages.append((void_at, packed))
+        self.bytes += len(packed)
         while self.messages and (len(self.messages) > self.bound or self.bytes > self.max_bytes):
             self._pop()
 
-    def take(self) -> Message | None:
-        """The oldest message that is still valid."""
+    def take(self) -> Packed | None:
+        """The oldest message that is still valid, packed."""
         while self.messages:
-            void_at, message = self._pop()
+            void_at, packed = self._pop()
             if void_at is None or void_at > time.monotonic():
-                return message
+                return packed
         return None
 
     def purge(self) -> int:
@@ -60,10 +63,10 @@ class Queue:
         self.bytes = 0
         return count
 
-    def _pop(self) -> tuple[float | None, Message]:
-        void_at, size, message = self.messages.popleft()
-        self.bytes -= size
-        return void_at, message
+    def _pop(self) -> tuple[float | None, Packed]:
+        void_at, packed = self.messages.popleft()
+        self.bytes -= len(packed)
+        return void_at, packed
 
 
 class Queues:
@@ -115,12 +118,14 @@ class Queues:
         for exchange, key in list(self._bindings):
             self.unbind(name, exchange, key)
 
-    def publish(self, exchange: str, key: str, message: Message, size: int = 0) -> list[Queue]:
-        """Put the message into every queue it is meant for; the nameless exchange routes by queue name."""
+    def publish(self, exchange: str, key: str, message: Message) -> list[Queue]:
+        """Put the message into every queue it is meant for; the nameless exchange routes by queue name. Raises, and
+        puts it nowhere, when it makes no sense or can't be packed."""
+        void_at, packed = _void_at(message), pack(message)
         names = self._bindings.get((exchange, key), set()) if exchange else {key}
         reached = [self.queues[name] for name in names if name in self.queues]
         for queue in reached:
-            queue.put(message, size)
+            queue.put(void_at, packed)
         return reached
 
     def expire(self, now: float) -> float | None:
@@ -135,7 +140,7 @@ class Queues:
         return min(waits, default=None)
 
 
-def _ttl(message: Message) -> float | None:
-    """Seconds a message is valid (AMQP's ``expiration`` is milliseconds as text)."""
+def _void_at(message: Message) -> float | None:
+    """When a message is void, if ever (AMQP's ``expiration`` is milliseconds as text)."""
     value = message.get("properties", {}).get("expiration")
-    return None if value is None else int(value) / 1000
+    return None if value is None else time.monotonic() + int(value) / 1000

@@ -13,6 +13,7 @@ import pytest
 from dbflow.status import Service
 from guest.datastores.base import DatastoreError
 from tests.contract.site import SETTINGS, TIMEOUT, Site
+from tests.servers.pausing import pause
 from tests.waiting import wait_for
 
 
@@ -110,7 +111,7 @@ def test_pid_of_another_process_is_not_believed(site: Site) -> None:
 
 def test_server_that_hangs_is_running_but_not_healthy(site: Site) -> None:
     process = _server(site)
-    process.send_signal(signal.SIGSTOP)
+    pause(process.pid)
     try:
         began = time.monotonic()
         assert _status(site) == Service.RUNNING
@@ -122,7 +123,7 @@ def test_server_that_hangs_is_running_but_not_healthy(site: Site) -> None:
 
 def test_server_that_does_not_end_is_killed(site: Site) -> None:
     process = _server(site)
-    process.send_signal(signal.SIGSTOP)
+    pause(process.pid)
     site.datastore.lifecycle.stop(0.2)
     assert site.process() is None
     assert _status(site) == Service.SHUTDOWN

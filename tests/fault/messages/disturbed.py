@@ -40,7 +40,6 @@ class _Held:
     number: int
     route: Route = dataclasses.field(compare=False)
     message: dict[str, Any] = dataclasses.field(compare=False)
-    size: int = dataclasses.field(compare=False)
     gone: bool = dataclasses.field(default=False, compare=False)
 
 
@@ -57,26 +56,26 @@ class DisturbedQueues(Queues):
         self.counts: collections.Counter[str] = collections.Counter()
         """What was done -> to how many messages; ``published`` is all of them, ``drop REQUEST`` of that type."""
 
-    def publish(self, exchange: str, key: str, message: dict[str, Any], size: int = 0) -> list[Queue]:
+    def publish(self, exchange: str, key: str, message: dict[str, Any]) -> list[Queue]:
         route = (exchange, key)
         fault = self._lot(str(message.get("properties", {}).get("type")))
         reached: list[Queue] = []
         if fault == REORDER and route not in self._waiting:
-            self._waiting[route] = self._hold(OVERTAKEN_WITHIN, route, message, size)
+            self._waiting[route] = self._hold(OVERTAKEN_WITHIN, route, message)
             return []
         if fault == DELAY:
-            self._hold(self._draw.uniform(*LATE), route, message, size)
+            self._hold(self._draw.uniform(*LATE), route, message)
         elif fault != DROP:
-            reached += super().publish(exchange, key, message, size)
+            reached += super().publish(exchange, key, message)
         if fault == DOUBLE:
             if self._draw.random() < 0.5:
-                reached += super().publish(exchange, key, message, size)
+                reached += super().publish(exchange, key, message)
             else:
-                self._hold(self._draw.uniform(*LATE), route, message, size)
+                self._hold(self._draw.uniform(*LATE), route, message)
         overtaken = self._waiting.pop(route, None)
         if overtaken is not None and not overtaken.gone:
             overtaken.gone = True
-            reached += super().publish(exchange, key, overtaken.message, overtaken.size)
+            reached += super().publish(exchange, key, overtaken.message)
         return reached
 
     def _lot(self, kind: str) -> str | None:
@@ -87,8 +86,8 @@ class DisturbedQueues(Queues):
             self.counts[f"{fault} {kind}"] += 1
         return fault
 
-    def _hold(self, seconds: float, route: Route, message: dict[str, Any], size: int) -> _Held:
-        held = _Held(time.monotonic() + seconds, next(self._numbers), route, message, size)
+    def _hold(self, seconds: float, route: Route, message: dict[str, Any]) -> _Held:
+        held = _Held(time.monotonic() + seconds, next(self._numbers), route, message)
         heapq.heappush(self._held, held)
         return held
 
@@ -103,7 +102,7 @@ class DisturbedQueues(Queues):
             held = heapq.heappop(self._held)
             if not held.gone:
                 held.gone = True
-                reached += super().publish(*held.route, held.message, held.size)
+                reached += super().publish(*held.route, held.message)
         return reached
 
 

@@ -10,6 +10,8 @@ from tests.fault.messages.disturbed import Weather
 from tests.functional.stack import EmbeddedStack
 from tests.functional.stack.base import Settings
 
+_REPOSITORY = pathlib.Path(__file__).parents[3]
+
 
 class DisturbedStack(EmbeddedStack):
     """Otherwise like any other."""
@@ -21,7 +23,8 @@ class DisturbedStack(EmbeddedStack):
     @property
     def command(self) -> list[str]:
         weather = json.dumps(dataclasses.asdict(self._weather))
-        return [sys.executable, "-m", "tests.fault.messages.standalone", weather, str(self._report)]
+        module = ["-m", "tests.fault.messages.standalone"]
+        return ["/usr/bin/env", f"PYTHONPATH={_REPOSITORY}", sys.executable, *module, weather, str(self._report)]
 
     @property
     def _report(self) -> pathlib.Path:

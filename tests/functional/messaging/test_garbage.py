@@ -56,7 +56,7 @@ def _properties(chance: random.Random, attacker: Attacker, known: str) -> dict[s
         "correlation_id": chance.choice([known, *TEXTS]),
         "reply_to": chance.choice(TEXTS),
         "content_type": chance.choice(TYPES),
-        "content_encoding": chance.choice(["utf-8", "binary", "us-ascii", "utf-99"]),
+        "content_encoding": chance.choice(["utf-8", "binary", "us-ascii", "utf-99", "punycode"]),
     }
     headers: dict[str, Any] = {wire.INSTANCE_HEADER: chance.choice([attacker.instance_id, *TEXTS])}
     if chance.random() < 0.3:

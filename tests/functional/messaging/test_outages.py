@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dbflow.messaging.embedded import EmbeddedBroker
-from dbflow.messaging.errors import GuestUnreachable
+from dbflow.messaging.errors import BrokerUnavailable
 from tests.guests.asking import TASKS, Field, request
 from tests.servers import RabbitMQ
 from tests.waiting import wait_for
@@ -83,9 +83,9 @@ def test_everything_starts_before_the_broker(broker: Broker, outage_field: Field
     began = time.monotonic()
     asker, guest = outage_field.dispatcher(), outage_field.guest()
     future = asker.submit(request(guest.instance_id, "Write", path=str(outage_field.root / "f"), word="one"))
-    with pytest.raises(GuestUnreachable):
+    with pytest.raises(BrokerUnavailable):
         asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 0.2)
-    assert time.monotonic() - began < 2, "nothing waits for the broker"
+    assert time.monotonic() - began < 10, "nothing waits for the broker"
     broker.start()
     assert future.result(30) == "one"
 

@@ -15,6 +15,7 @@ class Held:
 
     def __init__(self, file: pathlib.Path) -> None:
         self._armed, self._fired = file, file.with_name(f"{file.name}.fired")
+        self._fired.unlink(missing_ok=True)  # of an earlier fault at this point
         self._armed.write_text("hold")
 
     def reached(self) -> None:

@@ -2,11 +2,15 @@
 """Operations that outlive their deadline, seen from conductors that run them."""
 
 import dataclasses
+import datetime
 
 import pytest
+from cryptography.fernet import Fernet
 
+from conductor.deadlines import Deadlines
+from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
-from dbflow.operations import State, retry
+from dbflow.operations import State, cancel, retry
 from flows.registry import REGISTRY
 from tests.unit.conductor.conftest import GATE, LOG, World
 from tests.waiting import wait_for
@@ -68,3 +72,35 @@ def test_none_for_those_in_time(world: World) -> None:
     world.wait_state(other, State.SUCCESS)
     GATE.set()
     assert world.wait_state(operation_id, State.SUCCESS).error is None
+
+
+def test_a_cancel_just_before_the_deadline_has_its_own_time(world: World) -> None:
+    """The way back is not cut off by the deadline of the way forth."""
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 20, "the second step")
+    with world.database.write() as session:
+        operation = session.get_one(Operation, operation_id)
+        operation.created -= datetime.timedelta(seconds=999)
+        cancel(session, operation)
+    _kind_with(100.0)
+    Deadlines(0, world.database, world.keyring).enforce()
+    assert world.operation(operation_id).state in (State.RUNNING, State.REVERTING)
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted == "cancel", 20, "the wish to arrive")
+    GATE.set()
+    world.wait_state(operation_id, State.REVERTED)
+
+
+def test_one_that_can_not_be_read_is_no_trouble_for_others(world: World) -> None:
+    """Its key is not here; the other is cancelled all the same."""
+    first, _ = world.accept(post=False)
+    second, _ = world.accept(post=False)
+    with world.database.write() as session:
+        for operation_id in (first, second):
+            session.get_one(Operation, operation_id).created -= datetime.timedelta(seconds=999)
+        operation = session.get_one(Operation, first)
+        operation.arguments, operation.requested = Keyring([Fernet.generate_key()]).seal({}), "cancel"
+    _kind_with(100.0)
+    Deadlines(0, world.database, world.keyring).enforce()
+    assert world.operation(first).state == State.ACCEPTED
+    assert world.operation(second).requested == "cancel"

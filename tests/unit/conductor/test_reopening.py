@@ -8,9 +8,12 @@ from typing import Any, cast
 import pytest
 
 from conductor.reopening import Reopening
-from dbflow.db.models import Base, Datastore, DatastoreVersion, Instance
+from dbflow.crypto import BadSeal
+from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
+from flows.tasks.base import GuestChannels
+from tests.unit.rows import with_version
 
 
 class Broker:
@@ -36,12 +39,7 @@ class Broker:
 
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path}/x.sqlite")
-    Base.metadata.create_all(made.engine)
-    with made.write() as session:
-        session.add(Datastore(id="d", name="mariadb"))
-        session.flush()
-        session.add(DatastoreVersion(id="v", datastore_id="d", name="1", version="1", manager="mariadb"))
+    made = with_version(tmp_path)
     yield made
     made.close()
 
@@ -57,21 +55,22 @@ def _add(database: Database, instance_id: str, **values: Any) -> None:
 
 
 def _keep(database: Database, broker: Broker) -> None:
-    Reopening(database, cast(Census, broker), broker).keep()
+    Reopening(database, cast(Census, broker), cast(GuestChannels, broker)).keep()
 
 
 def test_those_that_are_missing(database: Database) -> None:
-    """Not what is there, and not what is deleted, being made or in the hands of an operation."""
+    """Also while an operation has the instance. Not what is there, deleted, going or not yet made."""
     _add(database, "lost")
     _add(database, "known")
     _add(database, "deleted", deleted=True)
-    _add(database, "at work", operation_id="o")
+    _add(database, "at work", operation_id="o", task="RESTARTING")
+    _add(database, "going", operation_id="o", task="DELETING")
     _add(database, "without a server", server_id=None)
     _add(database, "without a key", guest_key=None)
     broker = Broker()
     broker.there = {"known", "a stranger"}
     _keep(database, broker)
-    assert (broker.made, broker.removed) == (["lost"], [])
+    assert (broker.made, broker.removed) == (["at work", "lost"], [])
 
 
 def test_a_broker_that_can_not_tell(database: Database) -> None:
@@ -83,14 +82,30 @@ def test_a_broker_that_can_not_tell(database: Database) -> None:
 
 
 def test_deleted_meanwhile(database: Database) -> None:
-    """Nothing is left of it."""
+    """Nothing is left of it, and what others work on meanwhile is left alone."""
     _add(database, "lost")
+    _add(database, "restarted")
     broker = Broker()
 
-    def delete() -> None:
+    def change() -> None:
         with database.write() as session:
-            session.get_one(Instance, "lost").operation_id = "o"
+            session.get_one(Instance, "lost").task = "DELETING"
+            session.get_one(Instance, "restarted").operation_id = "o"
 
-    broker.meanwhile = delete
+    broker.meanwhile = change
     _keep(database, broker)
-    assert (broker.made, broker.removed) == (["lost"], ["lost"])
+    assert (broker.made, broker.removed) == (["lost", "restarted"], ["lost"])
+
+
+def test_one_that_can_not_be_opened_is_no_trouble_for_others(database: Database) -> None:
+    _add(database, "a")
+    _add(database, "b")
+    broker = Broker()
+
+    def fail_first() -> None:
+        if broker.made == ["a"]:
+            raise BadSeal("another key")
+
+    broker.meanwhile = fail_first
+    _keep(database, broker)
+    assert broker.made == ["a", "b"]

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations from acceptance to their end, by one conductor or several."""
 
+import threading
 import time
 
+import pytest
 import sqlalchemy as sa
 
 from dbflow.db.models import Conductor, Operation
+from dbflow.jobboard import Board
 from dbflow.operations import State, cancel, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
@@ -143,12 +146,37 @@ def test_leader_posts_what_is_not_on_the_board(world: World) -> None:
 
 def test_one_of_two_conductors_leads(world: World) -> None:
     first, second = world.conductor(), world.conductor()
-    wait_for(lambda: first._leading or second._leading, 5, "a leader")
+    wait_for(lambda: first._leads or second._leads, 5, "a leader")
     time.sleep(0.3)
-    assert first._leading != second._leading
-    leader, other = (first, second) if first._leading else (second, first)
+    assert (first._leads is None) != (second._leads is None)
+    leader, other = (first, second) if first._leads else (second, first)
     leader.stop()
-    wait_for(lambda: other._leading, 5, "the other to lead")
+    wait_for(lambda: other._leads, 5, "the other to lead")
+
+
+def test_duties_that_outlive_their_session_do_not_end_a_later_lead(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conductor = world.conductor()
+    former, latter = (world.boards.board(name) for name in ("former", "latter"))
+    slow, quick = threading.Event(), threading.Event()
+
+    def lead(board: Board, _: threading.Event) -> None:
+        (slow if board is former else quick).wait(10)
+
+    wait_for(lambda: conductor._leads, 5, "a leader")
+    monkeypatch.setattr(conductor._leader, "lead", lead)
+    threads = [threading.Thread(target=conductor._lead, args=(board,)) for board in (former, latter)]
+    threads[0].start()
+    wait_for(lambda: conductor._leads is former, 5, "the former")
+    threads[1].start()
+    wait_for(lambda: conductor._leads is latter, 5, "the latter")
+    slow.set()
+    threads[0].join(5)
+    assert conductor._leads is latter
+    quick.set()
+    threads[1].join(5)
+    assert conductor._leads is None
 
 
 def test_many_operations_on_two_conductors(world: World) -> None:

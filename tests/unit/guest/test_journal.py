@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's journal: what it says to each request that may come."""
 
+import functools
 import pathlib
 import sqlite3
 import stat
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from dbflow.messaging.wire import RequestId
-from guest.journal import Journal, Verdict
+from guest.journal import Journal, Verdict, VolumeFull
 
 ANSWER = {"state": "SUCCESS", "data": {"result": [1, None, "ü"]}}
 EXECUTE = RequestId("atom", "execute", 1)
@@ -142,3 +144,81 @@ def test_a_failed_entry_leaves_no_trace(journal: Journal) -> None:
         journal.admit(EXECUTE, 5)
     journal._db.execute("drop trigger no")
     assert journal.admit(EXECUTE, 4).verdict is Verdict.RUN
+
+
+LONG = {"state": "SUCCESS", "data": {"result": "x" * 10_000}}
+
+
+def fill(journal: Journal) -> None:
+    """Until nothing more can be entered: as SQLite has it when the volume is full."""
+    journal._db.execute("pragma max_page_count = 1")  # not below what it has
+    for number in range(1000):
+        try:
+            journal.admit(RequestId(f"filler-{number}" + "x" * 500, "execute", 1), 1)
+        except VolumeFull:
+            return
+    raise AssertionError("there is always room")
+
+
+def make_room(journal: Journal) -> None:
+    journal._db.execute("pragma max_page_count = 1000000")
+
+
+def test_what_a_full_volume_can_not_take_is_refused(journal: Journal) -> None:
+    fill(journal)
+    request = RequestId("one" + "x" * 500, "execute", 1)
+    with pytest.raises(VolumeFull, match="the data volume is full"):
+        journal.admit(request, 5)
+    journal.answer(request, ANSWER)
+    assert journal.admit(request, 5).answer == ANSWER, "for good: whoever was refused has gone on"
+    make_room(journal)
+    assert journal.admit(request, 5).answer == ANSWER
+    assert journal._unwritten == {}
+
+
+def test_an_answer_that_can_not_be_written_is_repeated(journal: Journal, path: pathlib.Path) -> None:
+    journal.admit(EXECUTE, 5)
+    assert journal.begin(EXECUTE)
+    fill(journal)
+    journal.answer(EXECUTE, LONG)
+    assert journal.admit(EXECUTE, 5).answer == LONG
+    assert journal.admit(EXECUTE, 6).answer == LONG, "a new owner gets it, too"
+    assert again(path).admit(EXECUTE, 6).verdict is Verdict.RESUME, "it is not on disk"
+    make_room(journal)
+    journal.admit(EXECUTE, 6)
+    assert again(path).admit(EXECUTE, 6).answer == LONG
+
+
+def test_what_makes_room_is_done_on_a_full_volume(journal: Journal, path: pathlib.Path) -> None:
+    fill(journal)
+    request = RequestId("grow" + "x" * 500, "execute", 1)
+    assert journal.admit(request, 5, unwritten=True).verdict is Verdict.RUN
+    assert journal.admit(request, 5, unwritten=True).verdict is Verdict.RUNNING
+    assert journal.begin(request, unwritten=True)
+    make_room(journal)
+    journal.answer(request, ANSWER)
+    assert again(path).admit(request, 5).answer == ANSWER
+
+
+class Full(sqlite3.Connection):
+    """Has no room from the first entry on."""
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql.startswith(("insert", "update", "replace")):
+            super().execute("pragma max_page_count = 1")
+            super().execute("create table filler as select zeroblob(1000000)")
+        return super().execute(sql, *values)
+
+
+def test_an_agent_starts_on_a_full_volume(
+    journal: Journal, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.admit(EXECUTE, 5)
+    monkeypatch.setattr("guest.journal.sqlite3.connect", functools.partial(sqlite3.connect, factory=Full))
+    later = again(path)
+    assert later.boot > 0
+    with pytest.raises(VolumeFull):
+        later.admit(EXECUTE, 5)
+    with pytest.raises(VolumeFull):
+        later.begin(EXECUTE)
+    assert later.admit(EXECUTE, 5, unwritten=True).verdict is Verdict.RUN

@@ -20,6 +20,7 @@ from dbflow.db.models import Base, IdempotencyKey, Instance, Operation, utcnow
 from dbflow.keyfile import KeyFile
 from dbflow.persistence.tables import ATOMS
 from tests.unit.manage.conftest import Deployment
+from tests.waiting import wait_for
 
 MANY = 3 * resealing.BATCH + 7
 
@@ -193,3 +194,66 @@ def test_a_key_file_that_can_not_be_read_changes_nothing(filled: Deployment) -> 
     assert service.unseal(sealed) == "x"
     file.unlink()
     assert service.unseal(sealed) == "x"
+
+
+def test_an_unreadable_key_file_is_told_of_once(filled: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    service, file = Keyring.from_file(_file(filled).path), _file(filled).path
+    whole = file.read_text()
+
+    def warnings() -> int:
+        caplog.clear()
+        for _ in range(3):
+            service.unseal(service.seal("x"))
+        return len([record for record in caplog.records if record.name == "dbflow.crypto"])
+
+    file.write_text("")
+    assert warnings() == 1
+    assert warnings() == 0
+    file.unlink()
+    assert warnings() == 1, "this is something else"
+    file.write_text(whole)
+    file.chmod(0o600)
+    assert warnings() == 0
+    file.write_text("")
+    assert warnings() == 1, "and this is new"
+
+
+@pytest.mark.parametrize("verb", ["stage", "rotate", "prune"])
+def test_one_verb_at_a_time(filled: Deployment, verb: str) -> None:
+    """Another process waits for the end of this one's."""
+    file = _file(filled)
+    before = file.path.read_bytes()
+    command = [pathlib.Path(sys.executable).parent / "dbflow-manage", "--config-file", str(filled.path / "dbflow.conf")]
+    with file.locked():
+        other = subprocess.Popen([*command, "key", verb], stdout=subprocess.DEVNULL)
+        try:
+            wait_for(lambda: _waits_for_a_lock(other.pid) or other.poll() is not None, 60, "the other to come so far")
+            assert other.poll() is None, "it did not wait"
+            assert file.path.read_bytes() == before
+        except BaseException:
+            other.kill()
+            raise
+    assert other.wait(60) == 0
+
+
+def _waits_for_a_lock(pid: int) -> bool:
+    """As Linux lists it: ``1: -> FLOCK ADVISORY WRITE pid …``"""
+    lines = [line.split() for line in pathlib.Path("/proc/locks").read_text().splitlines()]
+    return any(line[1:3] == ["->", "FLOCK"] and line[5] == str(pid) for line in lines)
+
+
+def test_prune_drops_what_it_looked_at_only(filled: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody copies a file over this one between the look and the drop."""
+    file = _file(filled)
+    filled.answer("key", "rotate")
+    older = file.keys()
+
+    def beside(*_: object) -> int:
+        file.stage()
+        file.rotate()
+        return 0
+
+    monkeypatch.setattr("dbflow.cmd.manage.keys.still_needed", beside)
+    assert filled.run("key", "prune") == 1
+    assert "was replaced meanwhile; nothing is dropped" in filled.capsys.readouterr().err
+    assert file.keys()[1:] == older

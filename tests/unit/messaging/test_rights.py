@@ -2,7 +2,9 @@
 """Logins at the embedded broker, and what comes of one guest's excess."""
 
 import contextlib
+import os
 import pathlib
+import socket
 import tempfile
 from collections.abc import Iterator
 
@@ -11,7 +13,8 @@ import pytest
 from kombu.exceptions import ChannelError
 
 from dbflow.messaging.connection import EMBEDDED, connection, opened, with_login
-from dbflow.messaging.embedded import EmbeddedBroker
+from dbflow.messaging.embedded import EmbeddedBroker, framing
+from dbflow.messaging.embedded import broker as embedded
 from dbflow.messaging.embedded.broker import MAX_CONNECTIONS
 from dbflow.messaging.layout import Layout, guest_user
 from tests.waiting import wait_for
@@ -111,3 +114,43 @@ def test_queues_hold_so_many_bytes(broker: EmbeddedBroker) -> None:
 def test_refusals_are_said(broker: EmbeddedBroker) -> None:
     with connection(_guest(broker, "one")) as conn, pytest.raises(ChannelError, match="ACCESS_REFUSED"):
         LAYOUT.guest("two")(conn.channel()).queue_declare()
+
+
+@contextlib.contextmanager
+def _stranger(broker: EmbeddedBroker) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(os.fspath(broker.path))
+        yield sock
+
+
+def _login(sock: socket.socket, user: str, password: str) -> bytes:
+    sock.sendall(framing.encode({"op": "login", "id": 0, "args": {"user": user, "password": password}}))
+    return sock.recv(1000)
+
+
+def test_a_refused_login_ends_the_connection(broker: EmbeddedBroker) -> None:
+    with _stranger(broker) as sock:
+        assert b"ACCESS_REFUSED" in _login(sock, guest_user("one"), "wrong")
+        assert sock.recv(100) == b""
+
+
+def test_who_does_not_log_in_is_let_go(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "LOGIN_WITHIN", 0.2)
+    with _stranger(broker) as slow, _stranger(broker) as quick:
+        assert b'"value":null' in _login(quick, guest_user("one"), PASSWORDS["one"])
+        assert slow.recv(100) == b""
+        quick.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            quick.recv(100)
+
+
+def test_so_many_strangers(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(embedded, "LOGIN_WITHIN", 60.0)
+    with contextlib.ExitStack() as stack:
+        known = stack.enter_context(opened(broker.url))
+        first, *_others = [stack.enter_context(_stranger(broker)) for _ in range(4)]
+        assert first.recv(100) == b""
+        kombu.Queue("q", durable=True)(known.channel()).queue_declare()
+        assert _connects(broker.url)

@@ -168,3 +168,37 @@ def test_bodies_that_are_not_json_are_refused(raw: bytes) -> None:
 
     with pytest.raises(wire.BadMessage):
         wire.content(Message)
+
+
+@pytest.mark.parametrize("change", [{"version": 7}, {"secret": 1}, {"causes": [{"version": 7}]}])
+def test_failures_of_another_shape_are_refused_without_their_text(change: dict[str, Any]) -> None:
+    why = wire.failure_body(WHY)
+    causes = [why | cause for cause in change.get("causes", [])]
+    body = {"state": "FAILURE", "data": {"result": why | change | ({"causes": causes} if causes else {})}}
+    sealed = seal_message(KEY, body, "up", "i-1", wire.RESPONSE, RID, "me")
+    with pytest.raises(wire.BadMessage) as caught:
+        wire.unseal_response(KEY, sealed, "i-1", RID, "me")
+    assert "secret" not in str(caught.value)
+    assert caught.value.__suppress_context__, "nor shown as what it comes from"
+
+
+HALF = "\ud800"
+
+
+def test_halves_of_characters_are_refused() -> None:
+    for result in (HALF, [{HALF: 1}]):
+        answer = seal_message(
+            KEY, {"state": "SUCCESS", "data": {"result": result}}, "up", "i-1", wire.RESPONSE, RID, "me"
+        )
+        with pytest.raises(wire.BadMessage):
+            wire.unseal_response(KEY, answer, "i-1", RID, "me")
+    beat = seal_message(KEY, {"at": 1.0, "sequence": [1, 1], "health": HALF}, "up", "i-1", wire.HEARTBEAT)
+    with pytest.raises(wire.BadMessage):
+        wire.unseal_heartbeat(KEY, beat, "i-1")
+
+
+def test_an_honest_guest_sends_none() -> None:
+    answer = wire.seal_response(KEY, wire.SUCCESS, {"result": {"ü" + HALF: [1]}}, "i-1", RID, "me")
+    assert wire.unseal_response(KEY, answer, "i-1", RID, "me") == (wire.SUCCESS, {"ü?": [1]})
+    beat = wire.seal_heartbeat(KEY, {"at": 1.0, "sequence": [1, 1], "health": HALF}, "i-1")
+    assert wire.unseal_heartbeat(KEY, beat, "i-1")["health"] == "?"

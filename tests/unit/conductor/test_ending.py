@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How operations end, whatever their steps' failures say."""
+
+from taskflow import states
+from taskflow.persistence import models
+from taskflow.types import failure
+
+from conductor.ending import on_end
+from dbflow.operations import State
+from flows.registry import REGISTRY
+from guest.datastores.base import DatastoreError
+from tests.unit.conductor.conftest import World
+
+
+def test_words_that_no_database_takes_end_it_all_the_same(world: World) -> None:
+    """As a guest's answer, which is JSON, may hold them."""
+    operation_id, _ = world.accept(post=False)
+    operation, flow = world.operation(operation_id), models.FlowDetail("f", "f")
+    atom = models.TaskDetail("install", "a")
+    atom.failure = failure.Failure.from_exception(DatastoreError("no \ud800 room"))
+    flow.add(atom)
+    flow.state = states.REVERTED
+    with world.database.write() as session:
+        on_end(operation, REGISTRY._definitions["test.notes", 1], {})(session, flow)
+    ended = world.operation(operation_id)
+    assert (ended.state, ended.error) == (State.REVERTED, "step install: no ? room")
