@@ -38,6 +38,8 @@ _WISHES_EVERY = 0.5
 _DRAIN_EVERY = 1.0
 _REPORT_EVERY = 5.0
 _FORGET_RESTS = 600.0
+_RELEASED_RESTS = 4
+"""As after so many failures: whoever wants a claim to be given up wants somebody else to have it."""
 _LEAVE_WITHIN = 1.0
 
 
@@ -198,7 +200,8 @@ class ConductorService:
         elif not control.leaving:
             # Others may try at once; this conductor gives it a rest.
             _, times = self._not_before.get(operation_id, (0.0, 0))
-            self._rest(operation_id, 2 if outcome is Job.POSTPONE else times + 1)
+            times = max(times + 1, _RELEASED_RESTS if control.released else 0)
+            self._rest(operation_id, 2 if outcome is Job.POSTPONE else times)
             board.abandon(job)
         # Who leaves gives its claims up by ending the session, which is the last that it does: until then a step that
         # was left in its middle may still be at work in this process, and must not be begun anew beside itself.

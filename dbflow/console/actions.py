@@ -4,25 +4,26 @@
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from dbflow.api.here import authorize, caller, services
-from dbflow.console.pages.operations import VERBS
 from dbflow.console.sight import safe_path
 from dbflow.services import fleet, operations
 from dbflow.services.errors import BadRequest
+from dbflow.services.verbs import RULES
 
 _MOST = 500
 
 
 def act(operation_id: str) -> Response:
     """POST /operations/<id>/act, verb=…: then back to the page."""
-    authorize("operation:update")
-    operations.act(services(), caller(), operation_id, _verb())
+    verb = _verb()
+    authorize(RULES[verb])
+    operations.act(services(), caller(), operation_id, verb)
     return _back()
 
 
 def act_on_all() -> Response:
     """POST /operations/act, verb=… id=… id=…: what became of each."""
-    authorize("operation:update")
     verb, chosen = _verb(), request.form.getlist("id")
+    authorize(RULES[verb])
     if not chosen:
         raise BadRequest("Choose at least one operation.")
     if len(chosen) > _MOST:
@@ -46,8 +47,8 @@ def drain(name: str) -> Response:
 
 def _verb() -> str:
     verb = request.form.get("verb", "")
-    if verb not in VERBS:
-        raise BadRequest(f"verb: must be one of {', '.join(VERBS)}.")
+    if verb not in RULES:
+        raise BadRequest(f"verb: must be one of {', '.join(RULES)}.")
     return verb
 
 

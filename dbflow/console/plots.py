@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small drawings beside numbers: how full something is, and what replicates from what."""
+"""Small drawings beside numbers: how full something is, and how that was before."""
 
-import html
-from collections.abc import Mapping, Sequence
-from typing import Any
+import datetime
+import itertools
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from dbflow.console.drawing.layout import columns, shorten
-from dbflow.console.looks import Look
+from dbflow.console.history import FULL, Plot, Point
 
 _WIDTH, _HEIGHT = 96.0, 10.0
-_FULL = 0.9
-_BOX, _TALL, _GAP, _DOWN = 190.0, 44.0, 18.0, 40.0
+_WIDE, _TALL, _BELOW = 300.0, 64.0, 16.0
+_PAUSE = 900.0
+"""Seconds without a sample in which nothing is known: no line is drawn over them."""
+_SHORTEST = 60.0
+"""Seconds that the width stands for, at least."""
 
 
-def meter(share: float | None, words: str, *, scarce: bool = True) -> Markup:
-    """A bar that is ``share`` (0 to 1) full; ``words`` say what it means to those who don't see it. When it is
-    ``scarce``, nearly full is a warning."""
+def meter(share: float | None, words: str) -> Markup:
+    """A bar that is ``share`` (0 to 1) full; ``words`` say what it means to those who don't see it."""
     if share is None:
         return Markup("")
     share = min(1.0, max(0.0, share))
-    tone = "failure" if scarce and share >= _FULL else "running"
+    tone = "failure" if share >= FULL else "running"
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="meter {}" role="img" aria-label="{}" viewBox="0 0 {} {}"'
         ' width="{}" height="{}"><rect class="whole" x="0.5" y="0.5" width="{}" height="{}" rx="2"/>'
@@ -35,61 +36,69 @@ def meter(share: float | None, words: str, *, scarce: bool = True) -> Markup:
     )
 
 
-def topology(members: Sequence[Mapping[str, Any]]) -> Markup:
-    """Sources above their replicas. Each member: {"id", "name", "source" (id or None), "link", "look", "me"}."""
-    known = {member["id"] for member in members}
-    tops = [member for member in members if member["source"] not in known]
-    at: dict[str, tuple[float, float]] = {}
-    right = 0.0
-    for top in tops:
-        right = _place(top, members, at, right, 0.0) + _GAP
-    width, height = right - _GAP + 2, max(y for _, y in at.values()) + _TALL + 2
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" class="flow topology" role="group" aria-label="Replication"'
-        f' viewBox="-1 -1 {width:g} {height:g}" width="{width:g}" height="{height:g}">'
-    ]
-    for member in members:
-        if member["source"] in known:
-            (x, y), (above_x, above_y) = at[member["id"]], at[member["source"]]
-            start, end, middle = above_x + _BOX / 2, x + _BOX / 2, above_y + _TALL + _DOWN / 2
-            parts.append(
-                f'<path class="edge" d="M{start:g},{above_y + _TALL:g}V{middle:g}H{end:g}V{y:g}"/>'
-                f'<polygon class="arrow" points="{end:g},{y:g} {end - 4:g},{y - 7:g} {end + 4:g},{y - 7:g}"/>'
-            )
-    parts += [_member(member, *at[member["id"]], member["source"] in known) for member in members]
-    return Markup("".join([*parts, "</svg>"]))  # nosec B704 - every text in it is escaped below
+def figure(value: float) -> str:
+    """A number as short as people need it."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def _place(
-    member: Mapping[str, Any],
-    members: Sequence[Mapping[str, Any]],
-    at: dict[str, tuple[float, float]],
-    left: float,
-    top: float,
-) -> float:
-    """Put a member above the middle of its replicas; returns where the room it needs ends."""
-    if member["id"] in at:
-        return left
-    at[member["id"]] = (left, top)
-    right = left
-    replicas = [one for one in members if one["source"] == member["id"]]
-    for replica in replicas:
-        right = _place(replica, members, at, right, top + _TALL + _DOWN) + _GAP
-    end = max(right - _GAP, left + _BOX)
-    at[member["id"]] = ((left + end - _BOX) / 2, top)
-    return end
-
-
-def _member(member: Mapping[str, Any], x: float, y: float, replica: bool) -> str:
-    look: Look = member["look"]
-    name = member["name"] if columns(member["name"]) <= 20 else shorten(member["name"], 20)
-    inner = (
-        f"<title>{html.escape(member['name'])}: {look.word}</title>"
-        f'<rect class="box" rx="6" x="{x:g}" y="{y:g}" width="{_BOX:g}" height="{_TALL:g}"/>'
-        f'<text class="glyph" x="{x + 10:g}" y="{y + 19:g}" aria-hidden="true">{look.glyph}</text>'
-        f'<text class="label" x="{x + 30:g}" y="{y + 18:g}">{html.escape(name)}</text>'
-        f'<text class="state" x="{x + 30:g}" y="{y + 34:g}">{"replica" if replica else "source"} · {look.word}</text>'
+def history(plot: Plot, since: str) -> Markup:
+    """A plot's line from zero up, with its newest point; a pause in it where nothing was heard. ``since``: what its
+    left end is called. Empty with less than two points."""
+    if len(plot.points) < 2:
+        return Markup("")
+    values = [value for _, value in plot.points]
+    top = plot.most or max(values) or 1.0
+    place = _Scale(plot.points[0][0], plot.points[-1][0], max(top, *values))
+    said = (
+        f"{plot.title} since {since}: least {figure(min(values))}, most {figure(max(values))}, now {figure(values[-1])}"
     )
-    if not member["me"]:
-        inner = f'<a href="{html.escape(member["link"])}">{inner}</a>'
-    return f'<g class="node {look.tone}{" guest" if member["me"] else ""}">{inner}</g>'
+    stretches = [[place(*point) for point in stretch] for stretch in _stretches(plot.points)]
+    line = "".join(_path(stretch) for stretch in stretches)
+    area = "".join(
+        f"{_path(stretch)}L{stretch[-1][0]:.1f},{_TALL:g}L{stretch[0][0]:.1f},{_TALL:g}Z" for stretch in stretches
+    )
+    x, y = stretches[-1][-1]
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" class="history {}" role="img" aria-label="{}"'
+        ' viewBox="0 -4 {} {}" width="{}" height="{}"><path class="grid" d="M0,0H{}M0,{}H{}"/>'
+        '<path class="area" d="{}"/><path class="line" d="{}"/><circle class="point" cx="{}" cy="{}" r="2.5"/>'
+        '<text class="tick" x="0" y="{}">{}</text><text class="tick" text-anchor="end" x="{}" y="{}">newest</text>'
+        '<text class="tick" x="0" y="10">{}</text></svg>'
+    ).format(
+        "failure" if plot.scarce else "running",
+        said,
+        *(f"{number:g}" for number in (_WIDE, _TALL + _BELOW + 4, _WIDE, _TALL + _BELOW + 4, _WIDE, _TALL, _WIDE)),
+        area,
+        line,
+        f"{x:.1f}",
+        f"{y:.1f}",
+        f"{_TALL + 13:g}",
+        since,
+        *(f"{number:g}" for number in (_WIDE, _TALL + 13)),
+        f"{figure(top)} {plot.unit}".strip(),
+    )
+
+
+class _Scale:
+    """Where a value of a moment lies."""
+
+    def __init__(self, begin: datetime.datetime, end: datetime.datetime, top: float) -> None:
+        self._end, self._top = end, top
+        self._seconds = max((end - begin).total_seconds(), _SHORTEST)
+
+    def __call__(self, at: datetime.datetime, value: float) -> tuple[float, float]:
+        before = (self._end - at).total_seconds()
+        return (_WIDE - 3) * (1 - before / self._seconds), _TALL * (1 - value / self._top)
+
+
+def _stretches(points: Sequence[Point]) -> list[list[Point]]:
+    found = [[points[0]]]
+    for (before, _), point in itertools.pairwise(points):
+        if (point[0] - before).total_seconds() > _PAUSE:
+            found.append([])
+        found[-1].append(point)
+    return found
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in places)

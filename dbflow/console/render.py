@@ -13,6 +13,7 @@ from markupsafe import Markup
 from dbflow.console import looks, plots
 from dbflow.console.page import Asked
 from dbflow.console.timeline import timeline_svg
+from dbflow.console.topology import topology
 from dbflow.db.models import utcnow
 
 
@@ -20,14 +21,16 @@ def prepare(app: Flask) -> None:
     """Give the templates their functions."""
     environment: Environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"short": short, "took": took, "pretty": pretty}
+    environment.filters |= {"short": short, "took": took, "pretty": pretty, "figure": plots.figure}
     environment.globals |= {
         "clock": clock,
+        "clock_text": clock_text,
         "of_operation": looks.of_operation,
         "of_step": looks.of_step,
         "of_instance": looks.of_instance,
         "meter": plots.meter,
-        "topology": plots.topology,
+        "history": plots.history,
+        "topology": topology,
         "timeline_svg": timeline_svg,
     }
 
@@ -77,8 +80,13 @@ def clock(value: datetime.datetime | str | None) -> Markup:
     found = as_time(value)
     if found is None:
         return Markup('<span class="none">–</span>')
-    form = "%H:%M:%S" if found.date() == utcnow().date() else "%Y-%m-%d %H:%M:%S"
-    return _time(found, f"{found:{form}}", aging=False)
+    return _time(found, clock_text(found), aging=False)
+
+
+def clock_text(value: datetime.datetime) -> str:
+    """The same where no markup may be."""
+    form = "%H:%M:%S" if value.date() == utcnow().date() else "%Y-%m-%d %H:%M:%S"
+    return f"{value:{form}}"
 
 
 def ago(value: datetime.datetime | str | None, *, live: bool) -> Markup:

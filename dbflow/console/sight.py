@@ -17,6 +17,7 @@ _ASKED = (
     "operation:index",
     "operation:show",
     "operation:update",
+    "operation:release",
     "operation:all_projects",
     "instance:index",
     "instance:show",

@@ -141,6 +141,19 @@ class Health(Base):
     in_flight: Mapped[int] = mapped_column(default=0)
 
 
+class Sample(Base):
+    """How full and how busy an instance was: every so often one of its heartbeats, for a day (see db.samples)."""
+
+    __tablename__ = "instance_samples"
+    instance_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Its place in the day: a day later it is written over."""
+    at: Mapped[datetime.datetime]
+    volume_used: Mapped[float | None]
+    """GiB"""
+    load: Mapped[dict[str, Any]]
+
+
 class Operation(Base):
     """What a user asked for: one job, one flow. Also the outbox and the audit trail."""
 
@@ -184,6 +197,8 @@ class Operation(Base):
     finished: Mapped[datetime.datetime | None]
     since: Mapped[datetime.datetime | None]
     """From when its deadline counts, where that is not its creation: when it was resumed, retried or last expired."""
+    released_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The claim that an administrator wants to be given up."""
 
 
 class Conductor(Base):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow.db.models import Health, Instance, Operation, utcnow
+from dbflow.db.samples import samples_of
 from dbflow.operations import ENDED
 from dbflow.persistence.tables import ATOMS
 from dbflow.services.context import Caller, Services
@@ -37,6 +38,8 @@ _OPERATION_COLUMNS = (
     _OP.started,
     _OP.finished,
     _OP.flow_uuid,
+    _OP.epoch,
+    _OP.released_epoch,
     _IN.name.label("instance"),
 )
 _OPERATIONS = Operation.__table__.outerjoin(Instance.__table__, _IN.id == _OP.target_id)
@@ -220,6 +223,12 @@ def relatives(services: Services, row: Any) -> Sequence[Any]:
     )
     with services.database.read() as session:
         return session.execute(query.order_by(_IN.created, _IN.id)).all()
+
+
+def samples(services: Services, row: Any) -> Sequence[Any]:
+    """(at, volume_used, load) of an instance's last day, oldest first."""
+    with services.database.read() as session:
+        return samples_of(session, row.id, utcnow())
 
 
 def instance(services: Services, caller: Caller, instance_id: str) -> Any | None:

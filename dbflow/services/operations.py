@@ -92,7 +92,7 @@ def graph(services: Services, caller: Caller, operation_id: str) -> tuple[dict[s
 
 @contended
 def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
-    """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
+    """cancel, suspend, resume, retry or release. Conflict when the operation's state does not allow it."""
     with services.database.write() as session:
         operation = _find(session, caller, operation_id, missing(operation_id), lock=True)
         why_not = refusal(operation, verb)

@@ -4,6 +4,7 @@
 import dataclasses
 from typing import Any
 
+from dbflow.console.history import plots
 from dbflow.console.looks import Look, of_instance, of_service
 from dbflow.console.page import Asked, Page
 from dbflow.db.models import utcnow
@@ -39,10 +40,16 @@ def _lines(services: Services, rows: Any) -> list[Line]:
             row,
             of_instance(row.task),
             of_service(row.task, row.service_status, row.seen, now, expiry),
-            row.volume_used / row.volume_total if row.volume_used is not None and row.volume_total else None,
+            _full(row),
         )
         for row in rows
     ]
+
+
+def _full(row: Any) -> float | None:
+    """A directory of a larger file system has no size of its own: then it is that which was asked for."""
+    total = row.volume_total or row.volume_size
+    return row.volume_used / total if total and row.volume_used is not None else None
 
 
 def look(services: Services, asked: Asked) -> dict[str, Any]:
@@ -74,6 +81,7 @@ def look_at_one(services: Services, asked: Asked) -> dict[str, Any]:
         "row": row,
         "found": found,
         "every": sum(found.counts.values()),
+        "plots": plots(browse.samples(services, row), row),
         "members": tuple(_member(one, row.id, asked) for one in family) if len(family) > 1 else (),
     }
 

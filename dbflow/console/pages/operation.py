@@ -4,7 +4,7 @@
 import dataclasses
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +12,6 @@ from markupsafe import Markup
 from dbflow.console.drawing import Layout, layout, to_svg
 from dbflow.console.page import Asked, Page
 from dbflow.console.pages import step
-from dbflow.console.pages.operations import VERBS
 from dbflow.console.timeline import Span
 from dbflow.db.models import utcnow
 from dbflow.operations import ENDED, State
@@ -20,7 +19,7 @@ from dbflow.services import details
 from dbflow.services.context import Services
 from dbflow.services.details import Detail
 from dbflow.services.errors import BadRequest, NotFound
-from dbflow.services.verbs import refusal
+from dbflow.services.verbs import RULES, refusal
 
 TABS = ("graph", "timeline", "attempts", "events", "arguments")
 
@@ -77,7 +76,7 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
         "tabs": TABS,
         "ended": found.row.state in ENDED,
         "progress": _progress(found),
-        "reasons": tuple((verb, refusal(found.row, verb)) for verb in VERBS),
+        "reasons": _reasons(found, asked.sight.may),
         "labels": {node.name: node.label for node in drawn.graph.nodes} if drawn else {},
         "nodes": {node.name: node for node in drawn.graph.nodes} if drawn else {},
     }
@@ -92,6 +91,15 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
         context["arguments"] = details.arguments(services, found)
     task = asked.arg("task")
     return context | {"task": step.beside(services, found, drawn, task) if task else None}
+
+
+def _reasons(found: Detail, may: Collection[str]) -> tuple[tuple[str, str | None], ...]:
+    """(verb, why not; None when it is possible). What only administrators may is offered to them alone."""
+    shown = {verb: rule for verb, rule in RULES.items() if rule in may or rule == "operation:update"}
+    look_only = "your role may only look"
+    return tuple(
+        (verb, refusal(found.row, verb) or (None if rule in may else look_only)) for verb, rule in shown.items()
+    )
 
 
 def _step_links(asked: Asked, names: Sequence[str]) -> dict[str, str]:

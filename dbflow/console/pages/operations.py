@@ -11,10 +11,9 @@ from dbflow.services import browse
 from dbflow.services.browse import OPEN, OperationFilter
 from dbflow.services.context import Services
 from dbflow.services.errors import BadRequest
-from dbflow.services.verbs import refusal
+from dbflow.services.verbs import RULES, refusal
 
 WITHIN = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
-VERBS = ("cancel", "suspend", "resume", "retry")
 _UNITS = {"h": "hours", "d": "days"}
 
 
@@ -51,16 +50,17 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
     limit = services.conf.console.page_size
     found = browse.operations(services, asked.sight.caller(), wanted(asked), limit, asked.arg("marker") or None)
     every = sum(found.counts.values())
+    verbs = tuple(verb for verb, rule in RULES.items() if rule in asked.sight.may)
     return {
         "found": found,
         "every": every,
         "open": every - sum(found.counts.get(state, 0) for state in ("SUCCESS", "REVERTED", "FAILED")),
         "state": asked.arg("state").upper(),
         "states": [str(state) for state in State],
-        "can": {row.id: tuple(verb for verb in VERBS if refusal(row, verb) is None) for row in found.rows},
+        "can": {row.id: tuple(verb for verb in verbs if refusal(row, verb) is None) for row in found.rows},
         "kinds": tuple((kind.name, kind.title) for kind in catalog().kinds()),
         "within": WITHIN,
-        "verbs": VERBS,
+        "verbs": verbs,
     }
 
 

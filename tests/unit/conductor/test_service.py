@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from dbflow.db.models import Conductor, Operation
 from dbflow.jobboard import Board
-from dbflow.operations import State, cancel, resume, retry, suspend
+from dbflow.operations import State, cancel, release, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
 from tests.unit.conductor.conftest import GATE, LOG, World
@@ -236,6 +236,55 @@ def _until_quiet(world: World, operation_id: str) -> None:
         return row.state in (State.SUCCESS, State.REVERTED)
 
     wait_for(ended, 40, f"the end of {operation_id}")
+
+
+def give_up(world: World, operation_id: str) -> None:
+    with world.database.write() as session:
+        release(session, session.get_one(Operation, operation_id))
+
+
+def test_a_released_claim_is_anothers(world: World) -> None:
+    """The step in progress ends first; what was saved is not done again, and it does not count as an attempt."""
+    first = world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    second = world.conductor()
+    give_up(world, operation_id)
+    wait_for(lambda: first._wishes.all()[0].released, 10, "the wish to arrive")
+    assert world.operation(operation_id).conductor == first.name  # the step may not be begun beside itself
+    GATE.set()
+    operation = world.wait_state(operation_id, State.SUCCESS)
+    assert (operation.conductor, operation.attempts) == (second.name, 1)
+    assert LOG[:2] == ["+0", "+1"]
+    assert LOG.count("+0") == 1
+
+
+def test_a_claim_that_is_released_with_nobody_else_there_is_taken_again(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    epoch = world.operation(operation_id).epoch
+    give_up(world, operation_id)
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].released, 10, "the wish to arrive")
+    GATE.set()
+    operation = world.wait_state(operation_id, State.SUCCESS, timeout=30)
+    assert operation.epoch > epoch  # once more, not again and again: the wish was about the claim before
+    assert operation.attempts == 1
+
+
+def test_a_released_claim_keeps_the_wish_to_cancel(world: World) -> None:
+    first = world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    world.conductor()
+    with world.database.write() as session:
+        cancel(session, session.get_one(Operation, operation_id))
+    give_up(world, operation_id)
+    wait_for(lambda: first._wishes.all()[0].released, 10, "the wish to arrive")
+    GATE.set()
+    world.wait_state(operation_id, State.REVERTED)
+    assert "+2" not in LOG
+    assert LOG[-1] == "-0"
 
 
 def reported(world: World, name: str) -> Conductor | None:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from taskflow.types.failure import Failure
 from werkzeug.test import TestResponse
 
-from dbflow.db.models import Conductor, Health, Instance, Operation, new_id, utcnow
+from dbflow.db.models import Conductor, Health, Instance, Operation, Sample, new_id, utcnow
 from dbflow.jobboard import JobView
 from dbflow.operations import State, catalog
 from dbflow.persistence.tables import ATOMS, FLOWS, LOGBOOKS
@@ -82,6 +82,11 @@ class Scene:
             healthy = session.get_one(Health, self.healthy)
             healthy.load = {"threads_connected": 12.0, "threads_running": 3.0, "questions": 48211.0}
             healthy.volume_total, healthy.datastore_version, healthy.agent_version = 1.0, "10.11.14", "0.1.0"
+            for number in range(12):  # the server was restarted half-way
+                load = {"threads_connected": 8.0 + number, "threads_running": 2.0, "questions": 300.0 * (number % 6)}
+                at = now - datetime.timedelta(minutes=5 * (12 - number))
+                used = 0.05 + number / 100
+                session.add(Sample(instance_id=self.healthy, slot=number, at=at, volume_used=used, load=load))
             silent = session.get_one(Health, self.silent)
             silent.seen = now - datetime.timedelta(minutes=17)
             session.add(

@@ -25,6 +25,7 @@ def test_buttons_are_what_the_api_offers(still: Scene) -> None:
         found = buttons(browser.get(f"/operations/{operation_id}").text)
         assert {verb for verb, can in found.items() if can} == set(offered)
         assert set(found) == {"cancel", "suspend", "resume", "retry"}
+        assert set(buttons(still.browser("admin").get(f"/operations/{operation_id}").text)) == {*found, "release"}
 
 
 def test_a_button_that_is_off_says_why_in_the_words_of_the_api(still: Scene) -> None:
@@ -50,6 +51,24 @@ def test_acting(scene: Scene) -> None:
     scene.world.posted.clear()
     browser.post(f"/operations/{scene.failed}/act", verb="retry")
     assert (scene.world.operation(scene.failed).state, scene.world.posted) == (State.ACCEPTED, [scene.failed])
+
+
+def test_releasing_a_claim(scene: Scene) -> None:
+    owner, admin = scene.browser(), scene.browser("admin")
+    path = f"/operations/{scene.create}"
+    owner.post(f"{path}/act", 403, verb="release")
+    owner.post("/operations/act", 403, id=[scene.create], verb="release")
+    assert 'value="release"' not in owner.get("/operations").text
+    assert buttons(admin.get(path).text)["release"]
+    admin.post(f"{path}/act", verb="release")
+    assert scene.world.operation(scene.create).released_epoch == 17
+    page = admin.get(path).text
+    assert not buttons(page)["release"]
+    assert "Release: its claim is being given up already." in page
+    assert (
+        "its claim is being given up already"
+        in admin.post("/operations/act", 409, id=[scene.create], verb="release").text
+    )
 
 
 @pytest.mark.parametrize(("token", "status"), [("reader", 403), ("other", 404)])

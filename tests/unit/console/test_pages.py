@@ -224,8 +224,9 @@ def test_instances(still: Scene) -> None:
     assert still.broken in browser.get("/instances?health=error").text
     one = browser.get(f"/instances/{still.healthy}").text
     assert "12 % in use" in one
-    assert "3 of 12 connections are busy" in one
-    assert "48,211" in one
+    assert re.search(r'aria-label="Connections at work since [0-9:]+: least 2, most 3, now 3"', one)
+    assert 'aria-label="Queries a second since' in one
+    assert "Nothing was heard of it yet" in browser.get(f"/instances/{still.broken}").text
     family = browser.get(f"/instances/{still.replica}").text
     assert family.count('class="node ') == 2
     assert f'href="/console/instances/{still.silent}"' in family
