@@ -17,12 +17,13 @@ _SHORTEST = 60.0
 """Seconds that the width stands for, at least."""
 
 
-def meter(share: float | None, words: str) -> Markup:
-    """A bar that is ``share`` (0 to 1) full; ``words`` say what it means to those who don't see it."""
+def meter(share: float | None, words: str, *, scarce: bool = True) -> Markup:
+    """A bar that is ``share`` (0 to 1) full; ``words`` say what it means to those who don't see it. When it is
+    ``scarce``, nearly full is a warning."""
     if share is None:
         return Markup("")
     share = min(1.0, max(0.0, share))
-    tone = "failure" if share >= FULL else "running"
+    tone = "failure" if scarce and share >= FULL else "running"
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="meter {}" role="img" aria-label="{}" viewBox="0 0 {} {}"'
         ' width="{}" height="{}"><rect class="whole" x="0.5" y="0.5" width="{}" height="{}" rx="2"/>'

@@ -20,6 +20,8 @@ from dbflow.status import Service, Task
 
 OPEN = "OPEN"
 """Beside the states: whatever has not ended."""
+OVER = "OVER"
+"""And whatever has."""
 AT_WORK = ("RUNNING", "REVERTING", "RETRYING")
 
 _OP, _IN, _HE = Operation.__table__.c, Instance.__table__.c, Health.__table__.c
@@ -73,7 +75,7 @@ class OperationFilter:
 
     kind: str = ""
     state: str = ""
-    """A state, or OPEN."""
+    """A state, OPEN or OVER."""
     project: str = ""
     instance: str = ""
     """An id, or a part of the name."""
@@ -155,6 +157,8 @@ def _operation_conditions(caller: Caller, wanted: OperationFilter) -> list[sa.Co
 def _of_state(state: str) -> list[sa.ColumnElement[bool]]:
     if state == OPEN:
         return [_OP.state.not_in(ENDED)]
+    if state == OVER:
+        return [_OP.state.in_(ENDED)]
     return [_OP.state == state] if state else []
 
 

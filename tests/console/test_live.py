@@ -115,7 +115,9 @@ def test_a_selection_in_a_live_table(stack: EmbeddedStack, sign_in: SignIn) -> N
         page = sign_in(path="/operations?state=OPEN")
         row = page.locator(f"#op-{create}")
         expect(row).to_contain_text("install-datastore")
+        expect(page.get_by_role("button", name="Suspend")).to_be_disabled()
         row.get_by_role("checkbox").check()
+        expect(page.get_by_text("With 1 chosen:")).to_be_visible()
         client.do(create, "suspend")  # somebody else does
         expect(row).to_contain_text("to suspend")
         assert row.get_by_role("checkbox").is_checked()  # the row changed, its box stays
@@ -130,6 +132,24 @@ def test_a_selection_in_a_live_table(stack: EmbeddedStack, sign_in: SignIn) -> N
     client.wait_operation(create)
     page.goto(page.url.rpartition("/act")[0] + "?state=OPEN")
     expect(row).to_have_count(0)
+    client.deleted(instance_id)
+
+
+def test_releasing_a_claim_from_the_page(stack: EmbeddedStack, sign_in: SignIn) -> None:
+    """There is no other conductor here: it is taken again after a while, and goes on with the answer of the guest."""
+    client = stack.client()
+    with stack.faults.holding(INSTALL) as held:
+        instance_id, create = client.create("released")
+        held.reached()
+        page = sign_in("dbflow-admin", f"/operations/{create}")
+        claims = page.locator("#live-head .facts div", has_text="Claims").locator("dd")
+        expect(claims).to_have_text("1")
+        page.get_by_role("button", name="Release").click()
+        expect(page.locator("#why-release")).to_have_text("Release: its claim is being given up already.")
+        expect(page.get_by_role("button", name="Release")).to_be_enabled()  # of the claim that was made anew
+        shows(page, "install-datastore", "RUNNING")
+    expect(state(page)).to_contain_text("success")
+    expect(claims).to_have_text("1")  # one that was given up for a person does not count
     client.deleted(instance_id)
 
 

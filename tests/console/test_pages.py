@@ -146,6 +146,14 @@ def test_a_name_is_a_name(sign_in: SignIn, base: str, shop: dict[str, str]) -> N
         assert page.locator("img[src=x]").count() == 0
 
 
+def test_volume_and_load_are_plotted(sign_in: SignIn, base: str, shop: dict[str, str]) -> None:
+    """From heartbeats of the guest, which say more as the page is open."""
+    page = sign_in(path=shop["instance"])
+    expect(page.locator(".plot", has_text="Connections").first).to_be_visible()
+    expect(page.locator(".plot", has_text="Volume")).to_contain_text("of 1 GiB")
+    expect(page.get_by_role("img", name=re.compile("^Volume since "))).to_be_visible()
+
+
 def test_from_the_keyboard(sign_in: SignIn, shop: dict[str, str]) -> None:
     page = sign_in(path=shop["graph"].partition("?")[0])
     page.keyboard.press("Tab")

@@ -76,6 +76,7 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
         "tabs": TABS,
         "ended": found.row.state in ENDED,
         "progress": _progress(found),
+        "share": _share(found),
         "reasons": _reasons(found, asked.sight.may),
         "labels": {node.name: node.label for node in drawn.graph.nodes} if drawn else {},
         "nodes": {node.name: node for node in drawn.graph.nodes} if drawn else {},
@@ -122,6 +123,14 @@ def _progress(found: Detail) -> str:
         begun = sum(state != "PENDING" for state in states)
         return f"{states.count('REVERTED')} of {begun} steps undone"
     return f"{states.count('SUCCESS')} of {len(states)} steps done" if states else "not loaded yet"
+
+
+def _share(found: Detail) -> float | None:
+    """Of the way to the end, either way: 0 to 1; None while there are no steps."""
+    states = [step.state for step in found.steps]
+    back = found.row.state in (State.REVERTING, State.REVERTED, State.FAILED)
+    whole = sum(state != "PENDING" for state in states) if back else len(states)
+    return states.count("REVERTED" if back else "SUCCESS") / whole if whole else None
 
 
 def _spans(found: Detail, labels: Mapping[str, str]) -> list[Span]:

@@ -9,7 +9,7 @@ from dbflow.console.page import Asked, Page
 from dbflow.console.pages import conductors, jobs
 from dbflow.operations import State
 from dbflow.services import browse
-from dbflow.services.browse import OPEN, OperationFilter
+from dbflow.services.browse import OPEN, OVER, OperationFilter
 from dbflow.services.context import Services
 
 _SHOWN = 12
@@ -29,10 +29,11 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
     """Findings, what is wrong first; and the operations that run."""
     may = asked.sight.may
     findings: list[Finding] = []
-    context: dict[str, Any] = {"running": None}
+    context: dict[str, Any] = {"running": None, "ended": None}
     if "operation:index" in may:
         found = browse.operations(services, asked.sight.caller(), OperationFilter(state=OPEN), _SHOWN, None)
         context["running"] = found
+        context["ended"] = browse.operations(services, asked.sight.caller(), OperationFilter(state=OVER), _SHOWN, None)
         findings += _operations(found.counts, asked)
     if "instance:index" in may:
         findings += _instances(browse.count_instances(services, asked.sight.caller()), asked)

@@ -62,6 +62,26 @@
     const parsed = new DOMParser().parseFromString(`<div id="${id}">${html}</div>`, "text/html");
     morph(part, document.adoptNode(parsed.body.firstChild));
     tellAges();
+    tellChosen();
+  }
+
+  // What acts on a selection can be pressed once there is one.
+  function tellChosen() {
+    for (const form of document.querySelectorAll("form[data-batch]")) {
+      const count = document.querySelectorAll(`input[name="${form.dataset.batch}"]:checked`).length;
+      for (const button of form.querySelectorAll("button")) button.disabled = count === 0;
+      form.querySelector("[data-chosen]").textContent = count || "those";
+    }
+  }
+
+  // A drawing that is wider than its window begins at its middle, or at what was chosen.
+  function centre() {
+    for (const box of document.querySelectorAll(".drawing")) {
+      const at = box.querySelector(".node.chosen") || box.querySelector("svg.flow:not(.timeline)");
+      if (!at || box.scrollWidth <= box.clientWidth) continue;
+      const { left, width } = at.getBoundingClientRect();
+      box.scrollLeft += left + width / 2 - box.getBoundingClientRect().left - box.clientWidth / 2;
+    }
   }
 
   const UNITS = [["d", 86400], ["h", 3600], ["min", 60]];
@@ -105,12 +125,16 @@
   addEventListener("pageshow", connect);
 
   document.addEventListener("change", ({ target }) => {
-    if (!target.matches("input[data-all]")) return;
-    for (const box of document.querySelectorAll(`input[name="${target.dataset.all}"]:not(:disabled)`)) box.checked = target.checked;
+    if (target.matches("input[data-all]")) {
+      for (const box of document.querySelectorAll(`input[name="${target.dataset.all}"]:not(:disabled)`)) box.checked = target.checked;
+    }
+    if (target.matches("input[type=checkbox]")) tellChosen();
   });
 
   document.documentElement.classList.add("scripted");
   setInterval(tellAges, 1000);
+  addEventListener("pageshow", tellChosen); // boxes may be ticked from before
   tellAges();
+  centre();
   connect();
 })();
