@@ -62,6 +62,10 @@ def run(options: argparse.Namespace) -> None:
     )
     print(f"CPU of the server meanwhile: {100 * fan['cpu']:.1f} % of a processor; {fan['events']} events")
     print(f"CPU of the server with as many viewers while nothing changes: {100 * fan['idle_cpu']:.1f} %")
+    print(
+        f"statements a second that the server sends to its database: {fan['statements_per_s']:.1f}; "
+        f"while nothing changes: {fan['idle_statements_per_s']:.1f}"
+    )
     print(f"600 steps: laid out in {laid[0]:.1f} ms of CPU, drawn in {laid[1]:.1f} ms")
     print(report.machine())
     figures = {
@@ -82,6 +86,15 @@ class Server:
     operation: str
     url: str
     process: psutil.Process
+    pipe: subprocess.Popen[str]
+
+    def statements(self) -> int:
+        """How many it has sent to its database so far."""
+        assert self.pipe.stdin is not None
+        assert self.pipe.stdout is not None
+        self.pipe.stdin.write("\n")
+        self.pipe.stdin.flush()
+        return int(self.pipe.stdout.readline())
 
     def cpu(self) -> float:
         """Seconds of processor time so far."""
@@ -97,7 +110,7 @@ def _serving(base: Any, options: argparse.Namespace) -> Iterator[Server]:
     ) as process:
         assert process.stdout is not None
         assert process.stdin is not None
-        yield Server(**json.loads(process.stdout.readline()), process=psutil.Process(process.pid))
+        yield Server(**json.loads(process.stdout.readline()), process=psutil.Process(process.pid), pipe=process)
         process.stdin.close()
         process.terminate()
 
@@ -141,26 +154,28 @@ def _fan(server: Server, cookie: str, options: argparse.Namespace) -> dict[str, 
             selector.register(viewer, selectors.EVENT_READ)
         _all_see(selector, options.viewers, b"event: part")
         idle = _idle(server)
-        used, began, delays = server.cpu(), time.monotonic(), []
+        used, began, delays, asked = server.cpu(), time.monotonic(), [], server.statements()
         for number in range(options.changes):
             progress = (number + 1) / (options.changes + 1)
             _change(database, server.operation, progress)
             delays += _all_see(selector, options.viewers, f"{progress:.0%}".replace("%", " %").encode())
-        elapsed, used = time.monotonic() - began, server.cpu() - used
+        elapsed, used, asked = time.monotonic() - began, server.cpu() - used, server.statements() - asked
     return {
         "delay_p50_s": report.percentile(delays, 50),
         "delay_p99_s": report.percentile(delays, 99),
         "cpu": used / elapsed,
         "cpu_ms_a_change": 1000 * used / options.changes,
-        "idle_cpu": idle,
+        **idle,
+        "statements_per_s": asked / elapsed,
         "events": len(delays),
     }
 
 
-def _idle(server: Server) -> float:
-    used = server.cpu()
+def _idle(server: Server) -> dict[str, float]:
+    """While all look and nothing changes."""
+    used, asked = server.cpu(), server.statements()
     time.sleep(3)
-    return (server.cpu() - used) / 3
+    return {"idle_cpu": (server.cpu() - used) / 3, "idle_statements_per_s": (server.statements() - asked) / 3}
 
 
 def _change(database: Database, operation_id: str, progress: float) -> None:

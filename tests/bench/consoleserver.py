@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m tests.bench.consoleserver DIRECTORY OPERATIONS VIEWERS``: the console in a process of its own.
 
-Prints its port, the ids of two running operations and its database as JSON when it serves; ends when its standard
-input does.
+Prints its port, the id of a running operation and its database as JSON when it serves; then, for each line that it
+reads, how many statements it has sent to the database so far. Ends when its standard input does.
 """
 
 import datetime
+import itertools
 import json
 import pathlib
 import sys
@@ -68,9 +69,12 @@ def main(directory: str, operations: int, viewers: int) -> None:
         scene.world.app, host="127.0.0.1", port=0, threads=threads, send_bytes=1, connection_limit=2 * threads
     )
     threading.Thread(target=server.run, daemon=True).start()
+    statements = itertools.count()
+    sa.event.listen(scene.world.database.engine, "before_cursor_execute", lambda *_: next(statements))
     told = {"port": server.effective_port, "operation": scene.create, "url": str(scene.world.database.engine.url)}
     print(json.dumps(told), flush=True)
-    sys.stdin.read()
+    for asked, _ in enumerate(sys.stdin):
+        print(next(statements) - asked, flush=True)  # each time it is asked counts, too
 
 
 if __name__ == "__main__":
