@@ -8,14 +8,18 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Conductor, Health, Instance, Operation
+from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
 from dbflow.jobboard import BoardUnavailable, JobView
 from dbflow.operations import ENDED, State
 from dbflow.services.context import Services
-from dbflow.services.errors import NotFound, Unavailable
+from dbflow.services.errors import Conflict, NotFound, Unavailable
 
 POSTED_WITHIN = 10.0
 """Seconds after which an operation that is not on the board was forgotten: the leader looks every few."""
+
+
+SILENT = 20.0
+"""Seconds after which a conductor, which reports every few, is taken for gone."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -114,12 +118,26 @@ def conductors(session: Session) -> list[tuple[Conductor, list[str]]]:
     return [(conductor, at_work.get(conductor.name, [])) for conductor in found]
 
 
+def drain_refusal(conductor: Conductor, now: datetime.datetime) -> str | None:
+    """Why it can't be told to drain, or to claim again; None when it can."""
+    return None if alive(conductor, now) else "it is silent"
+
+
+def alive(conductor: Conductor, now: datetime.datetime) -> bool:
+    """Whether it has reported lately."""
+    return (now - conductor.seen).total_seconds() <= SILENT
+
+
 def drain(services: Services, name: str, draining: bool) -> None:
-    """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none."""
+    """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none, Conflict
+    when it would not hear of it."""
     with services.database.write() as session:
         found = session.get(Conductor, name)
         if found is None:
             raise NotFound(f"Conductor {name[:255]} cannot be found.")
+        why_not = drain_refusal(found, utcnow())
+        if why_not is not None:
+            raise Conflict(f"Conductor {name} can't be told: {why_not}.")
         found.draining = draining
 
 

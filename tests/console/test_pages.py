@@ -11,6 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 from tests.console.conftest import SignIn, keep
 from tests.functional.stack import EmbeddedStack
 
+CANCEL_NONE = """() => {
+  const form = document.getElementById("batch");
+  form.insertAdjacentHTML("beforeend", "<input name=id value=none><input name=verb value=cancel>");
+  form.submit();
+}"""
 NASTY = "<img src=x onerror=alert(1)>\"'&"
 
 
@@ -63,6 +68,11 @@ def test_axe_and_screenshots(sign_in: SignIn, base: str, shop: dict[str, str], t
         keep(page, f"{name}-{theme}")
         # Colours are all that differs in the dark.
         assert serious(page, ["color-contrast"] if theme == "dark" else None) == [], name
+    page.goto(f"{base}/operations")
+    page.evaluate(CANCEL_NONE)
+    expect(page.get_by_role("heading", name="0 of 1 done")).to_be_visible()
+    keep(page, f"results-{theme}")
+    assert serious(page) == []
 
 
 def test_the_form_is_clean_too(chromium: Browser, base: str) -> None:

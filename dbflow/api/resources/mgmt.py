@@ -47,6 +47,7 @@ class OneConductor(Resource):
         "Let a conductor finish what it runs and claim nothing more, or claim again.",
         body=schemas.UPDATE_CONDUCTOR,
         status=202,
+        also=(409,),
         problems=True,
     )
     def put(self, name: str) -> Response:

@@ -12,9 +12,6 @@ from dbflow.jobboard import BoardUnavailable
 from dbflow.services import fleet
 from dbflow.services.context import Services
 
-SILENT = 20.0
-"""Seconds after which a conductor, which reports every few, is taken for gone."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Line:
@@ -33,6 +30,8 @@ class Line:
     started: datetime.datetime
     seen: datetime.datetime
     alive: bool
+    refusal: str | None
+    """Why it can't be drained."""
     orphans: int | None
     """What the leader finds in the cloud and at the broker that no instance needs."""
 
@@ -54,7 +53,8 @@ def conductors(services: Services) -> list[Line]:
                 None if claims is None else claims[one.name],
                 one.started,
                 one.seen,
-                (now - one.seen).total_seconds() <= SILENT,
+                fleet.alive(one, now),
+                fleet.drain_refusal(one, now),
                 one.orphans if one.leader else None,
             )
             for one, operations in fleet.conductors(session)

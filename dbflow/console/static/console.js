@@ -136,5 +136,9 @@
   addEventListener("pageshow", tellChosen); // boxes may be ticked from before
   tellAges();
   centre();
+  for (const here of document.querySelectorAll("nav [aria-current=page]")) { // which may scroll sideways
+    const list = here.closest("ul");
+    list.scrollLeft += here.getBoundingClientRect().right - list.getBoundingClientRect().right;
+  }
   connect();
 })();

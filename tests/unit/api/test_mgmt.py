@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the operations, as administrators see it."""
 
+import datetime
+
 import jsonschema
 import pytest
 
@@ -96,3 +98,6 @@ def test_draining_a_conductor(world: World) -> None:
     assert put("nobody", {"conductor": {"draining": True}}) == 404
     assert put("h:1:a", {"conductor": {"draining": "yes"}}) == 400
     assert put("h:1:a", {"conductor": {"draining": True}}, "owner") == 403
+    with world.database.write() as session:
+        session.get_one(Conductor, "h:1:a").seen = utcnow() - datetime.timedelta(minutes=1)
+    assert put("h:1:a", {"conductor": {"draining": True}}) == 409  # it would not hear of it

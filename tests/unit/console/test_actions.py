@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the buttons do, to whom they are offered, and what they say when they can't."""
 
+import html
 import re
 
 import pytest
@@ -110,4 +111,7 @@ def test_draining(scene: Scene) -> None:
     assert not draining()
     browser.post(path, 400, page="/conductors", draining="perhaps")
     browser.post("/conductors/nobody/drain", 404, page="/conductors", draining="yes")
+    refused = browser.post("/conductors/node-2:9:ffff/drain", 409, page="/conductors", draining="yes")
+    assert "can't be told: it is silent." in html.unescape(refused.text)
+    assert 'title="Not now: it is silent"' in browser.get("/conductors").text
     scene.browser().post(path, 403, draining="yes")
