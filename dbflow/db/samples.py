@@ -55,7 +55,7 @@ def _upsert(dialect: str) -> Any:
     return my.on_duplicate_key_update({name: my.inserted[name] for name in _COLUMNS})
 
 
-def samples_of(session: Session, instance_id: str, now: datetime.datetime) -> Sequence[sa.Row[Any]]:
+def samples_of(session: Session, instance_id: str, now: datetime.datetime) -> Sequence[Any]:
     """(at, volume_used, load) of the day before ``now``, in order."""
     columns = (_TABLE.c.at, _TABLE.c.volume_used, _TABLE.c.load)
     since = now - datetime.timedelta(seconds=EVERY * SLOTS)
