@@ -80,7 +80,6 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
         """An operation may be posted twice: its poster and the leader crossed."""
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
-        self.pop(path, None)  # who posts a job learns of it twice: by the answer and, maybe before that, by the watch
         super().__setitem__(path, job)
         self.of_operation.setdefault(job.details["operation_id"], []).append(path)
         if self._fits(job):
@@ -152,7 +151,8 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         requests = [(path, self._client.get_async(path)) for path in paths]
         for path, request in requests:
             if wait:
-                self._process_child(path, request, quiet=False)
+                with contextlib.suppress(NoNodeError):
+                    request.get()
                 self._learn(path, request)
             else:
                 request.rawlink(functools.partial(self._learn, path))
@@ -242,9 +242,10 @@ class Board:
             self._board.connect(timeout=timeout)
 
     def post(self, operation: Operation) -> None:
-        """Put an operation's job on the board."""
+        """Put an operation's job on the board. As of everybody's, the watch tells of it: what TaskFlow would note of
+        it by itself comes too late for a job that is gone by then, and would stay for ever."""
         with _unavailable():
-            self._board.post(operation.kind, details=_details(operation), priority=operation.priority)
+            self._client.create(f"{self._board.path}/{_LeanBoard.JOB_PREFIX}", _posting(operation), sequence=True)
 
     def posted(self) -> set[str]:
         """Ids of all operations that have a job, asked afresh."""
@@ -369,15 +370,10 @@ class Poster:
 
     def post(self, operation: Operation) -> None:
         """Put an operation's job on the board. BoardUnavailable at once when ZooKeeper is away."""
-        posting = base.format_posting(
-            uuidutils.generate_uuid(),
-            operation.kind,
-            details=_details(operation),
-            priority=base.JobPriority.convert(operation.priority),
-        )
         with _unavailable():
             self._connect()
-            request = self._client.create_async(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+            path = f"{self._path}/{_LeanBoard.JOB_PREFIX}"
+            request = self._client.create_async(path, _posting(operation), sequence=True)
             request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
 
     def _connect(self) -> None:
@@ -429,10 +425,13 @@ class Boards:
         )
 
 
-def _details(operation: Operation) -> dict[str, Any]:
-    """What a job carries. With the kind, its name, the version tells a conductor whether it can run the operation
+def _posting(operation: Operation) -> bytes:
+    """A job's contents. With the kind, its name, the version tells a conductor whether it can run the operation
     before it claims the job."""
-    return {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    details = {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    priority = base.JobPriority.convert(operation.priority)
+    posting = base.format_posting(uuidutils.generate_uuid(), operation.kind, details=details, priority=priority)
+    return bytes(jsonutils.dump_as_bytes(posting))
 
 
 def _handler() -> Any:

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from oslo_config import cfg
-from taskflow import task
 
 from dbflow import faults
 from dbflow.cloud import guard
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence, StaleClaim
+from dbflow.tasks import Task
 from flows.tasks.tries import Tries
 
 LOG = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def dashed(class_name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
 
 
-class LocalTask(task.Task):
+class LocalTask(Task):
     """A task of the conductor: calls the cloud, writes records.
 
     It may be run again after a crash at any point, so ``execute`` looks before it makes and ``revert`` removes

@@ -9,13 +9,14 @@ reverts). On the guest, ``self.datastore`` is the machine's plug-in.
 import inspect
 from typing import Any, ClassVar
 
-from taskflow import atom, task
+from taskflow import atom
 
+from dbflow.tasks import Task
 from guest.datastores.base import Datastore
 from guest.datastores.intents import REQUEST
 
 
-class GuestTask(task.Task):
+class GuestTask(Task):
     """Base of every task that a flow runs on a guest."""
 
     resumable: ClassVar[bool] = True

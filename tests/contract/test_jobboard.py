@@ -110,18 +110,24 @@ def test_an_operation_posted_twice_is_handed_out_once(party: Party) -> None:
     _until(other, ["k"])
 
 
-def test_a_job_whose_post_and_watch_both_tell_of_it_is_handed_out_once(party: Party) -> None:
-    """The watch may tell a poster of its job before ZooKeeper's answer to the post does."""
-    board = party.board("a")
-    board.post(_operation("k"))
-    (job,) = _until(board, ["k"])
-    known = board._board._known_jobs
-    known[job.path] = known[job.path]  # as the post does when it comes second
-    assert _names(board) == ["k"]
-    assert board.claim(job)
-    board.consume(job)
-    wait_for(lambda: job.path not in known, 10, "the job to be gone")
-    assert (known.order, known.of_operation) == ([], {})
+def test_what_is_gone_leaves_no_trace(party: Party) -> None:
+    """However posting, watching and consuming cross."""
+    one, other = party.board("one"), party.board("other")
+    for number in range(20):
+        one.post(_operation(str(number)))
+    done = set()
+    while len(done) < 20:
+        for board in (one, other):
+            for job in board.waiting():
+                if board.claim(job):
+                    board.consume(job)
+                    done.add(job.name)
+        other.jobs()
+    for board in (one, other):
+        known = board._board._known_jobs
+        wait_for(lambda known=known: not (known or known.order or known.of_operation), 10, "all to be forgotten")
+        assert not board._board._locked
+        assert not board._board._unread
 
 
 def test_a_board_reads_and_hands_out_what_fits(party: Party) -> None:

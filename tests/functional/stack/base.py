@@ -13,7 +13,7 @@ import psutil
 import sqlalchemy as sa
 from taskflow.states import SUSPENDING
 
-from dbflow.cloud.local.processes import Processes
+from dbflow.cloud.local.processes import Found, Processes
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.faults import VARIABLE
@@ -147,15 +147,15 @@ class Stack(abc.ABC):
 
     def agent(self, instance_id: str) -> psutil.Process | None:
         """The guest agent's process of an instance."""
-        return self._process(instance_id, lambda process: "guest.main" in process.cmdline())
+        return self._process(instance_id, lambda found: "guest.main" in found.command())
 
     def database_server(self, instance_id: str) -> psutil.Process | None:
         """The database server's process of an instance."""
-        return self._process(instance_id, lambda process: process.name() == "mariadbd")
+        return self._process(instance_id, lambda found: found.name() == "mariadbd")
 
-    def _process(self, instance_id: str, fits: Callable[[psutil.Process], bool]) -> psutil.Process | None:
-        found = (one.process for one in Processes(str(self.cloud)).of(instance_id))
-        return next((process for process in found if fits(process)), None)
+    def _process(self, instance_id: str, fits: Callable[[Found], bool]) -> psutil.Process | None:
+        found = Processes(str(self.cloud)).of(instance_id)
+        return next((one.process for one in found if fits(one)), None)
 
     def tell(self) -> str:
         """The last words of every service, for a test that failed."""

@@ -75,7 +75,8 @@ def test_cancel_turns_a_running_flow_round(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
         cancel(session, session.get_one(Operation, operation_id))
-    time.sleep(0.7)  # the wish is looked up twice a second; the step in progress must not be cut off by it
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 10, "the wish to arrive")
+    time.sleep(0.2)  # the step in progress must not be cut off by it
     assert LOG == ["+0", "+1"]
     GATE.set()
     operation = world.wait_state(operation_id, State.REVERTED)

@@ -118,12 +118,12 @@ def test_bounds_drop_the_oldest(broker: EmbeddedBroker) -> None:
 
 
 def test_queues_nobody_uses_expire(broker: EmbeddedBroker) -> None:
-    with consumer(broker.url, queue("a", expires=0.05)) as (conn, got):
+    with consumer(broker.url, queue("a", expires=1.0)) as (conn, got):
         publish(broker.url, "a", "used")
         assert drain(conn, got, 1) == ["used"]
     with opened(broker.url) as conn:
         channel = conn.channel()
-        wait_for(lambda: not _exists(channel, "a"), 5, "the queue to expire")
+        wait_for(lambda: not _exists(channel, "a"), 20, "the queue to expire")
 
 
 def _exists(channel: Any, name: str) -> bool:
