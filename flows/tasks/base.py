@@ -22,6 +22,10 @@ from flows.tasks.tries import Tries
 LOG = logging.getLogger(__name__)
 
 
+_JUST = 0.1
+"""Seconds."""
+
+
 class GuestChannels(Protocol):
     """The broker's side of an instance's messages."""
 
@@ -91,10 +95,10 @@ class LocalTask(Task):
             raise RuntimeError(f"{self.name} is not part of a running flow")
         return self._context
 
-    def _still_ours(self) -> None:
-        """StaleClaim when somebody else has claimed the operation."""
+    def _still_ours(self, within: float = 0.0) -> None:
+        """StaleClaim when somebody else has claimed the operation, unless nobody had ``within`` so many seconds."""
         try:
-            self.context.fence.confirm()
+            self.context.fence.confirm(within)
         except StaleClaim as stale:
             LOG.warning("step %s does nothing: %s", self.name, stale)
             raise
@@ -114,8 +118,9 @@ def _fenced(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.called")
-        # A claim that was overtaken while this thread slept must not make what nobody will look for.
-        self._still_ours()
+        # A claim that was overtaken while this thread slept must not make what nobody will look for. One that has just
+        # saved that the step begins did not sleep; and what it makes, it asks for again, at the call.
+        self._still_ours(_JUST)
         faults.point(f"{self.name}.{call.__name__}.fenced")
         with guard.checking(self._still_ours):
             result = call(self, *args, **kwargs)

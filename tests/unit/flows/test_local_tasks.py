@@ -25,7 +25,7 @@ from flows.tasks.base import FlowContext, LocalTask
 class Holds:
     """A claim that still stands."""
 
-    def confirm(self) -> None:
+    def confirm(self, within: float) -> None:
         """Nothing to say."""
 
 
@@ -141,7 +141,7 @@ def test_a_broker_that_is_away_has_a_name(kind: str, tmp_path: pathlib.Path) -> 
 
 def test_an_overtaken_claim_makes_nothing() -> None:
     class Overtaken:
-        def confirm(self) -> None:
+        def confirm(self, within: float) -> None:
             raise StaleClaim("overtaken")
 
     step = Step()
