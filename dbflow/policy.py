@@ -53,7 +53,11 @@ _RULES: dict[str, dict[str, str]] = {
         "instance:extension:database": "create delete",
         "operation": "update",
     },
-    ADMIN: {"instance": "reset_status", "mgmt": "quota_update jobs conductors guests", "operation": "all_projects"},
+    ADMIN: {
+        "instance": "reset_status",
+        "mgmt": "quota_update jobs conductors conductor_update guests",
+        "operation": "all_projects release",
+    },
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
         "list_associated_volume_types",

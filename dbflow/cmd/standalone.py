@@ -18,6 +18,7 @@ import threading
 import time
 
 import waitress
+from flask import Flask
 from waitress.server import BaseWSGIServer
 
 from conductor.health import HealthBook
@@ -27,6 +28,7 @@ from dbflow.api.auth import from_conf
 from dbflow.cloud.base import CloudError
 from dbflow.cmd.statedir import InUse, StateDir
 from dbflow.cmd.wiring import Parts, configure
+from dbflow.console.app import ticket_link
 from dbflow.crypto import broker_password
 from dbflow.db import migrate
 from dbflow.messaging.dispatcher import Dispatcher
@@ -34,8 +36,8 @@ from dbflow.messaging.embedded import EmbeddedBroker
 from dbflow.services.seed import ensure_datastore
 
 LOG = logging.getLogger(__name__)
-_HTTP_THREADS = 48
-"""An event stream occupies one while it lasts."""
+_HTTP_THREADS = 96
+"""An event stream occupies one while it lasts; [api] max_event_streams of them leave enough for everything else."""
 _STOP_WITHIN = 4.0
 _QUIET_CHANNEL = 60
 """Seconds after which a connection on which nothing happens is closed; event streams are fed more often."""
@@ -88,22 +90,24 @@ class _Standalone:
         migrate.upgrade(self._state.database_url)
         ensure_datastore(self._parts.database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
         self._prepare_images()
-        server = self._listen()
+        server, app = self._listen()
         self._broker.start()
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
             self._conduct(self._health if index == 0 else None)
         threading.Thread(target=server.run, daemon=True).start()
-        print(f"ready: http://{self._options.bind}:{self._options.port}", flush=True)
+        base = f"http://{self._options.bind}:{self._options.port}"
+        print(f"console: {ticket_link(app, base, self._state.admin_token())}")
+        print(f"ready: {base}", flush=True)
         self._stop.wait()
         self._shut_down(server)
         return 0
 
-    def _listen(self) -> BaseWSGIServer:
+    def _listen(self) -> tuple[BaseWSGIServer, Flask]:
         listener = socket.create_server((self._options.bind, self._options.port))
         app = create_app(self._parts.services(self._dispatcher), from_conf(self._parts.conf))
         # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
-        return waitress.create_server(
+        server = waitress.create_server(
             app,
             sockets=[listener],
             threads=_HTTP_THREADS,
@@ -113,6 +117,7 @@ class _Standalone:
             max_request_body_size=16 * self._parts.conf.api.max_body,
             channel_timeout=_QUIET_CHANNEL,
         )
+        return server, app
 
     def _conduct(self, health: HealthBook | None) -> None:
         service = self._parts.conductor(self._dispatcher, health)

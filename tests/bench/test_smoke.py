@@ -55,3 +55,10 @@ def test_api(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys, "api", *small.split())
     assert found["list_statements"] <= 3
     assert min(found[name] for name in ("list_rps", "show_rps", "post_rps", "list_p99_ms", "post_p99_ms")) > 0
+
+
+def test_console(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--operations 100 --viewers 3 --changes 2 --requests 2"
+    found = figures(capsys, "console", *small.split())
+    assert found["events"] == 6
+    assert min(found[name] for name in ("page_p50_ms", "delay_p99_s", "layout_600_ms")) > 0
