@@ -97,8 +97,8 @@ class _Standalone:
             self._conduct(self._health if index == 0 else None)
         threading.Thread(target=server.run, daemon=True).start()
         base = f"http://{self._options.bind}:{self._options.port}"
-        print(f"console: {ticket_link(app, base, self._state.admin_token())}")
-        print(f"ready: {base}", flush=True)
+        # In one write: who finds the one finds the other, too.
+        print(f"ready: {base}\nconsole: {ticket_link(app, base, self._state.admin_token())}", flush=True)
         self._stop.wait()
         self._shut_down(server)
         return 0
