@@ -106,18 +106,7 @@ class _Standalone:
     def _listen(self) -> tuple[BaseWSGIServer, Flask]:
         listener = socket.create_server((self._options.bind, self._options.port))
         app = create_app(self._parts.services(self._dispatcher), from_conf(self._parts.conf))
-        # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
-        server = waitress.create_server(
-            app,
-            sockets=[listener],
-            threads=_HTTP_THREADS,
-            send_bytes=1,
-            ident=None,
-            # The API tells who sends too much, and stops reading; this is for those who go on sending.
-            max_request_body_size=16 * self._parts.conf.api.max_body,
-            channel_timeout=_QUIET_CHANNEL,
-        )
-        return server, app
+        return http_server(listener, app, self._parts.conf.api.max_body), app
 
     def _conduct(self, health: HealthBook | None) -> None:
         service = self._parts.conductor(self._dispatcher, health)
@@ -146,6 +135,22 @@ class _Standalone:
         self._parts.database.close()
         logging.shutdown()
         os._exit(0)  # steps that were handed over may still hold threads; they are done again at the next start
+
+
+def http_server(listener: socket.socket, app: Flask, max_body: int) -> BaseWSGIServer:
+    """The API's, not yet running. ``max_body``: bytes that the API takes."""
+    # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
+    return waitress.create_server(
+        app,
+        sockets=[listener],
+        threads=_HTTP_THREADS,
+        send_bytes=1,
+        ident=None,
+        # The API tells who sends too much, and stops reading; this is for those who go on sending.
+        max_request_body_size=16 * max_body,
+        channel_timeout=_QUIET_CHANNEL,
+        asyncore_use_poll=True,  # select() ends the server at 1,024 open files; 500 guests have as many
+    )
 
 
 def _mariadb_version() -> tuple[str, str]:

@@ -20,6 +20,7 @@ from dbflow.messaging.connection import connection, opened
 from dbflow.messaging.embedded import EmbeddedBroker, framing
 from dbflow.messaging.embedded.queues import NoSuchQueue, Queues
 from dbflow.messaging.embedded.rights import CONTROL
+from tests.descriptors import beyond_select
 from tests.waiting import wait_for
 
 EXCHANGE = kombu.Exchange("x", type="direct", durable=True)
@@ -191,6 +192,23 @@ def test_clients_notice_that_the_broker_has_gone(path: pathlib.Path) -> None:
             receiving.drain_events(timeout=5)
         with pytest.raises(ConnectionError):
             producer.publish(1, exchange="x", routing_key="a")
+
+
+def test_clients_of_a_process_with_very_many_open_files(broker: EmbeddedBroker) -> None:
+    with consumer(broker.url, queue("a")) as (receiving, got), opened(broker.url) as sending:
+        for wire in (receiving.transport.wire, sending.transport.wire):
+            wire.socket = beyond_select(wire.socket)
+        producer = kombu.Producer(sending.channel())
+        producer.publish("heard", exchange=EXCHANGE, routing_key="a")
+        assert drain(receiving, got, 1) == ["heard"]
+        assert queue("a")(sending.channel()).queue_declare(passive=True).message_count == 0
+        with pytest.raises(TimeoutError):
+            receiving.drain_events(timeout=0.05)
+        broker.stop()
+        with pytest.raises(ConnectionError):
+            receiving.drain_events(timeout=5)
+        with pytest.raises(ConnectionError):
+            producer.publish("lost", exchange=EXCHANGE, routing_key="a")
 
 
 @pytest.mark.parametrize(
