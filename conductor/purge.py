@@ -6,7 +6,7 @@ import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, Operation, utcnow
+from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, Operation, Sample, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.persistence.tables import LOGBOOKS
@@ -56,5 +56,6 @@ class Purge:
 
 
 def _purge_health(session: Session, heard: datetime.datetime) -> None:
-    alive = sa.exists().where(Instance.id == Health.instance_id, Instance.deleted.is_(False))
-    session.execute(sa.delete(Health).where(Health.seen < heard, ~alive))
+    for table, said in ((Health, Health.seen), (Sample, Sample.at)):
+        alive = sa.exists().where(Instance.id == table.instance_id, Instance.deleted.is_(False))
+        session.execute(sa.delete(table).where(said < heard, ~alive))

@@ -74,6 +74,7 @@ class Runner:
         except AWAY as error:
             LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
             return Job.POSTPONE
+        control.epoch = fence.epoch
         return self._run_taken(fence, operation, control)
 
     def _run_taken(self, fence: Fence, operation: Operation, control: Control) -> Job:

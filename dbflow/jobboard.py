@@ -12,12 +12,13 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.recipe.election import Election
@@ -31,6 +32,8 @@ from zake.fake_client import FakeClient
 from zake.fake_storage import FakeStorage
 
 from dbflow.db.models import Operation
+
+LOG = logging.getLogger(__name__)
 
 _RANK = {
     priority: rank
@@ -50,6 +53,9 @@ _FIRST_CONNECT = 3.0
 
 _POST = 2.0
 """Seconds a user waits for the post of what was accepted."""
+
+_TRANSACTIONS = 2**48
+"""Epochs that each life of a ZooKeeper's data has to itself."""
 
 
 class BoardUnavailable(Exception):
@@ -80,10 +86,11 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
         """An operation may be posted twice: its poster and the leader crossed."""
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
-        self.pop(path, None)  # who posts a job learns of it twice: by the answer and, maybe before that, by the watch
+        """KeyError or TypeError, and nothing noted, of what is no job of ours."""
+        fits, paths = self._fits(job), self.of_operation.setdefault(job.details["operation_id"], [])
         super().__setitem__(path, job)
-        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
-        if self._fits(job):
+        paths.append(path)
+        if fits:
             bisect.insort(self.order, (_RANK[job.priority], job.sequence, path))
 
     def pop(self, path: str, *default: Any) -> Any:
@@ -152,7 +159,8 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         requests = [(path, self._client.get_async(path)) for path in paths]
         for path, request in requests:
             if wait:
-                self._process_child(path, request, quiet=False)
+                with contextlib.suppress(NoNodeError):
+                    request.get()
                 self._learn(path, request)
             else:
                 request.rawlink(functools.partial(self._learn, path))
@@ -164,7 +172,10 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
                 return  # it is gone
             if request.successful():
                 self._unread.discard(path)
-                self._process_child(path, request)
+                try:
+                    self._process_child(path, request)
+                except (LookupError, TypeError, ValueError, AttributeError) as error:
+                    LOG.warning("%s is no job of ours: %s", path, type(error).__name__)
         self.on_change()
 
     def waiting(self) -> Iterator[impl_zookeeper.ZookeeperJob]:
@@ -200,10 +211,19 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
     def _operation(self, path: str) -> str | None:
         try:
             raw, _ = self._client.get(path)
-            operation_id: str = jsonutils.loads(raw)["details"]["operation_id"]
+            operation_id = jsonutils.loads(raw)["details"]["operation_id"]
         except (NoNodeError, ValueError, TypeError, KeyError):
             return None
-        return operation_id
+        return operation_id if isinstance(operation_id, str) else None
+
+
+class _EmbeddedClient(FakeClient):
+    """Of the board in this process."""
+
+    def get_children(self, path: str, watch: Any = None, include_data: bool = False) -> Any:
+        """The watch is set in the same moment: zake itself would never tell of a job that is made in between."""
+        with self.storage.lock:
+            return super().get_children(path, watch=watch, include_data=include_data)
 
 
 class Board:
@@ -235,16 +255,44 @@ class Board:
         )
         self._board.on_change = self._changed.set
         self._election: Election | None = None
+        self._epochs_from = 0
 
     def connect(self, timeout: float = 10.0) -> None:
         """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
         with _unavailable():
             self._board.connect(timeout=timeout)
 
-    def post(self, operation: Operation) -> None:
-        """Put an operation's job on the board."""
+    def count_on(self, newest: int) -> None:
+        """See to it that coming epochs exceed ``newest``, the greatest that is known in SQL. A ZooKeeper whose data
+        were lost or restored counts its transactions from the start, or from earlier: what is added to them is kept
+        on the board itself, is lost with it, and is chosen by whoever comes first then. Before the first claim."""
+        if self._turn is not None:
+            return
+        path = f"{self._root}/epochs"
         with _unavailable():
-            self._board.post(operation.kind, details=_details(operation), priority=operation.priority)
+            self._client.ensure_path(path)
+            while True:
+                try:
+                    self._epochs_from = self._settle_epochs(path, newest)
+                    return
+                except BadVersionError:
+                    continue  # another conductor was at it
+
+    def _settle_epochs(self, path: str, newest: int) -> int:
+        raw, stat = self._client.get(path)
+        start = int(raw or b"0")
+        stat = self._client.set(path, raw, stat.version)  # a transaction, to know how far they are
+        if start + stat.mzxid < newest:
+            start = (newest // _TRANSACTIONS + 1) * _TRANSACTIONS
+            self._client.set(path, str(start).encode(), stat.version)
+            LOG.warning("ZooKeeper's transactions are behind those that SQL knows: epochs go on from %d", start)
+        return start
+
+    def post(self, operation: Operation) -> None:
+        """Put an operation's job on the board. As of everybody's, the watch tells of it: what TaskFlow would note of
+        it by itself comes too late for a job that is gone by then, and would stay for ever."""
+        with _unavailable():
+            self._client.create(f"{self._board.path}/{_LeanBoard.JOB_PREFIX}", _posting(operation), sequence=True)
 
     def posted(self) -> set[str]:
         """Ids of all operations that have a job, asked afresh."""
@@ -274,7 +322,8 @@ class Board:
         return True
 
     def epoch(self, job: impl_zookeeper.ZookeeperJob) -> int | None:
-        """The fencing token of our claim: the id of the transaction that made its lock, which only grows.
+        """The fencing token of our claim, which only grows: the id of the transaction that made its lock, and what
+        :meth:`count_on` found is to be added.
 
         None on the embedded board, whose claims live and die with this one process.
         Raises BoardUnavailable when the claim is not ours any more.
@@ -286,7 +335,7 @@ class Board:
             session = self._client.client_id
             if session is None or stat.ephemeralOwner != session[0]:
                 raise BoardUnavailable(f"the claim of {job.name} is not ours any more")
-            return int(stat.czxid)
+            return self._epochs_from + int(stat.czxid)
 
     def consume(self, job: impl_zookeeper.ZookeeperJob) -> None:
         """Take a finished job off the board."""
@@ -369,15 +418,10 @@ class Poster:
 
     def post(self, operation: Operation) -> None:
         """Put an operation's job on the board. BoardUnavailable at once when ZooKeeper is away."""
-        posting = base.format_posting(
-            uuidutils.generate_uuid(),
-            operation.kind,
-            details=_details(operation),
-            priority=base.JobPriority.convert(operation.priority),
-        )
         with _unavailable():
             self._connect()
-            request = self._client.create_async(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+            path = f"{self._path}/{_LeanBoard.JOB_PREFIX}"
+            request = self._client.create_async(path, _posting(operation), sequence=True)
             request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
 
     def _connect(self) -> None:
@@ -420,7 +464,7 @@ class Boards:
 
     def _client(self) -> Any:
         if self.embedded:
-            return FakeClient(storage=self._storage)
+            return _EmbeddedClient(storage=self._storage)
         return KazooClient(
             hosts=self._conf.hosts,
             timeout=self._conf.session_timeout,
@@ -429,10 +473,13 @@ class Boards:
         )
 
 
-def _details(operation: Operation) -> dict[str, Any]:
-    """What a job carries. With the kind, its name, the version tells a conductor whether it can run the operation
+def _posting(operation: Operation) -> bytes:
+    """A job's contents. With the kind, its name, the version tells a conductor whether it can run the operation
     before it claims the job."""
-    return {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    details = {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    priority = base.JobPriority.convert(operation.priority)
+    posting = base.format_posting(uuidutils.generate_uuid(), operation.kind, details=details, priority=priority)
+    return bytes(jsonutils.dump_as_bytes(posting))
 
 
 def _handler() -> Any:

@@ -8,6 +8,7 @@ operation's own end in the same transaction.
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -121,6 +122,7 @@ class FlowBackend:
                 return
             flow, save = self._flow, self._save()
             ending = flow is not None and flow.state in _ENDED and not self.ended
+            began = time.monotonic()
             try:
                 if flow is not None and ending:
                     with self._fence.write() as session:
@@ -131,6 +133,7 @@ class FlowBackend:
                     self._group.commit(save)
             except sa.exc.SQLAlchemyError as error:
                 raise exceptions.StorageFailure("the flow's state could not be saved", cause=error) from error
+            self._fence.stood = began
             self.ended = self.ended or ending
             self._made = True
             self._reverting = self._reverting or save.reverting

@@ -14,7 +14,7 @@ from dbflow.operations import ENDED
 from dbflow.persistence.steps import Step, steps_of
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, Conflict, NotFound
+from dbflow.services.errors import BadRequest, Conflict, NotFound, ServiceError
 from dbflow.services.instances import is_uuid
 from dbflow.services.verbs import refusal
 
@@ -66,14 +66,14 @@ def _find(session: Session, caller: Caller, operation_id: str, missing: Exceptio
     return found
 
 
-def _missing(operation_id: str) -> NotFound:
+def missing(operation_id: str) -> NotFound:
     return NotFound(f"Operation {operation_id[:255]} cannot be found.")
 
 
 def show(services: Services, caller: Caller, operation_id: str) -> Seen:
     """The operation and its steps; only administrators are told why a step failed."""
     with services.database.read() as session:
-        operation = _find(session, caller, operation_id, _missing(operation_id))
+        operation = _find(session, caller, operation_id, missing(operation_id))
         keyring = services.keyring if caller.is_admin else None
         return Seen(operation, steps_of(session, operation.flow_uuid, keyring))
 
@@ -92,9 +92,9 @@ def graph(services: Services, caller: Caller, operation_id: str) -> tuple[dict[s
 
 @contended
 def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
-    """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
+    """cancel, suspend, resume, retry or release. Conflict when the operation's state does not allow it."""
     with services.database.write() as session:
-        operation = _find(session, caller, operation_id, _missing(operation_id), lock=True)
+        operation = _find(session, caller, operation_id, missing(operation_id), lock=True)
         why_not = refusal(operation, verb)
         if why_not is not None:
             raise Conflict(f"Operation {operation.id} is {operation.state} and can't {verb}: {why_not}.")
@@ -106,3 +106,16 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
     if operation.state != before:  # else its job is on the board, or a conductor has it
         services.post_accepted(operation.id)
     return operation
+
+
+def act_on_all(services: Services, caller: Caller, operation_ids: Sequence[str], verb: str) -> list[tuple[str, str]]:
+    """The same for each of a selection, one failing beside others that do not: (id, why not; "" where it was done)."""
+    results = []
+    for operation_id in operation_ids:
+        try:
+            act(services, caller, operation_id, verb)
+        except ServiceError as error:
+            results.append((operation_id, str(error)))
+        else:
+            results.append((operation_id, ""))
+    return results

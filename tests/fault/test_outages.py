@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """ZooKeeper, RabbitMQ and MariaDB go away in the middle of the work, and come back."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 
 import pytest
+from kazoo.client import KazooClient
 
+from dbflow.db.models import Operation
 from tests.fault.persistent import Asked, Persistent, call
 from tests.functional.stack import Client, RealStack, mysql, new_password
 from tests.functional.stack.fixtures import after_failure
@@ -37,6 +40,36 @@ def test_zookeeper_is_away(real: RealStack) -> None:
         real.zookeeper.start()
         client.wait_operation(create, timeout=LONGER)
         client.wait_operation(client.delete(instance_id), timeout=LONGER)
+
+
+def test_zookeeper_loses_its_data(real: RealStack) -> None:
+    """Claims of its new life are newer than those of the old one all the same."""
+    client = real.client()
+    with real.nothing_left():
+        with _zookeeper(real) as old:
+            old.ensure_path("/busy")
+            for _ in range(500):
+                old.set("/busy", b"")
+        with real.faults.holding("create-server.execute.called") as held:
+            instance_id, create = client.create("lasting")
+            held.reached()
+            for service in real.services:
+                service.stop()
+            real.zookeeper.lose_data()
+        real.start()
+        client.wait_operation(create, timeout=LONGER)
+        with contextlib.closing(real.database()) as database, database.read() as session:
+            assert session.get_one(Operation, create).epoch >= 2**48
+        client.wait_operation(client.delete(instance_id), timeout=LONGER)
+
+
+@contextlib.contextmanager
+def _zookeeper(real: RealStack) -> Iterator[KazooClient]:
+    client = KazooClient(real.zookeeper.hosts)
+    client.start()
+    yield client
+    client.stop()
+    client.close()
 
 
 @pytest.mark.parametrize("part", ["rabbitmq", "mariadb", "zookeeper"])

@@ -18,7 +18,9 @@ from dbflow.console import drawing
 from dbflow.operations import ENDED
 from dbflow.services import operations
 from dbflow.services.errors import BadRequest, OverLimit
-from dbflow.services.feed import Feed, TooManyViewers, Viewing
+from dbflow.services.fan import TooManyViewers, Viewing
+from dbflow.services.feed import Feed
+from dbflow.services.verbs import RULES
 
 T = TypeVar("T")
 
@@ -78,14 +80,20 @@ def _show(operation_id: str) -> Response:
     return answer({"operation": view(seen.operation, seen.steps)})
 
 
-@ns.route("/<operation_id>/<any(cancel,suspend,resume,retry):verb>")
+@ns.route("/<operation_id>/<any(cancel,suspend,resume,retry,release):verb>")
 class OperationAction(Resource):
     """The verbs of an operation."""
 
-    @documented("Cancel, suspend, resume or retry.", status=202, returns=schemas.ONE, also=(409,), problems=True)
+    @documented(
+        "Cancel, suspend, resume or retry; administrators also release its claim.",
+        status=202,
+        returns=schemas.ONE,
+        also=(409,),
+        problems=True,
+    )
     def post(self, operation_id: str, verb: str) -> Response:
         """Act"""
-        authorize("operation:update")
+        authorize(RULES[verb])
         changed = operations.act(services(), caller(), operation_id, verb)
         return answer({"operation": view(changed)}, 202)
 

@@ -2,7 +2,6 @@
 """job list, conductor list, guest list"""
 
 import argparse
-import dataclasses
 import datetime
 import os
 import socket
@@ -42,7 +41,8 @@ def show_jobs(context: Context, _: argparse.Namespace) -> None:
     else:
         posted = _jobs(context)
         with context.read() as session:
-            rows = [list(dataclasses.astuple(job)) for job in fleet.compare(session, posted)]
+            jobs = fleet.compare(session, posted)
+        rows = [[job.operation_id, job.kind, job.priority, job.posted, job.owner, job.state] for job in jobs]
     context.table(columns, rows)
 
 

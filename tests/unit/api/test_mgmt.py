@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the operations, as administrators see it."""
 
+import datetime
+
 import jsonschema
 import pytest
 
@@ -80,3 +82,22 @@ def test_guests_page_by_page(world: World) -> None:
     assert seen[heard]["service_status"] == "HEALTHY"
     assert seen[heard]["silent"] >= 0
     assert (seen[silent]["service_status"], seen[silent]["silent"], seen[silent]["project_id"]) == (None, None, "p2")
+
+
+def test_draining_a_conductor(world: World) -> None:
+    with world.database.write() as session:
+        session.add(Conductor(name="h:1:a", host="h", pid=1, version="1.0"))
+
+    def put(name: str, body: object, token: str = "admin") -> int:
+        return world.ask("PUT", f"mgmt/conductors/{name}", token, json=body).status_code
+
+    for wanted in (True, False):
+        assert put("h:1:a", {"conductor": {"draining": wanted}}) == 202
+        (shown,) = world.ask("GET", "mgmt/conductors", "admin").json["conductors"]
+        assert shown["draining"] is wanted
+    assert put("nobody", {"conductor": {"draining": True}}) == 404
+    assert put("h:1:a", {"conductor": {"draining": "yes"}}) == 400
+    assert put("h:1:a", {"conductor": {"draining": True}}, "owner") == 403
+    with world.database.write() as session:
+        session.get_one(Conductor, "h:1:a").seen = utcnow() - datetime.timedelta(minutes=1)
+    assert put("h:1:a", {"conductor": {"draining": True}}) == 409  # it would not hear of it

@@ -50,7 +50,7 @@ def test_operation_show_has_steps_and_no_arguments(deployment: Deployment) -> No
     deployment.step(operation, "create-port", "RUNNING", progress=0.5, attempt=1, started="2026-01-01T00:00:00")
     shown = deployment.answer("operation", "show", operation.id[:8])
     assert (shown["id"], shown["state"], shown["conductor"]) == (operation.id, "RUNNING", "host:1:ab")
-    assert shown["actions"] == ["cancel", "suspend"]
+    assert shown["actions"] == ["cancel", "suspend", "release"]
     assert shown["steps"][0] | {"name": "create-port", "state": "RUNNING", "progress": 0.5} == shown["steps"][0]
     assert deployment.run("operation", "show", operation.target_id) == 0
     printed = deployment.capsys.readouterr().out
@@ -81,13 +81,24 @@ def test_verbs(deployment: Deployment, verb: str, before: State, after: State, r
     assert (found.state, found.requested) == (after, requested)
 
 
-@pytest.mark.parametrize("verb", ["cancel", "suspend", "resume", "retry"])
+@pytest.mark.parametrize("verb", ["cancel", "suspend", "resume", "retry", "release"])
 def test_verbs_that_are_not_possible(deployment: Deployment, verb: str) -> None:
     operation = deployment.operation(state=State.SUCCESS)
     assert deployment.run("operation", verb, operation.id) == 1
     said = deployment.capsys.readouterr().err
     assert f"is SUCCESS and can't {verb}: " in said
     assert "(possible: nothing)" in said
+
+
+def test_release_names_the_claim(deployment: Deployment) -> None:
+    operation = deployment.operation(state=State.RUNNING)
+    with deployment.database.write() as session:
+        session.get_one(Operation, operation.id).epoch = 7
+    deployment.answer("operation", "release", operation.id)
+    with deployment.database.read() as session:
+        assert session.get_one(Operation, operation.id).released_epoch == 7
+    assert deployment.run("operation", "release", operation.id) == 1
+    assert "can't release: its claim is being given up already" in deployment.capsys.readouterr().err
 
 
 def test_retry_while_another_operation_has_the_instance(deployment: Deployment) -> None:

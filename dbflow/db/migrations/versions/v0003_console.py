@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conductors can be told to drain, and to give a claim up; operations of all projects are listed by their age; a day
+of each instance's load and volume use is kept."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0003"
+down_revision = "0002"
+
+Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+
+def upgrade() -> None:
+    op.add_column("conductors", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("operations", sa.Column("released_epoch", sa.BigInteger(), nullable=True))
+    op.create_index("operations_by_created", "operations", ["created", "id"])
+    op.create_table(
+        "instance_samples",
+        sa.Column("instance_id", sa.String(length=36), nullable=False),
+        sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", Time, nullable=False),
+        sa.Column("volume_used", sa.Double(), nullable=True),
+        sa.Column("load", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("instance_id", "slot"),
+    )
