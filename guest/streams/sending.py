@@ -4,7 +4,6 @@ sends; both work on the same few buffers, so memory does not grow with the strea
 up."""
 
 import base64
-import fcntl
 import hashlib
 import queue
 import threading
@@ -43,7 +42,6 @@ class Sending:
 
     def run(self, source: IO[bytes], on_progress: Callable[[int], None]) -> None:
         """Until the end of the source. Raises what the sending thread met, as soon as it is known."""
-        _widen(source)
         sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
         sender.start()
         try:
@@ -96,11 +94,3 @@ class Sending:
             self.segments.append((len(data), hashlib.sha256(data).hexdigest()))
         except Exception as error:
             self._failed = error
-
-
-def _widen(source: IO[bytes]) -> None:
-    """A pipe of a megabyte: fewer changes between the two processes."""
-    try:
-        fcntl.fcntl(source.fileno(), fcntl.F_SETPIPE_SZ, MIB)
-    except OSError:  # above the limit of an unprivileged user
-        return
