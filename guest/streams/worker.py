@@ -28,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from dbflow import faults
 from guest.streams.files import COMMANDS_LOG, PROGRESS, RESULT, SESSION
@@ -87,14 +87,14 @@ class Worker:
         sending = Sending(step, Store(step["store"], self._order["patience"]))
         whole = max(1, step["expected"])
         process = self._start(step, stdout=subprocess.PIPE)
-        assert process.stdout is not None
+        output = cast(IO[bytes], process.stdout)
         try:
-            sending.run(process.stdout, lambda read: self._tell(read / whole))
+            sending.run(output, lambda read: self._tell(read / whole))
         except BaseException:
             process.kill()
             raise
         finally:
-            process.stdout.close()
+            output.close()
             process.wait()
         self._must_have_succeeded(process)
         return {"sent": {"read": sending.read, "segments": sending.segments}}
@@ -102,10 +102,10 @@ class Worker:
     def _receive(self, step: Mapping[str, Any]) -> None:
         receiving = Receiving(step, Store(step["store"], self._order["patience"]))
         process = self._start(step, stdin=subprocess.PIPE)
-        assert process.stdin is not None
+        entry = cast(IO[bytes], process.stdin)
         try:
-            receiving.pump(process.stdin, self._tell)
-            process.stdin.close()
+            receiving.pump(entry, self._tell)
+            entry.close()
         except BrokenPipeError:  # it says itself why it ended
             process.kill()
         except BaseException:
