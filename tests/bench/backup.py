@@ -45,7 +45,7 @@ class Ours:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
-    parser.add_argument("--size", type=int, default=1024, help="MiB of data (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=2048, help="MiB of data (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="backups and restores of each kind (default: %(default)s)")
 
 

@@ -144,9 +144,9 @@ def test_a_segment_fits_one_place_only() -> None:
     key, buffer = os.urandom(32), segments.Buffer(1000)
     sealer = segments.Sealer(key, "label", "stream")
     for _ in range(2):
-        sealer.begin(buffer)
-        rest = sealer.feed(buffer, memoryview(b"x" * 2000))
-        sealer.end(buffer)
+        filling = sealer.begin(buffer)
+        rest = filling.feed(memoryview(b"x" * 2000))
+        filling.end()
     sealed = bytes(buffer.view)
     assert (len(sealed), len(rest)) == (1000, 2000 - (1000 - segments.NONCE - segments.TAG))
     assert segments.unseal(key, "label", "stream", 1, sealed) == b"x" * (1000 - segments.NONCE - segments.TAG)
