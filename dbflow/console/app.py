@@ -34,14 +34,14 @@ from dbflow.services.errors import NotAuthenticated
 from dbflow.services.fan import Seats
 
 _STATIC = pathlib.Path(__file__).parent / "static"
-_OPEN = frozenset({"console.static", "console.flow_style", "console.sign_in", "console.enter"})
+_OPEN = frozenset({"console.static", "console.flow_style", "console.sign_in", "console.enter", "console.sign_out"})
 """Needs no sign-in."""
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 

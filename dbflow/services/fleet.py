@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
+from dbflow.db.session import Database
 from dbflow.jobboard import BoardUnavailable, JobView
 from dbflow.operations import ENDED, State
+from dbflow.services.contention import contended
 from dbflow.services.context import Services
 from dbflow.services.errors import Conflict, NotFound, Unavailable
 
@@ -128,10 +130,11 @@ def alive(conductor: Conductor, now: datetime.datetime) -> bool:
     return (now - conductor.seen).total_seconds() <= SILENT
 
 
-def drain(services: Services, name: str, draining: bool) -> None:
+@contended
+def drain(database: Database, name: str, draining: bool) -> None:
     """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none, Conflict
     when it would not hear of it."""
-    with services.database.write() as session:
+    with database.write() as session:
         found = session.get(Conductor, name)
         if found is None:
             raise NotFound(f"Conductor {name[:255]} cannot be found.")
