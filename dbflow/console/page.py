@@ -59,9 +59,9 @@ class Asked:
             return None
         try:
             found = datetime.datetime.fromisoformat(text)
-        except ValueError:
+            return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
+        except (ValueError, OverflowError):
             raise BadRequest(f"{name}: must be a time such as 2026-01-31T12:00.") from None
-        return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
 
     def here(self, **changes: Any) -> str:
         """This page with other arguments; None or "" leaves one out. A filter that changes begins at the first page."""
