@@ -116,8 +116,6 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
         self.of_operation.clear()
 
 
-class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
-    """Knows from the children list alone which jobs are locked, and looks at no more than what changed in it."""
 class _Patience:
     """How many of some seconds are left, over several requests."""
 
@@ -129,6 +127,8 @@ class _Patience:
         return request.get(timeout=max(0.0, self._until - time.monotonic()))
 
 
+class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
+    """Knows from the children list alone which jobs are locked, and looks at no more than what changed in it."""
 
     def __init__(self, *args: Any, fits: Callable[[impl_zookeeper.ZookeeperJob], bool], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -141,13 +141,13 @@ class _Patience:
         self.on_change: Callable[[], None] = lambda: None
 
     def _on_job_posting(self, children: list[str], delayed: bool = True) -> None:
-        now = frozenset(children)
-        with self._job_cond:
         self._note(children)
         self.read()
         self.on_change()
 
     def _note(self, children: list[str]) -> None:
+        now = frozenset(children)
+        with self._job_cond:
             before, self._children = self._children, now
             for child in before - now:
                 self._gone(child)
@@ -167,8 +167,6 @@ class _Patience:
             self._learn(path, request)
         self.on_change()
 
-    def _gone(self, child: str) -> None:
-        path = f"{self.path}/{child}"
     def known(self) -> list[impl_zookeeper.ZookeeperJob]:
         """All jobs, in the order of the board."""
         with self._job_cond:
@@ -185,6 +183,8 @@ class _Patience:
                 found[path] = jsonutils.loads(raw).get("owner")
         return found
 
+    def _gone(self, child: str) -> None:
+        path = f"{self.path}/{child}"
         if child.endswith(self.LOCK_POSTFIX):
             self._locked.discard(path[: -len(self.LOCK_POSTFIX)])
         else:
@@ -267,14 +267,14 @@ class _EmbeddedClient(FakeClient):
         with self.storage.lock:
             return super().get_children(path, watch=watch, include_data=include_data)
 
-
-class Board:
     def sync_async(self, path: str) -> Any:
         """As kazoo's; nothing here is ever behind."""
         done = self.handler.async_result()
         done.set(path)
         return done
 
+
+class Board:
     """One process's sight of the jobboard. After a lost session (``lost`` is set) make a new one."""
 
     def __init__(
@@ -305,13 +305,13 @@ class Board:
         self._election: Election | None = None
         self._epochs_from = 0
 
-    def connect(self, timeout: float = 10.0) -> None:
-        """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
     @property
     def connected(self) -> bool:
         """Whether ZooKeeper would hear us now; kazoo connects again by itself until the session is lost."""
         return bool(self._client.connected)
 
+    def connect(self, timeout: float = 10.0) -> None:
+        """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
         with _unavailable():
             self._board.connect(timeout=timeout)
 
