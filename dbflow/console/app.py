@@ -20,7 +20,7 @@ from werkzeug.routing import RoutingException
 
 from dbflow.api.auth import Auth, Wsgi
 from dbflow.api.errors import described
-from dbflow.api.here import authorize, is_admin, services
+from dbflow.api.here import authorize, caller, is_admin, services
 from dbflow.api.ratelimit import RateLimits
 from dbflow.console import actions, csrf, render, session, signin, theme
 from dbflow.console.here import Console, console, frame
@@ -107,11 +107,11 @@ def _server(page: Page) -> Any:
     def serve(**values: str) -> Response:
         if page.rule is not None:
             authorize(page.rule)
-        args = tuple(sorted((name, text) for name, text in request.args.items() if text))
+        args = tuple(sorted((name, text) for name, text in request.args.items() if text and name in page.args))
         asked = Asked(page, tuple(values.items()), args, Sight.of_request())
         if "text/event-stream" in request.headers.get("Accept", ""):
             page.look(services(), asked)  # what can't be seen is refused as a page, not as a stream
-            return console().live.stream(asked)
+            return console().live.stream(asked, caller().user_id)
         return _html(asked)
 
     return serve

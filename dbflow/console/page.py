@@ -28,6 +28,10 @@ class Page:
     parts: tuple[str, ...]
     section: str = ""
     """The entry of the navigation that it belongs to, if that is another page."""
+    args: frozenset[str] = frozenset()
+    """The arguments that it knows; others are taken for none, and make no page of their own."""
+    over: Callable[[dict[str, Any]], bool] = lambda _: False
+    """Whether what was found will not change any more."""
 
 
 @dataclasses.dataclass(frozen=True)

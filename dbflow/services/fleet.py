@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
@@ -19,6 +19,17 @@ from dbflow.services.errors import Conflict, NotFound, Unavailable
 POSTED_WITHIN = 10.0
 """Seconds after which an operation that is not on the board was forgotten: the leader looks every few."""
 
+
+_LOOKED_AT = (
+    Operation.id,
+    Operation.kind,
+    Operation.priority,
+    Operation.state,
+    Operation.created,
+    Operation.after_id,
+    Operation.conductor,
+)
+"""Not what an operation was asked to do, which is sealed and may be long."""
 
 SILENT = 20.0
 """Seconds after which a conductor, which reports every few, is taken for gone."""
@@ -61,9 +72,9 @@ def jobs(services: Services) -> list[Job]:
 
 
 def running(session: Session) -> list[Operation]:
-    """Those that are to be on the board, oldest first."""
+    """Those that are to be on the board, oldest first; of each what :data:`_LOOKED_AT` names."""
     query = sa.select(Operation).where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
-    return list(session.scalars(query.order_by(Operation.created)))
+    return list(session.scalars(query.options(load_only(*_LOOKED_AT, raiseload=True)).order_by(Operation.created)))
 
 
 def compare(session: Session, posted: Sequence[JobView]) -> list[Job]:

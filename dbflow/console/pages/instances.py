@@ -100,7 +100,8 @@ def _member(line: Line, me: str, asked: Asked) -> dict[str, Any]:
     }
 
 
-PAGE = Page("instances", "/instances", "instance:index", "Instances", look, ("table",))
+ARGS = frozenset({"health", "project", "text", "marker"})
+PAGE = Page("instances", "/instances", "instance:index", "Instances", look, ("table",), args=ARGS)
 ONE = Page(
     "instance", "/instances/<instance_id>", "instance:show", "Instance", look_at_one, ("head", "body"), "instances"
 )

@@ -170,4 +170,6 @@ PAGE = Page(
     look,
     ("head", "body"),
     section="operations",
+    args=frozenset({"tab", "task"}),
+    over=lambda context: context["row"].state in (State.SUCCESS, State.REVERTED),  # who failed may be tried again
 )
