@@ -91,6 +91,8 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
         """KeyError or TypeError, and nothing noted, of what is no job of ours."""
+        if not isinstance(job.details["operation_id"], str):
+            raise TypeError(f"{path} names no operation")
         fits, paths = self._fits(job), self.of_operation.setdefault(job.details["operation_id"], [])
         super().__setitem__(path, job)
         paths.append(path)
@@ -333,6 +335,8 @@ class Board:
 
     def _settle_epochs(self, path: str, newest: int) -> int:
         raw, stat = self._client.get(path)
+        if raw and not raw.isdigit():
+            raise BoardUnavailable(f"{path} holds no number")
         start = int(raw or b"0")
         stat = self._client.set(path, raw, stat.version)  # a transaction, to know how far they are
         if start + stat.mzxid < newest:
