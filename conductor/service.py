@@ -104,9 +104,9 @@ class ConductorService:
             board = self._boards.board(self.name, _known)
             try:
                 board.connect()
-                board.count_on(self._newest_epoch())
-            except (BoardUnavailable, sa.exc.SQLAlchemyError) as error:
-                LOG.warning("no jobboard: %s", error if isinstance(error, BoardUnavailable) else type(error).__name__)
+                self._count_on(board)
+            except BoardUnavailable as error:
+                LOG.warning("no jobboard: %s", error)
                 board.close()
                 self._stopping.wait(_RECONNECT)
                 continue
@@ -125,6 +125,19 @@ class ConductorService:
         farewell = threading.Thread(target=self._say_goodbye, daemon=True)
         farewell.start()
         farewell.join(_LEAVE_WITHIN)
+
+    def _count_on(self, board: Board) -> None:
+        """Before the first claim; not without SQL, whose epochs it must exceed."""
+        told = False
+        while not self._stopping.is_set() and not board.lost.is_set():
+            try:
+                board.count_on(self._newest_epoch())
+                return
+            except sa.exc.SQLAlchemyError as error:
+                if not told:
+                    LOG.warning("no claims yet: dbflow's database is away (%s)", type(error).__name__)
+                told = True
+            self._stopping.wait(_RECONNECT)
 
     def _newest_epoch(self) -> int:
         """Of all operations that may be claimed again."""
@@ -205,6 +218,8 @@ class ConductorService:
             board.consume(job)
             self._post_successors(board, operation_id)
         elif not control.leaving:
+            if outcome is Job.OVERTAKEN:
+                board.count_on(self._newest_epoch())  # our count may be behind what SQL knows by now
             # Others may try at once; this conductor gives it a rest.
             _, times = self._not_before.get(operation_id, (0.0, 0))
             times = max(times + 1, _RELEASED_RESTS if control.released else 0)
@@ -275,7 +290,7 @@ class ConductorService:
             )
             leads = self._leads is not None
             row.seen, row.leader, row.flows = utcnow(), leads, len(self._running)
-            row.orphans = self._leader.orphans if leads else None
+            row.orphans = self._leader.orphans(self._leads)
             session.add(row)
 
     def _say_goodbye(self) -> None:

@@ -14,6 +14,7 @@ import datetime
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,6 +55,9 @@ _FIRST_CONNECT = 3.0
 _POST = 2.0
 """Seconds a user waits for the post of what was accepted."""
 
+_LOOK = 10.0
+"""Seconds that somebody waits for the whole board, unless told otherwise."""
+
 _TRANSACTIONS = 2**48
 """Epochs that each life of a ZooKeeper's data has to itself."""
 
@@ -87,6 +91,8 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
 
     def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
         """KeyError or TypeError, and nothing noted, of what is no job of ours."""
+        if not isinstance(job.details["operation_id"], str):
+            raise TypeError(f"{path} names no operation")
         fits, paths = self._fits(job), self.of_operation.setdefault(job.details["operation_id"], [])
         super().__setitem__(path, job)
         paths.append(path)
@@ -112,6 +118,17 @@ class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
         self.of_operation.clear()
 
 
+class _Patience:
+    """How many of some seconds are left, over several requests."""
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def of(self, request: Any) -> Any:
+        """The answer to a request; kazoo's time-out when it does not come in time."""
+        return request.get(timeout=max(0.0, self._until - time.monotonic()))
+
+
 class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
     """Knows from the children list alone which jobs are locked, and looks at no more than what changed in it."""
 
@@ -126,6 +143,11 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         self.on_change: Callable[[], None] = lambda: None
 
     def _on_job_posting(self, children: list[str], delayed: bool = True) -> None:
+        self._note(children)
+        self.read()
+        self.on_change()
+
+    def _note(self, children: list[str]) -> None:
         now = frozenset(children)
         with self._job_cond:
             before, self._children = self._children, now
@@ -133,8 +155,35 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
                 self._gone(child)
             for child in now - before:
                 self._come(child)
-        self.read(wait=not delayed)
+
+    def refresh(self, patience: _Patience) -> None:
+        """Ask for all jobs, and wait for what they contain."""
+        patience.of(self._client.sync_async(self.path))
+        with contextlib.suppress(NoNodeError):
+            self._note(patience.of(self._client.get_children_async(self.path)))
+        with self._job_cond:
+            paths = sorted(self._unread)
+        for path, request in [(path, self._client.get_async(path)) for path in paths]:
+            with contextlib.suppress(NoNodeError):
+                patience.of(request)
+            self._learn(path, request)
         self.on_change()
+
+    def known(self) -> list[impl_zookeeper.ZookeeperJob]:
+        """All jobs, in the order of the board."""
+        with self._job_cond:
+            return sorted(self._known_jobs.values(), key=lambda job: (_RANK[job.priority], job.sequence))
+
+    def owners(self, patience: _Patience) -> dict[str, str | None]:
+        """Path of each job that is claimed -> by whom."""
+        with self._job_cond:
+            paths = sorted(self._locked)
+        found = {}
+        for path, request in [(path, self._client.get_async(path + self.LOCK_POSTFIX)) for path in paths]:
+            with contextlib.suppress(NoNodeError):
+                raw, _ = patience.of(request)
+                found[path] = jsonutils.loads(raw).get("owner")
+        return found
 
     def _gone(self, child: str) -> None:
         path = f"{self.path}/{child}"
@@ -151,19 +200,14 @@ class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         elif child.startswith(self.JOB_PREFIX) and path not in self._known_jobs:
             self._unread.add(path)
 
-    def read(self, *, wait: bool = False) -> None:
+    def read(self) -> None:
         """Ask for the contents of jobs that were not read yet, also of those whose answer was lost."""
         with self._job_cond:
-            paths = sorted(self._unread if wait else self._unread - self._asked)
+            paths = sorted(self._unread - self._asked)
             self._asked.update(paths)
         requests = [(path, self._client.get_async(path)) for path in paths]
         for path, request in requests:
-            if wait:
-                with contextlib.suppress(NoNodeError):
-                    request.get()
-                self._learn(path, request)
-            else:
-                request.rawlink(functools.partial(self._learn, path))
+            request.rawlink(functools.partial(self._learn, path))
 
     def _learn(self, path: str, request: Any) -> None:
         with self._job_cond:
@@ -225,6 +269,12 @@ class _EmbeddedClient(FakeClient):
         with self.storage.lock:
             return super().get_children(path, watch=watch, include_data=include_data)
 
+    def sync_async(self, path: str) -> Any:
+        """As kazoo's; nothing here is ever behind."""
+        done = self.handler.async_result()
+        done.set(path)
+        return done
+
 
 class Board:
     """One process's sight of the jobboard. After a lost session (``lost`` is set) make a new one."""
@@ -257,6 +307,11 @@ class Board:
         self._election: Election | None = None
         self._epochs_from = 0
 
+    @property
+    def connected(self) -> bool:
+        """Whether ZooKeeper would hear us now; kazoo connects again by itself until the session is lost."""
+        return bool(self._client.connected)
+
     def connect(self, timeout: float = 10.0) -> None:
         """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
         with _unavailable():
@@ -280,6 +335,8 @@ class Board:
 
     def _settle_epochs(self, path: str, newest: int) -> int:
         raw, stat = self._client.get(path)
+        if raw and not raw.isdigit():
+            raise BoardUnavailable(f"{path} holds no number")
         start = int(raw or b"0")
         stat = self._client.set(path, raw, stat.version)  # a transaction, to know how far they are
         if start + stat.mzxid < newest:
@@ -353,21 +410,18 @@ class Board:
             if self._board.find_owner(job) == self.name:
                 self._board.abandon(job, self.name)
 
-    def jobs(self) -> list[JobView]:
-        """Every job, in the order of the board."""
+    def jobs(self, timeout: float = _LOOK) -> list[JobView]:
+        """Every job, in the order of the board. BoardUnavailable when the answers take longer than ``timeout``."""
         with _unavailable():
-            self._board._force_refresh()
-            jobs = sorted(self._board._known_jobs.values(), key=lambda job: (_RANK[job.priority], job.sequence))
-            return [
-                JobView(
-                    job.details["operation_id"], job.name, str(job.priority.value), job.created_on, self._owner(job)
-                )
-                for job in jobs
-            ]
-
-    def _owner(self, job: impl_zookeeper.ZookeeperJob) -> str | None:
-        owner: str | None = self._board.find_owner(job) if job.path in self._board._locked else None
-        return owner
+            patience = _Patience(timeout)
+            self._board.refresh(patience)
+            owners = self._board.owners(patience)
+        return [
+            JobView(
+                job.details["operation_id"], job.name, str(job.priority.value), job.created_on, owners.get(job.path)
+            )
+            for job in self._board.known()
+        ]
 
     def lead(self, duties: Callable[[], None]) -> None:
         """Stand for election; run ``duties`` while leading. Returns when they end or the candidate was cancelled."""

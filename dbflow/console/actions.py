@@ -9,7 +9,7 @@ from dbflow.services import fleet, operations
 from dbflow.services.errors import BadRequest
 from dbflow.services.verbs import RULES
 
-_MOST = 500
+_MOST = 100
 
 
 def act(operation_id: str) -> Response:
@@ -41,7 +41,7 @@ def drain(name: str) -> Response:
     wanted = request.form.get("draining")
     if wanted not in ("yes", "no"):
         raise BadRequest("draining: must be yes or no.")
-    fleet.drain(services(), name, wanted == "yes")
+    fleet.drain(services().database, name, wanted == "yes")
     return _back()
 
 

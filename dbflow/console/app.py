@@ -20,7 +20,7 @@ from werkzeug.routing import RoutingException
 
 from dbflow.api.auth import Auth, Wsgi
 from dbflow.api.errors import described
-from dbflow.api.here import authorize, is_admin, services
+from dbflow.api.here import authorize, caller, is_admin, services
 from dbflow.api.ratelimit import RateLimits
 from dbflow.console import actions, csrf, render, session, signin, theme
 from dbflow.console.here import Console, console, frame
@@ -34,14 +34,14 @@ from dbflow.services.errors import NotAuthenticated
 from dbflow.services.fan import Seats
 
 _STATIC = pathlib.Path(__file__).parent / "static"
-_OPEN = frozenset({"console.static", "console.flow_style", "console.sign_in", "console.enter"})
+_OPEN = frozenset({"console.static", "console.flow_style", "console.sign_in", "console.enter", "console.sign_out"})
 """Needs no sign-in."""
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
@@ -107,11 +107,11 @@ def _server(page: Page) -> Any:
     def serve(**values: str) -> Response:
         if page.rule is not None:
             authorize(page.rule)
-        args = tuple(sorted((name, text) for name, text in request.args.items() if text))
+        args = tuple(sorted((name, text) for name, text in request.args.items() if text and name in page.args))
         asked = Asked(page, tuple(values.items()), args, Sight.of_request())
         if "text/event-stream" in request.headers.get("Accept", ""):
             page.look(services(), asked)  # what can't be seen is refused as a page, not as a stream
-            return console().live.stream(asked)
+            return console().live.stream(asked, caller().user_id)
         return _html(asked)
 
     return serve

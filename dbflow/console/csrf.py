@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from flask import request
 
+from dbflow.api.here import services
 from dbflow.console.session import current
 from dbflow.services.errors import Forbidden
 
@@ -28,7 +29,15 @@ def _check_origin() -> None:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     if site is not None and site not in ("same-origin", "none"):
         raise Forbidden("Forms of other sites are refused.")
-    # Our own forms have the origin "null", since our pages tell no referrer; browsers that say no site (on plain HTTP)
-    # are asked for the session's token all the same.
-    if site is None and origin not in (None, "null") and urlsplit(origin).netloc != request.host:
+    # A proxy in front may not pass on the name that it was asked for.
+    ours = {request.host, _host(services().conf.api.public_endpoint or "")}
+    if site is None and origin is not None and _host(origin) not in ours - {""}:
         raise Forbidden("Forms of other sites are refused.")
+
+
+def _host(url: str) -> str:
+    """Empty for what has none, such as the origin "null" of a page that hides where it is from."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""

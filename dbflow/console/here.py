@@ -44,6 +44,11 @@ def frame() -> dict[str, Any]:
         "static": lambda name: f"{path(root, 'static', name)}?v={console().version}",
         "at": lambda *parts, **query: path(root, *parts, query=query),
         "theme": theme.chosen(),
-        "here": request.full_path.rstrip("?").removeprefix(session.PATH),
+        "here": _here(),
         "now": utcnow(),
     }
+
+
+def _here() -> str:
+    """This page, to come back to; "" for what a form was answered with, which can't be asked for again."""
+    return "" if request.method == "POST" else request.full_path.rstrip("?").removeprefix(session.PATH)

@@ -14,6 +14,8 @@ _TITLES = {
     "threads_connected": "Connections",
     "threads_running": "Connections at work",
 }
+_MOST = 12
+"""Plots beside the volume's."""
 FULL = 0.9
 """Share of what there is, from which on it is nearly all."""
 
@@ -58,12 +60,18 @@ def plots(samples: Sequence[Any], row: Any) -> tuple[Plot, ...]:
     if row.volume_size or row.volume_used is not None:
         used = tuple((one.at, one.volume_used) for one in beats if one.volume_used is not None)
         found.append(Plot("Volume", used, "GiB", row.volume_total or row.volume_size))
-    names = {name for one in beats for name, value in one.load.items() if value is not None}
-    for name in sorted(names, key=lambda name: (name not in _TITLES, name)):
+    for name in _names(beats):
         title = _TITLES.get(name, name.replace("_", " ").capitalize())
         values = [(one.at, float(one.load[name])) for one in beats if one.load.get(name) is not None]
         found.append(Plot(title, tuple(_rates(values) if name in _COUNTERS else values)))
     return tuple(found)
+
+
+def _names(beats: Sequence[_Beat]) -> Sequence[str]:
+    """Of what the newest heartbeat with a load says: a guest that calls it something else each time makes no more."""
+    newest = next((one.load for one in reversed(beats) if one.load), {})
+    known = (name for name, value in newest.items() if value is not None)
+    return sorted(known, key=lambda name: (name not in _TITLES, name))[:_MOST]
 
 
 def _rates(values: Sequence[Point]) -> Iterator[Point]:

@@ -28,6 +28,10 @@ class Page:
     parts: tuple[str, ...]
     section: str = ""
     """The entry of the navigation that it belongs to, if that is another page."""
+    args: frozenset[str] = frozenset()
+    """The arguments that it knows; others are taken for none, and make no page of their own."""
+    over: Callable[[dict[str, Any]], bool] = lambda _: False
+    """Whether what was found will not change any more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,9 +63,9 @@ class Asked:
             return None
         try:
             found = datetime.datetime.fromisoformat(text)
-        except ValueError:
+            return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
+        except (ValueError, OverflowError):
             raise BadRequest(f"{name}: must be a time such as 2026-01-31T12:00.") from None
-        return found.astimezone(datetime.UTC).replace(tzinfo=None) if found.tzinfo else found
 
     def here(self, **changes: Any) -> str:
         """This page with other arguments; None or "" leaves one out. A filter that changes begins at the first page."""

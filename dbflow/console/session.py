@@ -17,6 +17,8 @@ from dbflow.crypto import BadSeal, Keyring
 PATH = "/console"
 COOKIE = "dbflow_console"
 _ENVIRON = "dbflow.console.session"
+_TOKENS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_STORAGE_TOKEN")
+"""What Keystone's middleware takes a token from."""
 _LARGEST = 4000
 """Bytes of a cookie that every browser keeps."""
 
@@ -29,8 +31,8 @@ class TooLarge(Exception):
 class Session:
     """What the cookie holds."""
 
-    token: str
-    csrf: str
+    token: str = dataclasses.field(repr=False)
+    csrf: str = dataclasses.field(repr=False)
     until: float
     """Seconds since 1970."""
     user: str = ""
@@ -97,7 +99,8 @@ class CookieToken:
         """Serve."""
         path = environ.get("PATH_INFO", "")
         if is_console(path):
-            environ.pop("HTTP_X_AUTH_TOKEN", None)
+            for name in _TOKENS:
+                environ.pop(name, None)
             session = None if path.startswith(f"{PATH}/static/") else self._opened(environ)
             if session is not None:
                 environ[_ENVIRON] = session

@@ -11,7 +11,7 @@ from dbflow.console import session
 from dbflow.console.here import console
 from dbflow.console.keystone import Keystone, Login, Refused
 from dbflow.console.sight import safe_path
-from dbflow.services.errors import ServiceError
+from dbflow.services.errors import BadRequest, ServiceError
 
 _FIELDS = ("user", "user_domain", "project", "project_domain")
 
@@ -43,7 +43,9 @@ def sign_in() -> Response:
 
 
 def enter() -> Response:
-    """GET: a one-time link."""
+    """GET: a one-time link. HEAD, which mail and chat programs send to links that they find, leaves it good."""
+    if request.method == "HEAD":
+        return Response()
     console().rates.unauthenticated(request.remote_addr or "")
     token = console().tickets.redeem(request.args.get("ticket", ""))
     if token is None:
@@ -75,6 +77,8 @@ def _welcome(begun: session.Session) -> Response:
 
 def _of_keystone() -> session.Session:
     form = {name: request.form.get(name, "").strip() for name in _FIELDS}
+    if not form["project"]:  # Keystone would give a token of no project, or of the user's own choice
+        raise BadRequest("project: must be given.")
     login = Login(
         user=form["user"],
         password=request.form.get("password", ""),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A day of each instance's load and volume use, one heartbeat of every five minutes.
 
-A ring: each slot of the day has a row, which the next day writes over. So it needs no clearing up, and has at most
-:data:`SLOTS` rows an instance.
+A ring: each slot of the day has a row, which the next day writes over. So an instance has at most :data:`SLOTS` rows;
+they go with it.
 """
 
 import datetime

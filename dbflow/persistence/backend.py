@@ -20,6 +20,7 @@ from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.models import utcnow
 from dbflow.fencing import Fence
+from dbflow.persistence.busy import BUSY
 from dbflow.persistence.group import GroupCommit
 from dbflow.persistence.rows import atom_detail, atom_row
 from dbflow.persistence.saves import Save
@@ -28,7 +29,6 @@ from dbflow.persistence.tables import ATOMS, FLOWS
 OnEnd = Callable[[Session, models.FlowDetail], None]
 """Writes what the end of the flow means, in the transaction that saves it."""
 
-_BEGUN = frozenset({states.RUNNING, states.REVERTING, states.RETRYING})
 _ENDED = frozenset({states.SUCCESS, states.REVERTED, states.FAILURE})
 _POINTS = {states.SUCCESS: "execute", states.REVERTED: "revert"}
 # Made once: SQLAlchemy takes longer to put a statement together than the database to execute it.
@@ -111,7 +111,7 @@ class FlowBackend:
         """Keep the atom for the next commit; commit at once when it is about to begin."""
         with self._lock:
             self._changed[atom.uuid] = atom
-            if atom.state in _BEGUN and self._saved.get(atom.uuid) != atom.state:
+            if atom.state in BUSY and self._saved.get(atom.uuid) != atom.state:
                 self.flush()
         return atom
 

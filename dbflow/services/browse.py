@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from dbflow.db.models import Health, Instance, Operation, utcnow
 from dbflow.db.samples import samples_of
-from dbflow.operations import ENDED
+from dbflow.operations import ENDED, State
+from dbflow.persistence.busy import BUSY
 from dbflow.persistence.tables import ATOMS
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest
@@ -22,7 +23,7 @@ OPEN = "OPEN"
 """Beside the states: whatever has not ended."""
 OVER = "OVER"
 """And whatever has."""
-AT_WORK = ("RUNNING", "REVERTING", "RETRYING")
+_STATES_OPEN, _STATES_OVER = ([state for state in State if (state in ENDED) is over] for over in (False, True))
 
 _OP, _IN, _HE = Operation.__table__.c, Instance.__table__.c, Health.__table__.c
 _OPERATION_COLUMNS = (
@@ -102,14 +103,20 @@ class OperationPage:
 
     rows: Sequence[Any]
     counts: dict[str, int]
-    """State -> how many there are of it, whatever state is filtered for."""
+    """State -> how many there are of it, whatever state is filtered for; empty when they were not to be counted."""
     at_work: dict[str, Sequence[str]]
     """Operation id -> the steps that it is at, of those on the page that have not ended."""
     marker: str | None
 
 
 def operations(
-    services: Services, caller: Caller, wanted: OperationFilter, limit: int, marker: str | None
+    services: Services,
+    caller: Caller,
+    wanted: OperationFilter,
+    limit: int,
+    marker: str | None = None,
+    *,
+    count: bool = True,
 ) -> OperationPage:
     """Those of the caller's project; an administrator sees every project's. BadRequest for a marker that is none."""
     conditions = _operation_conditions(caller, wanted)
@@ -117,18 +124,20 @@ def operations(
     query = sa.select(*_OPERATION_COLUMNS).select_from(_OPERATIONS).where(*by_state)
     with services.database.read() as session:
         if marker is not None:
-            query = query.where(_after(session, caller, marker))
+            query = query.where(after(session, caller, marker))
         rows = session.execute(query.order_by(_OP.created.desc(), _OP.id.desc()).limit(limit + 1)).all()
-        counts = session.execute(
-            sa.select(_OP.state, sa.func.count()).select_from(_counted(wanted)).where(*conditions).group_by(_OP.state)
-        )
         more, rows = len(rows) > limit, rows[:limit]
         return OperationPage(
             rows,
-            {row[0]: row[1] for row in counts},
+            _counts(session, wanted, conditions) if count else {},
             _steps_at_work(session, rows),
             rows[-1].id if more else None,
         )
+
+
+def _counts(session: Session, wanted: OperationFilter, conditions: Sequence[sa.ColumnElement[bool]]) -> dict[str, int]:
+    query = sa.select(_OP.state, sa.func.count()).select_from(_counted(wanted)).where(*conditions)
+    return {row[0]: row[1] for row in session.execute(query.group_by(_OP.state))}
 
 
 def _counted(wanted: OperationFilter) -> Any:
@@ -145,7 +154,9 @@ def _operation_conditions(caller: Caller, wanted: OperationFilter) -> list[sa.Co
         named = _contains(_IN.name, wanted.instance)
         conditions.append(_OP.target_id == wanted.instance if is_uuid(wanted.instance) else named)
     if wanted.text:
-        columns = (_OP.id, _OP.kind, _OP.user_id, _OP.target_id, _OP.request_id, _OP.error, _OP.conductor, _IN.name)
+        columns = [_OP.id, _OP.kind, _OP.user_id, _OP.target_id, _OP.request_id, _OP.error, _IN.name]
+        if caller.is_admin:  # others are not told what the conductors are called
+            columns.append(_OP.conductor)
         conditions.append(sa.or_(*(_contains(column, wanted.text) for column in columns)))
     if wanted.since is not None:
         conditions.append(_OP.created >= wanted.since)
@@ -156,9 +167,9 @@ def _operation_conditions(caller: Caller, wanted: OperationFilter) -> list[sa.Co
 
 def _of_state(state: str) -> list[sa.ColumnElement[bool]]:
     if state == OPEN:
-        return [_OP.state.not_in(ENDED)]
+        return [_OP.state.in_(_STATES_OPEN)]  # what an index can look for
     if state == OVER:
-        return [_OP.state.in_(ENDED)]
+        return [_OP.state.in_(_STATES_OVER)]
     return [_OP.state == state] if state else []
 
 
@@ -173,7 +184,8 @@ def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
     return found
 
 
-def _after(session: Session, caller: Caller, marker: str) -> sa.ColumnElement[bool]:
+def after(session: Session, caller: Caller, marker: str) -> sa.ColumnElement[bool]:
+    """For the page after the one that ends with operation ``marker``. BadRequest when the caller sees no such."""
     last = session.execute(sa.select(_OP.created, _OP.id, _OP.project_id).where(_OP.id == marker)).one_or_none()
     if last is None or not (caller.is_admin or last.project_id == caller.project_id):
         raise BadRequest("marker: no such operation.")
@@ -185,7 +197,7 @@ def _steps_at_work(session: Session, rows: Sequence[Any]) -> dict[str, Sequence[
     found: dict[str, list[str]] = {}
     if running:
         query = sa.select(ATOMS.c.parent_uuid, ATOMS.c.name).where(
-            ATOMS.c.parent_uuid.in_(running), ATOMS.c.state.in_(AT_WORK)
+            ATOMS.c.parent_uuid.in_(running), ATOMS.c.state.in_(BUSY)
         )
         for flow, name in session.execute(query.order_by(ATOMS.c.name)):
             found.setdefault(running[flow], []).append(name)

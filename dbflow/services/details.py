@@ -2,14 +2,13 @@
 """One operation with everything that is kept of it, secrets masked."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 from taskflow.types.failure import Failure
 
-from dbflow import operations
 from dbflow.crypto import BadSeal
 from dbflow.db.models import Health, Instance, Operation
 from dbflow.operations import ENDED
@@ -17,7 +16,6 @@ from dbflow.persistence.rows import failure_text
 from dbflow.persistence.steps import Step, steps_of
 from dbflow.persistence.tables import ATOMS
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import NotFound
 from dbflow.services.instances import is_uuid
 from dbflow.services.masking import Mask
 from dbflow.services.operations import missing
@@ -112,15 +110,6 @@ def _arguments(services: Services, row: Any) -> dict[str, Any] | None:
     except BadSeal:
         return None
     return unsealed
-
-
-def graph(services: Services, found: Detail) -> Mapping[str, Any]:
-    """The flow, as the drawings take it. NotFound when this release does not know it."""
-    try:
-        row = found.row
-        return operations.catalog().graph(row.kind, row.version, services.keyring.unseal(row.arguments))
-    except (LookupError, BadSeal):
-        raise NotFound(f"The flow of operation {found.row.id} can't be drawn by this release.") from None
 
 
 def outcome(services: Services, found: Detail, step: str, provides: Sequence[str]) -> Outcome:

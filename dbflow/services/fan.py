@@ -4,6 +4,7 @@
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ Parts = Mapping[str, Event]
 END = "end"
 _SHARE = 4
 """Pauses are at least so many times as long as the look before them: a process has other work."""
+_QUARTER = 4
 
 
 class TooManyViewers(Exception):
@@ -25,24 +27,28 @@ class TooManyViewers(Exception):
 
 
 class Seats:
-    """How many may watch at once, whatever they watch."""
+    """How many may watch at once, whatever they watch; a quarter of them is all that one user gets."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._lock = threading.Lock()
-        self._taken = 0
+        self._taken: Counter[str] = Counter()
 
-    def take(self) -> None:
-        """TooManyViewers when there is none left."""
+    def take(self, user_id: str, *, last_ones: bool) -> None:
+        """TooManyViewers when there is none left for the user; without ``last_ones`` also when it is one of the last
+        quarter."""
+        quarter = self.most // _QUARTER
+        there_are = self.most if last_ones else self.most - quarter
         with self._lock:
-            if self._taken >= self.most:
+            if self._taken.total() >= there_are or self._taken[user_id] >= max(1, quarter):
                 raise TooManyViewers
-            self._taken += 1
+            self._taken[user_id] += 1
 
-    def give_back(self) -> None:
+    def give_back(self, user_id: str) -> None:
         """Of a viewer who leaves."""
         with self._lock:
-            self._taken -= 1
+            self._taken[user_id] -= 1
+            self._taken += Counter()  # forgets who has none
 
 
 class Mailbox:
@@ -95,55 +101,62 @@ class Fan(Generic[Key]):
 
     name = "fan"
     """Of the thread."""
+    last_ones = True
+    """Whether its viewers may take the last quarter of the seats."""
 
     def __init__(self, interval: float, seats: Seats) -> None:
         """``interval``: seconds between two looks, at least."""
         self._interval, self._seats = interval, seats
         self._lock = threading.Lock()
-        self._viewers: dict[Mailbox, Key] = {}
+        self._viewers: dict[Mailbox, tuple[Key, str]] = {}
+        """What each looks at, and whose it is."""
         self._thread: threading.Thread | None = None
 
     def look(self, keys: Collection[Key]) -> Mapping[Key, Parts]:
         """How each of them is now; what is left out has ended."""
         raise NotImplementedError
 
-    def watch(self, key: Key, heartbeat: float) -> Viewing:
+    def watch(self, key: Key, heartbeat: float, user_id: str) -> Viewing:
         """All parts as they are now, then every change until the end; None after ``heartbeat`` silent seconds.
 
         Raises TooManyViewers at once, not at the first event.
         """
-        self._seats.take()
+        self._seats.take(user_id, last_ones=self.last_ones)
         mailbox = Mailbox()
-        with self._lock:
-            self._viewers[mailbox] = key
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-                self._thread.start()
+        try:
+            with self._lock:
+                self._viewers[mailbox] = key, user_id
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                    thread.start()  # may fail; it does nothing before it gets our lock
+                    self._thread = thread
+        except BaseException:
+            self._leave(mailbox)
+            raise
         return Viewing(mailbox, heartbeat, self._leave)
 
     def _leave(self, mailbox: Mailbox) -> None:
         with self._lock:
-            if self._viewers.pop(mailbox, None) is None:
-                return
-        self._seats.give_back()
+            left = self._viewers.pop(mailbox, None)
+        if left is not None:
+            self._seats.give_back(left[1])
 
     def _run(self) -> None:
         told: set[Mailbox] = set()
         before: Mapping[Key, Parts] = {}
         while True:
             with self._lock:
-                viewers = dict(self._viewers)
+                viewers = {mailbox: key for mailbox, (key, _) in self._viewers.items()}
                 if not viewers:
                     self._thread = None
                     return
             began = time.monotonic()
             try:
                 now = self.look(set(viewers.values()))
-            except Exception as error:
-                LOG.warning("%s: nothing can be seen: %s", self.name, type(error).__name__)
-            else:
                 _tell(viewers, told, before, now)
                 told, before = set(viewers), now
+            except Exception as error:  # whatever it is, viewers go on to be told
+                LOG.warning("%s: nothing can be seen: %s", self.name, type(error).__name__)
             time.sleep(max(self._interval, _SHARE * (time.monotonic() - began)))
 
 

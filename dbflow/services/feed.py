@@ -24,11 +24,11 @@ class Feed(Fan[str]):
         super().__init__(interval, seats)
         self._database = database
 
-    def wait(self, operation_id: str, timeout: float) -> None:
+    def wait(self, operation_id: str, timeout: float, user_id: str) -> None:
         """Return when the operation has ended, or after ``timeout`` seconds."""
         deadline = time.monotonic() + timeout
         step = max(0.01, min(timeout, self._interval))
-        with contextlib.closing(self.watch(operation_id, step)) as viewing:
+        with contextlib.closing(self.watch(operation_id, step, user_id)) as viewing:
             for _ in viewing:
                 if time.monotonic() >= deadline:
                     return

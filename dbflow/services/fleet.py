@@ -6,17 +6,30 @@ import datetime
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
+from dbflow.db.session import Database
 from dbflow.jobboard import BoardUnavailable, JobView
 from dbflow.operations import ENDED, State
+from dbflow.services.contention import contended
 from dbflow.services.context import Services
 from dbflow.services.errors import Conflict, NotFound, Unavailable
 
 POSTED_WITHIN = 10.0
 """Seconds after which an operation that is not on the board was forgotten: the leader looks every few."""
 
+
+_LOOKED_AT = (
+    Operation.id,
+    Operation.kind,
+    Operation.priority,
+    Operation.state,
+    Operation.created,
+    Operation.after_id,
+    Operation.conductor,
+)
+"""Not what an operation was asked to do, which is sealed and may be long."""
 
 SILENT = 20.0
 """Seconds after which a conductor, which reports every few, is taken for gone."""
@@ -59,9 +72,9 @@ def jobs(services: Services) -> list[Job]:
 
 
 def running(session: Session) -> list[Operation]:
-    """Those that are to be on the board, oldest first."""
+    """Those that are to be on the board, oldest first; of each what :data:`_LOOKED_AT` names."""
     query = sa.select(Operation).where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
-    return list(session.scalars(query.order_by(Operation.created)))
+    return list(session.scalars(query.options(load_only(*_LOOKED_AT, raiseload=True)).order_by(Operation.created)))
 
 
 def compare(session: Session, posted: Sequence[JobView]) -> list[Job]:
@@ -128,10 +141,11 @@ def alive(conductor: Conductor, now: datetime.datetime) -> bool:
     return (now - conductor.seen).total_seconds() <= SILENT
 
 
-def drain(services: Services, name: str, draining: bool) -> None:
+@contended
+def drain(database: Database, name: str, draining: bool) -> None:
     """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none, Conflict
     when it would not hear of it."""
-    with services.database.write() as session:
+    with database.write() as session:
         found = session.get(Conductor, name)
         if found is None:
             raise NotFound(f"Conductor {name[:255]} cannot be found.")

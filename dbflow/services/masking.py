@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments and results as people may see them: secrets are masked, wherever they turn up."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,7 +16,8 @@ class Mask:
     """Knows the secrets of one operation: whatever its arguments hold under a name that says so."""
 
     def __init__(self, arguments: Any) -> None:
-        found = {text for text in _secrets(arguments, False) if len(text) >= _SHORTEST}
+        known = {text for text in _secrets(arguments, False) if len(text) >= _SHORTEST}
+        found = {form for text in known for form in _forms(text)}
         # The longest first, or the end of one that begins with another would be left.
         words = "|".join(re.escape(text) for text in sorted(found, key=len, reverse=True))
         self._known = re.compile(words) if words else None
@@ -38,6 +40,11 @@ class Mask:
 def secret(name: str) -> bool:
     """Whether what is called so is not to be shown."""
     return _SECRET.search(name) is not None
+
+
+def _forms(text: str) -> Iterable[str]:
+    """As it is, and as Python and JSON quote it: so do traces and what servers answer."""
+    return text, repr(text)[1:-1], json.dumps(text)[1:-1]
 
 
 def _secrets(value: Any, hidden: bool) -> Iterable[str]:

@@ -62,7 +62,8 @@ def main(directory: str, operations: int, viewers: int) -> None:
     scene.world.conf.set_override("interval", 0.5, "console")
     scene.world.conf.set_override("http_get_rate", 1_000_000, "api")
     console = scene.world.app.extensions["dbflow.console"]
-    console.live._interval, console.live._seats.most = 0.5, viewers
+    console.live._interval = 0.5
+    console.live._seats.most = 4 * viewers  # they are all one user, who gets a quarter
     fill(scene, operations)
     threads = viewers + 8
     server = waitress.create_server(

@@ -152,7 +152,9 @@ def test_what_is_no_job_of_ours_is_left_alone(party: Party) -> None:
     board._client.create(f"{path}-less", b"{}")
     for content in (b"\xff", b"[]", b'{"uuid": "u", "name": "n"}', b'{"uuid": "u", "name": "n", "details": []}'):
         board._client.create(path, content, sequence=True)
-    board._client.create(path, b'{"uuid": "u", "name": "n", "details": {"operation_id": []}}', sequence=True)
+    for operation_id in (b"[]", b"7", b"null"):
+        content = b'{"uuid": "u", "name": "n", "details": {"operation_id": ' + operation_id + b"}}"
+        board._client.create(path, content, sequence=True)
     operation = _operation("k")
     board.post(operation)
     for one in (board, party.board("that learns of all at once")):

@@ -87,6 +87,18 @@ def test_away_in_the_middle_of_a_create(real: RealStack, part: str, point: str) 
         _finish(client, instance_id, create, password)
 
 
+def test_a_conductor_stops_while_zookeeper_is_away(real: RealStack) -> None:
+    """Even while a call waits for it."""
+    with real.nothing_left():
+        one, *_ = real.conductors
+        real.zookeeper.kill()
+        assert one.stop() < 10.0  # 5 s and what a busy machine adds
+        real.zookeeper.start()
+        one.start()
+        client = real.client()
+        client.deleted(client.created("after")["id"])
+
+
 def test_rabbitmq_is_away_when_a_create_begins(real: RealStack) -> None:
     """Steps that need it wait for it; nothing is undone."""
     client, password = real.client(), new_password()

@@ -53,7 +53,7 @@ class OneConductor(Resource):
     def put(self, name: str) -> Response:
         """Drain"""
         authorize("mgmt:conductor_update")
-        fleet.drain(services(), name, body.read(schemas.UPDATE_CONDUCTOR)["conductor"]["draining"])
+        fleet.drain(services().database, name, body.read(schemas.UPDATE_CONDUCTOR)["conductor"]["draining"])
         return answer(status=202)
 
 

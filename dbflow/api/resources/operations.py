@@ -113,7 +113,7 @@ class OperationWait(Resource):
         authorize("operation:show")
         timeout = _timeout()
         if operations.show(services(), caller(), operation_id).operation.state not in ENDED:
-            _watching(lambda feed: feed.wait(operation_id, timeout))
+            _watching(lambda feed: feed.wait(operation_id, timeout, caller().user_id))
         return _show(operation_id)
 
 
@@ -165,7 +165,7 @@ class OperationEvents(Resource):
         authorize("operation:show")
         operations.show(services(), caller(), operation_id)
         heartbeat = services().conf.api.event_heartbeat
-        viewing = _watching(lambda feed: feed.watch(operation_id, heartbeat))
+        viewing = _watching(lambda feed: feed.watch(operation_id, heartbeat, caller().user_id))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return Response(Events(viewing), headers=headers, content_type="text/event-stream")
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dbflow.console.drawing.graph import Node
 from dbflow.console.drawing.layout import CHAR, STATE_CHAR, Box, Layout, shorten
 from dbflow.console.drawing.placing import Point
-from dbflow.console.drawing.states import BUSY, LOOKS, States, progress_of, state_of, summary
+from dbflow.console.drawing.states import LOOKS, States, progress_of, state_of, summary
+from dbflow.persistence.busy import BUSY
 
 
 def to_svg(

@@ -4,4 +4,4 @@
 from dbflow.console.page import Page
 from dbflow.console.pages import instances
 
-PAGE = Page("guests", "/guests", "mgmt:guests", "Guests", instances.look, ("table",))
+PAGE = Page("guests", "/guests", "mgmt:guests", "Guests", instances.look, ("table",), args=instances.ARGS)

@@ -74,13 +74,15 @@ def look_at_one(services: Services, asked: Asked) -> dict[str, Any]:
     if row is None:
         raise missing(instance_id)
     (line,) = _lines(services, [row])
-    found = browse.operations(services, caller, OperationFilter(instance=row.id), _OPERATIONS, None)
+    found = None
+    if "operation:index" in asked.sight.may:
+        found = browse.operations(services, caller, OperationFilter(instance=row.id), _OPERATIONS)
     family = _lines(services, browse.relatives(services, row))
     return {
         "line": line,
         "row": row,
         "found": found,
-        "every": sum(found.counts.values()),
+        "every": sum(found.counts.values()) if found else 0,
         "plots": plots(browse.samples(services, row), row),
         "members": tuple(_member(one, row.id, asked) for one in family) if len(family) > 1 else (),
     }
@@ -98,7 +100,8 @@ def _member(line: Line, me: str, asked: Asked) -> dict[str, Any]:
     }
 
 
-PAGE = Page("instances", "/instances", "instance:index", "Instances", look, ("table",))
+ARGS = frozenset({"health", "project", "text", "marker"})
+PAGE = Page("instances", "/instances", "instance:index", "Instances", look, ("table",), args=ARGS)
 ONE = Page(
     "instance", "/instances/<instance_id>", "instance:show", "Instance", look_at_one, ("head", "body"), "instances"
 )

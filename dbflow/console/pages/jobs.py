@@ -85,14 +85,22 @@ def _state(one: fleet.Job, posted: datetime.datetime | None, now: datetime.datet
 
 
 def look(services: Services, asked: Asked) -> dict[str, Any]:
-    """The board, or one state of it."""
+    """The first of the board, or of one state of it."""
     show = asked.arg("show")
     if show and show not in STATES:
         raise BadRequest(f"show: must be one of {', '.join(STATES)}.")
     found = board(services)
     counts = {state: sum(job.state == state for job in found or ()) for state in STATES}
     jobs = None if found is None else [job for job in found if not show or job.state == show]
-    return {"jobs": jobs, "counts": counts, "every": len(found or ()), "show": show, "states": STATES}
+    shown = services.conf.console.page_size
+    return {
+        "jobs": None if jobs is None else jobs[:shown],
+        "more": max(0, len(jobs or ()) - shown),
+        "counts": counts,
+        "every": len(found or ()),
+        "show": show,
+        "states": STATES,
+    }
 
 
-PAGE = Page("jobs", "/jobs", "mgmt:jobs", "Jobs", look, ("table",))
+PAGE = Page("jobs", "/jobs", "mgmt:jobs", "Jobs", look, ("table",), args=frozenset({"show"}))

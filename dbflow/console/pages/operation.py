@@ -15,7 +15,7 @@ from dbflow.console.pages import step
 from dbflow.console.timeline import Span
 from dbflow.db.models import utcnow
 from dbflow.operations import ENDED, State
-from dbflow.services import details
+from dbflow.services import details, operations
 from dbflow.services.context import Services
 from dbflow.services.details import Detail
 from dbflow.services.errors import BadRequest, NotFound
@@ -47,7 +47,7 @@ class Drawings:
         made = self._of(found.row.id)
         if made.layout is None:
             try:
-                made.layout = layout(details.graph(services, found))
+                made.layout = layout(operations.graph_of(services, found.row))
             except NotFound:
                 return None
         return made.layout
@@ -91,7 +91,7 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
     if tab == "arguments":
         context["arguments"] = details.arguments(services, found)
     task = asked.arg("task")
-    return context | {"task": step.beside(services, found, drawn, task) if task else None}
+    return context | {"task": step.beside(services, found, drawn, task, admin=asked.sight.admin) if task else None}
 
 
 def _reasons(found: Detail, may: Collection[str]) -> tuple[tuple[str, str | None], ...]:
@@ -170,4 +170,6 @@ PAGE = Page(
     look,
     ("head", "body"),
     section="operations",
+    args=frozenset({"tab", "task"}),
+    over=lambda context: context["row"].state in (State.SUCCESS, State.REVERTED),  # who failed may be tried again
 )

@@ -64,4 +64,12 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
     }
 
 
-PAGE = Page("operations", "/operations", "operation:index", "Operations", look, ("counts", "table"))
+PAGE = Page(
+    "operations",
+    "/operations",
+    "operation:index",
+    "Operations",
+    look,
+    ("counts", "table"),
+    args=frozenset({"kind", "state", "project", "instance", "text", "within", "since", "until", "marker"}),
+)

@@ -31,9 +31,10 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
     findings: list[Finding] = []
     context: dict[str, Any] = {"running": None, "ended": None}
     if "operation:index" in may:
-        found = browse.operations(services, asked.sight.caller(), OperationFilter(state=OPEN), _SHOWN, None)
+        caller = asked.sight.caller()
+        found = browse.operations(services, caller, OperationFilter(state=OPEN), _SHOWN)
         context["running"] = found
-        context["ended"] = browse.operations(services, asked.sight.caller(), OperationFilter(state=OVER), _SHOWN, None)
+        context["ended"] = browse.operations(services, caller, OperationFilter(state=OVER), _SHOWN, count=False)
         findings += _operations(found.counts, asked)
     if "instance:index" in may:
         findings += _instances(browse.count_instances(services, asked.sight.caller()), asked)
@@ -88,6 +89,8 @@ def _conductors(services: Services, asked: Asked) -> Iterator[Finding]:
     yield Finding("conductor is silent" if silent == 1 else "conductors are silent", silent > 0, link, silent)
     alive = len(found) - silent
     yield Finding("conductor lives" if alive == 1 else "conductors live", alive == 0, link, alive)
+    if alive and all(one.draining for one in found if one.alive):
+        yield Finding("Every conductor drains: nothing more is begun", True, link)
     orphans = sum(one.orphans or 0 for one in found if one.alive)
     yield Finding("orphan in the cloud" if orphans == 1 else "orphans in the cloud", orphans > 0, link, orphans)
     if not any(one.leader and one.alive for one in found):

@@ -6,13 +6,12 @@ from typing import Any
 
 from dbflow.console.drawing import Layout, Node
 from dbflow.operations import ENDED, State
+from dbflow.persistence.busy import BUSY
 from dbflow.persistence.steps import Step
 from dbflow.services import details
 from dbflow.services.context import Services
 from dbflow.services.details import Detail
 from dbflow.services.errors import NotFound
-
-_BUSY = ("RUNNING", "REVERTING", "RETRYING")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Panel:
     outcome: details.Outcome
 
 
-def beside(services: Services, found: Detail, drawn: Layout | None, name: str) -> Panel:
-    """NotFound when the operation has no such step."""
+def beside(services: Services, found: Detail, drawn: Layout | None, name: str, *, admin: bool) -> Panel:
+    """NotFound when the operation has no such step. What the conductors are called is told to administrators only."""
     node = next((node for node in drawn.graph.nodes if node.name == name), None) if drawn else None
     step = next((step for step in found.steps if step.name == name), None)
     if node is None and step is None:
@@ -55,14 +54,14 @@ def beside(services: Services, found: Detail, drawn: Layout | None, name: str) -
         node=node,
         step=step,
         wait=_wait(found, drawn, node, step),
-        runs=_runs(found, node, step),
+        runs=_runs(found, node, step, admin),
         needs=_needs(services, found, drawn, node),
         outcome=details.outcome(services, found, name, node.provides if node else ()),
     )
 
 
 def _wait(found: Detail, drawn: Layout | None, node: Node | None, step: Step | None) -> Wait:
-    if step is not None and step.state in _BUSY:
+    if step is not None and step.state in BUSY:
         on_guest = node is not None and node.where == "guest"
         return Wait("the answer of the guest" if on_guest else "", since=step.started)
     if found.row.state in ENDED or (step is not None and step.state != "PENDING"):
@@ -90,12 +89,13 @@ def _wait_of_steps(found: Detail, drawn: Layout | None, node: Node | None) -> Wa
     return Wait("the end of" if missing else "its turn", missing, max(filter(None, ends), default=None))
 
 
-def _runs(found: Detail, node: Node | None, step: Step | None) -> str:
+def _runs(found: Detail, node: Node | None, step: Step | None, admin: bool) -> str:
     row = found.row
     on_guest = node is not None and node.where == "guest"
-    if step is None or step.state not in _BUSY or row.conductor is None:
-        return f"guest of {row.instance or row.target_id}" if on_guest else "conductor"
-    return f"guest of {row.instance or row.target_id}, asked by {row.conductor}" if on_guest else str(row.conductor)
+    guest = f"guest of {row.instance or row.target_id}"
+    if not admin or step is None or step.state not in BUSY or row.conductor is None:
+        return guest if on_guest else "a conductor"
+    return f"{guest}, asked by {row.conductor}" if on_guest else str(row.conductor)
 
 
 def _needs(

@@ -6,6 +6,7 @@
   const main = document.querySelector("main[data-live]");
   const said = document.getElementById("live-state");
   let source = null;
+  let ended = false; // there is nothing more to see, and no connection to hold for it
   let pause = 1000;
 
   const say = (text) => { if (said && said.textContent !== text) said.textContent = text; };
@@ -96,11 +97,15 @@
   }
 
   function connect() {
-    if (!main || source || document.hidden) return;
+    if (!main || source || ended || document.hidden) return;
     source = new EventSource(location.pathname + location.search);
     source.addEventListener("open", () => { pause = 1000; say("● live"); });
     source.addEventListener("part", (event) => replace(JSON.parse(event.data)));
-    source.addEventListener("end", () => { disconnect(); say("○ gone: reload the page"); });
+    source.addEventListener("end", (event) => {
+      disconnect();
+      ended = true;
+      say(JSON.parse(event.data).over ? "● complete" : "○ gone: reload the page");
+    });
     source.addEventListener("error", () => {
       say("○ not live, trying again");
       if (source && source.readyState === EventSource.CLOSED) { // refused: the browser would not try again

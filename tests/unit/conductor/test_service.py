@@ -9,7 +9,9 @@ from unittest import mock
 import pytest
 import sqlalchemy as sa
 
+from conductor.control import Control
 from conductor.leader import Leader
+from conductor.runner import Job
 from dbflow.cloud.base import Cloud
 from dbflow.db.models import Conductor, Operation
 from dbflow.jobboard import Board
@@ -191,16 +193,37 @@ def test_a_look_for_orphans_that_outlives_its_session_tells_nothing_of_a_later_l
     leader._orphanage = mock.Mock(find=lambda: looking.set() or slow.wait(20))
     leader._book = mock.Mock(write=lambda _: 7)
     over.set()
-    leader.lead(world.boards.board("former"), over)
+    former, latter = (world.boards.board(name) for name in ("former", "latter"))
+    leader.lead(former, over)
     look = threading.Thread(target=leader.look_for_orphans)
     look.start()
     assert looking.wait(10)
-    leader.lead(world.boards.board("latter"), over)
+    leader.lead(latter, over)
     slow.set()
     look.join(10)
-    assert leader.orphans is None
+    assert leader.orphans(latter) is None
     leader.look_for_orphans()
-    assert leader.orphans == 7
+    assert (leader.orphans(latter), leader.orphans(former), leader.orphans(None)) == (7, None, None)
+
+
+def test_no_claim_before_sql_told_how_far_epochs_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    conductor, board = world.conductor(), mock.Mock(lost=threading.Event())
+    wait_for(lambda: conductor._board, 10, "its own count")
+    away = sa.exc.OperationalError("select", {}, Exception("away"))
+    monkeypatch.setattr(conductor, "_newest_epoch", mock.Mock(side_effect=[away, 7]))
+    conductor._count_on(board)
+    assert board.count_on.mock_calls == [mock.call(7)]
+
+
+def test_a_claim_that_was_overtaken_from_the_beginning_counts_again(world: World) -> None:
+    """Another conductor may have found that ZooKeeper counts from an earlier number."""
+    conductor, board, job = world.conductor(), mock.Mock(), mock.Mock()
+    operation_id, _ = world.accept(post=False)
+    with world.database.write() as session:
+        row = session.get_one(Operation, operation_id)
+        row.epoch, row.state = 2**48 + 1, State.SUSPENDED
+    conductor._dispose(board, job, operation_id, Job.OVERTAKEN, Control())
+    assert board.mock_calls == [mock.call.count_on(2**48 + 1), mock.call.abandon(job)]
 
 
 def test_many_operations_on_two_conductors(world: World) -> None:

@@ -5,9 +5,12 @@ import html
 import re
 
 import pytest
+import sqlalchemy as sa
 
-from dbflow.db.models import Conductor
+from dbflow.db.models import Conductor, Operation
 from dbflow.operations import State
+from dbflow.services import operations
+from dbflow.services.context import Caller, Services
 from tests.unit.console.scene import CONDUCTOR, Scene
 
 
@@ -95,7 +98,29 @@ def test_a_selection(scene: Scene) -> None:
     assert scene.world.operation(scene.create).requested == "cancel"
     browser.post("/operations/act", 409, id=[scene.failed], verb="cancel")
     browser.post("/operations/act", 400, verb="cancel")
-    browser.post("/operations/act", 400, id=[scene.create] * 501, verb="cancel")
+    browser.post("/operations/act", 400, id=[scene.create] * 101, verb="cancel")
+    again = browser.post("/operations/act", 409, id=[scene.failed] * 3, verb="cancel").text
+    assert "0 of 1 done" in again
+    assert 'name="back" value=""' in again  # of the button for the colours
+
+
+def test_a_selection_when_the_database_goes_away(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    act, asked = operations.act, []
+
+    def away(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
+        asked.append(operation_id)
+        if operation_id == scene.failed:
+            raise sa.exc.OperationalError("SELECT", {}, Exception("2006 of 10.1.2.3"))
+        return act(services, caller, operation_id, verb)
+
+    monkeypatch.setattr(operations, "act", away)
+    chosen = [scene.create, scene.failed, "never-tried"]
+    page = html.unescape(scene.browser().post("/operations/act", 200, id=chosen, verb="suspend").text)
+    assert "1 of 3 done" in page
+    assert page.count("dbflow's database is not available") == 2
+    assert "10.1.2.3" not in page
+    assert asked == chosen[:2]
+    assert scene.world.operation(scene.create).requested == "suspend"
 
 
 def test_draining(scene: Scene) -> None:
@@ -106,9 +131,11 @@ def test_draining(scene: Scene) -> None:
     browser, path = scene.browser("admin"), f"/conductors/{CONDUCTOR}/drain"
     browser.post(path, page="/conductors", draining="yes", back="/conductors")
     assert draining()
+    assert "Every conductor drains" in browser.get("/").text
     assert "Claim again" in browser.get("/conductors").text
     browser.post(path, page="/conductors", draining="no")
     assert not draining()
+    assert "Every conductor drains" not in browser.get("/").text
     browser.post(path, 400, page="/conductors", draining="perhaps")
     browser.post("/conductors/nobody/drain", 404, page="/conductors", draining="yes")
     refused = browser.post("/conductors/node-2:9:ffff/drain", 409, page="/conductors", draining="yes")

@@ -55,6 +55,17 @@ def test_what_a_datastore_calls_its_load() -> None:
     ]  # fmt: skip
 
 
+def test_a_guest_has_a_few_plots_whatever_it_calls_its_load() -> None:
+    beats = [beat(5 * number, **{f"a{number}-{other}": 1.0 for other in range(32)}) for number in range(200)]
+    _, *found = plots(beats, row(1000, **{f"b-{other:02}": 2.0 for other in range(32)}))
+    assert [plot.title for plot in found] == [f"B-{other:02}" for other in range(12)]
+
+
+def test_what_a_server_was_doing_before_it_went_down() -> None:
+    _, busy = plots([beat(0, threads_running=1), beat(5, threads_running=2)], row(6))
+    assert busy.points == ((at(0), 1.0), (at(5), 2.0))
+
+
 def numbers(path: str) -> list[list[tuple[float, float]]]:
     """The stretches of a line."""
     return [

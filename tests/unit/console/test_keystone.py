@@ -127,6 +127,13 @@ def test_a_wrong_password(client: FlaskClient) -> None:
     assert client.get("/console/operations").status_code == 401
 
 
+def test_no_project(client: FlaskClient, keystone: FakeKeystone) -> None:
+    answer = client.post("/console/signin", data={**FORM, "project": " "})
+    assert answer.status_code == 400
+    assert "project: must be given." in answer.text
+    assert keystone.asked == []
+
+
 def test_signing_out_revokes_the_token(client: FlaskClient, keystone: FakeKeystone) -> None:
     client.post("/console/signin", data=FORM)
     page = client.get("/console/operations").text

@@ -2,8 +2,11 @@
 """Pages that follow what happens: what is sent, to whom, and how often the database is asked."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
+import logging
+import pathlib
 import re
 import threading
 from collections.abc import Iterator
@@ -12,7 +15,12 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from dbflow import console
 from dbflow.console.live import Fragments
+from dbflow.console.pages import PAGES, operations
+from dbflow.db.models import new_id, utcnow
+from dbflow.jobboard import JobView
+from dbflow.operations import State
 from tests.unit.console.scene import Browser, Scene
 from tests.waiting import wait_for
 
@@ -139,3 +147,123 @@ def test_what_is_gone_ends(scene: Scene) -> None:
         with scene.world.database.write() as session:
             session.merge(scene.world.instance(scene.healthy)).deleted = True
         assert [kind for kind, _ in events][-1] == "end"
+
+
+def _becomes(scene: Scene, operation_id: str, state: State) -> None:
+    with scene.world.database.write() as session:
+        session.merge(scene.world.operation(operation_id)).state = state
+
+
+def test_what_is_over_holds_no_connection(scene: Scene) -> None:
+    """One that failed can be tried again, so its page goes on."""
+    _becomes(scene, scene.create, State.SUCCESS)
+    with following(scene.browser(), f"/operations/{scene.create}") as (_, events):
+        told = list(events)
+    assert [event["id"] for kind, event in told if kind == "part"] == ["live-head", "live-body"]
+    assert told[-1] == ("end", {"over": True})
+    with following(scene.browser(), f"/operations/{scene.failed}") as (_, events):
+        next(events)
+        next(events)
+        _becomes(scene, scene.failed, State.RUNNING)
+        assert "running" in until(events, "live-head", "running")
+
+
+def test_a_page_that_breaks_does_not_stop_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = threading.Event()
+    real, rounds = operations.PAGE.look, threading.Semaphore(0)
+
+    def look(services: Any, asked: Any) -> dict[str, Any]:
+        if broken.is_set():
+            rounds.release()
+            raise ZeroDivisionError
+        return real(services, asked)
+
+    page = dataclasses.replace(operations.PAGE, look=look)
+    fragments: Fragments = scene.world.app.extensions["dbflow.console"].live
+    keys = []
+    watch = fragments.watch
+    monkeypatch.setattr(
+        fragments,
+        "watch",
+        lambda key, *more: keys.append(dataclasses.replace(key, page=page)) or watch(keys[-1], *more),
+    )
+    browser = scene.browser()
+    with following(browser, "/operations") as (_, table):
+        monkeypatch.setattr(fragments, "watch", watch)
+        until(table, "live-table", scene.create)
+        broken.set()
+        with caplog.at_level(logging.ERROR), following(browser, f"/operations/{scene.create}") as (_, events):
+            until(events, "live-body", 'data-node="install-datastore" data-state="RUNNING"')
+            for _ in range(3):
+                assert rounds.acquire(timeout=10)
+            scene.step(scene.create, "install-datastore", "SUCCESS")
+            until(events, "live-body", 'data-node="install-datastore" data-state="SUCCESS"')
+        assert len([one for one in caplog.records if "can't be made" in one.message]) == 1
+        broken.clear()
+        _becomes(scene, scene.create, State.SUSPENDED)
+        until(table, "live-table", "suspended")
+
+
+def test_arguments_that_a_page_does_not_know_make_no_other_page(scene: Scene) -> None:
+    fragments = scene.world.app.extensions["dbflow.console"].live
+    with following(scene.browser(), "/operations?x=1"), following(scene.browser(), "/operations?x=2&y="):
+        assert len({key for key, _ in fragments._viewers.values()}) == 1
+
+
+def test_pages_name_all_their_arguments() -> None:
+    here = pathlib.Path(console.__file__).parent
+    used = {
+        name
+        for file in [*here.glob("pages/*.py"), *here.glob("templates/console/*.html")]
+        for name in re.findall(r'asked\.(?:arg|time)\("(\w+)"', file.read_text())
+    }
+    assert used == set().union(*(page.args for page in PAGES))
+
+
+def test_one_user_does_not_take_all_seats_and_pages_leave_some(scene: Scene) -> None:
+    fragments = scene.world.app.extensions["dbflow.console"].live
+    fragments._seats.most = 8
+    accept = {"Accept": "text/event-stream"}
+    events = f"operations/{scene.create}/events"
+    with contextlib.ExitStack() as stack:
+        browsers = [scene.browser(token) for token in ("owner", "reader", "legacy")]
+        for browser in browsers:
+            for _ in range(2):
+                stack.enter_context(following(browser, "/operations"))
+            browser.get("/operations", 413, headers=accept)
+        assert scene.world.ask("GET", events).status_code == 413
+        admin = scene.browser("admin")
+        admin.get("/operations", 413, headers=accept)
+        for _ in range(2):
+            stream = scene.world.ask("GET", events, "admin", buffered=False)
+            stack.callback(stream.close)
+            assert stream.status_code == 200
+        assert scene.world.ask("GET", events, "admin").status_code == 413
+    admin.get("/operations", headers=accept, buffered=False).close()
+    assert fragments._seats._taken == {}
+
+
+def test_a_thread_that_does_not_start_takes_no_seat(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    fragments = scene.world.app.extensions["dbflow.console"].live
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", _no_thread)
+        with pytest.raises(RuntimeError):
+            fragments.watch("key", 1.0, "u")
+    assert (fragments._viewers, fragments._seats._taken, fragments._thread) == ({}, {}, None)
+    with following(scene.browser(), "/operations") as (_, events):
+        next(events)
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_the_board_is_shown_as_far_as_a_page_goes(scene: Scene) -> None:
+    scene.world.conf.set_override("page_size", 2, "console")
+    now = utcnow()
+    scene.world.jobs = [JobView(new_id(), "instance.create", "NORMAL", now, None) for _ in range(5)]
+    page = scene.browser("admin").get("/jobs?show=leaving").text
+    assert [job.operation_id in page for job in scene.world.jobs] == [True, True, False, False, False]
+    assert "… and 3 more" in page

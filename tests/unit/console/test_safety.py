@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from dbflow.api.here import attach
+from tests.unit.api.test_policy import Refusing
 from tests.unit.api.world import TOKENS
 from tests.unit.console.scene import CONDUCTOR, NASTY, PASSWORD, Browser, Scene
 
@@ -64,6 +66,28 @@ def test_what_only_administrators_are_told(still: Scene) -> None:
         assert hidden not in told, hidden
 
 
+def test_a_user_does_not_learn_what_a_conductor_is_called(scene: Scene) -> None:
+    admin, owner, told = scene.browser("admin"), scene.browser(), ""
+    scene.step(scene.create, "create-server", "RUNNING")
+    for task in ("install-datastore", "create-server"):
+        page = f"/operations/{scene.create}?task={task}"
+        assert CONDUCTOR in admin.get(page).text
+        told += owner.get(page).text
+    assert CONDUCTOR.split(":")[-1] not in told
+    assert "guest of orders-primary" in told
+    assert "a conductor" in told
+    query = f"/operations?text={CONDUCTOR[:8]}"
+    assert f'id="op-{scene.create}"' in admin.get(query).text
+    assert f'id="op-{scene.create}"' not in owner.get(query).text
+
+
+def test_an_instance_without_its_operations(scene: Scene) -> None:
+    page, browser = f"/instances/{scene.silent}", scene.browser()
+    assert "Operations of this instance" in browser.get(page).text
+    attach(scene.world.app, scene.world.services, Refusing(frozenset({"instance:show"})))  # type: ignore[arg-type]
+    assert "Operations of this instance" not in browser.get(page).text
+
+
 def test_headers(still: Scene) -> None:
     browser = still.browser()
     for answer in (
@@ -77,7 +101,7 @@ def test_headers(still: Scene) -> None:
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
     assert browser.get("/operations").headers["Cache-Control"] == "no-store"
     assert "Content-Security-Policy" not in browser.client.get("/").headers
 
@@ -121,7 +145,14 @@ def test_forms_need_their_token(still: Scene) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}]
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_forms_of_other_sites(scene: Scene, headers: dict[str, str]) -> None:
     browser = scene.browser()
@@ -130,7 +161,13 @@ def test_forms_of_other_sites(scene: Scene, headers: dict[str, str]) -> None:
     assert browser.client.post(path, data=fields, headers=headers).status_code == 403
     stranger = Browser(scene.world.app.test_client())
     assert stranger.client.post("/console/signin", data={"token": "owner"}, headers=headers).status_code == 403
-    for ours in ({"Sec-Fetch-Site": "same-origin"}, {"Origin": "null"}, {"Origin": "http://localhost"}):
+    scene.world.conf.set_override("public_endpoint", "https://cloud.example/db", "api")
+    for ours in (
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://localhost"},
+        {"Origin": "https://cloud.example"},
+        {},
+    ):
         assert stranger.client.post("/console/signin", data={"token": "owner"}, headers=ours).status_code == 303
     assert browser.client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
 

@@ -74,6 +74,33 @@ def test_a_session_ends(still: Scene, stranger: FlaskClient) -> None:
     assert stranger.get("/console/operations").status_code == 401
 
 
+@pytest.mark.parametrize("header", ["X-Auth-Token", "X-Storage-Token"])
+def test_only_the_cookie_says_who_it_is(still: Scene, header: str) -> None:
+    """Keystone's middleware would take either."""
+    sent = {f"HTTP_{header.upper().replace('-', '_')}": "admin"}
+
+    def told(environ: dict[str, str], _: object) -> list[bytes]:
+        return [",".join(environ.values()).encode()]
+
+    wrapped = session.CookieToken(told, still.world.keyring)
+    assert list(wrapped({"PATH_INFO": "/console/operations", **sent}, None)) == [b"/console/operations"]
+    assert list(wrapped({"PATH_INFO": "/v1.0/p1/instances", **sent}, None)) == [b"/v1.0/p1/instances,admin"]
+
+
+def test_a_session_does_not_print_its_secrets() -> None:
+    assert repr(session.Session("tok-1", "csrf-1", 1.0, "ann")) == "Session(until=1.0, user='ann', project='')"
+
+
+def test_signing_out_of_what_is_over(still: Scene, stranger: FlaskClient) -> None:
+    over = session.Session("no-token-any-more", "c", time.time() + 60)
+    stranger.set_cookie(session.COOKIE, still.world.keyring.seal(vars(over)), path=session.PATH)
+    assert stranger.post("/console/signout", data={"csrf": "x"}).status_code == 403
+    answer = stranger.post("/console/signout", data={"csrf": "c"})
+    assert (answer.status_code, answer.location) == (303, "/console/signin")
+    assert stranger.get_cookie(session.COOKIE, path=session.PATH) is None
+    assert stranger.post("/console/signout").status_code == 303
+
+
 @pytest.mark.parametrize("value", ["x", "", "gAAAAA", '{"token":"owner"}'])
 def test_a_cookie_that_is_not_ours(stranger: FlaskClient, value: str) -> None:
     stranger.set_cookie(session.COOKIE, value, path=session.PATH)
@@ -114,6 +141,8 @@ def test_one_is_sent_nowhere_else(stranger: FlaskClient, wanted: str) -> None:
 def test_a_one_time_link(still: Scene, stranger: FlaskClient) -> None:
     link = ticket_link(still.world.app, "http://localhost", "admin")
     assert "admin" not in link
+    looked = stranger.head(link.removeprefix("http://localhost"))
+    assert (looked.status_code, looked.headers.get("Set-Cookie")) == (200, None)
     answer = stranger.get(link.removeprefix("http://localhost"))
     assert (answer.status_code, answer.location) == (303, "/console/")
     assert stranger.get("/console/jobs").status_code == 200

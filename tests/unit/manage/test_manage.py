@@ -127,6 +127,25 @@ def test_conductor_list(deployment: Deployment) -> None:
     assert row["silent"] >= 30
 
 
+def test_draining(deployment: Deployment) -> None:
+    with deployment.database.write() as session:
+        gone = utcnow() - datetime.timedelta(minutes=5)
+        for name, seen in (("host:1:ab", utcnow()), ("host:2:cd", gone)):
+            session.add(Conductor(name=name, host="host", pid=1, version="0.1", seen=seen))
+
+    def draining() -> bool:
+        return next(row["draining"] for row in deployment.answer("conductor", "list") if row["name"] == "host:1:ab")
+
+    assert not draining()
+    assert deployment.run("conductor", "drain", "host:1:ab") == 0
+    assert draining()
+    assert deployment.run("conductor", "undrain", "host:1:ab") == 0
+    assert not draining()
+    for name, why in (("host:2:cd", "it is silent"), ("nobody", "cannot be found")):
+        assert deployment.run("conductor", "drain", name) == 1
+        assert why in deployment.capsys.readouterr().err
+
+
 def test_guest_list(deployment: Deployment) -> None:
     heard, silent = deployment.operation(name="heard"), deployment.operation(name="\x1b[2Jsilent")
     with deployment.database.write() as session:

@@ -3,8 +3,9 @@
 of each instance's load and volume use is kept."""
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import mysql
+
+from dbflow.db.migrations import once
 
 revision = "0003"
 down_revision = "0002"
@@ -13,10 +14,10 @@ Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    op.add_column("conductors", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.false()))
-    op.add_column("operations", sa.Column("released_epoch", sa.BigInteger(), nullable=True))
-    op.create_index("operations_by_created", "operations", ["created", "id"])
-    op.create_table(
+    once.add_column("conductors", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.false()))
+    once.add_column("operations", sa.Column("released_epoch", sa.BigInteger(), nullable=True))
+    once.create_index("operations_by_created", "operations", ["created", "id"])
+    once.create_table(
         "instance_samples",
         sa.Column("instance_id", sa.String(length=36), nullable=False),
         sa.Column("slot", sa.Integer(), autoincrement=False, nullable=False),
