@@ -288,9 +288,9 @@ class ConductorService:
             row = session.get(Conductor, self.name) or Conductor(
                 name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
             )
-            leads = self._leads is not None
-            row.seen, row.leader, row.flows = utcnow(), leads, len(self._running)
-            row.orphans = self._leader.orphans(self._leads)
+            leads = self._leads
+            row.seen, row.leader, row.flows = utcnow(), leads is not None, len(self._running)
+            row.orphans = self._leader.orphans(leads)
             session.add(row)
 
     def _say_goodbye(self) -> None:

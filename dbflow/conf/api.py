@@ -48,9 +48,9 @@ OPTS = [
         "max_event_streams",
         default=64,
         min=1,
-        help="Event streams and live pages of the console that a worker serves at once: a quarter of them for one user "
-        "at most, and the last quarter not for pages. dbflow-api takes no more than three quarters of its threads for "
-        "them.",
+        help="Event streams and live pages of the console that a worker serves at once: a quarter of them for the "
+        "streams of one user at most, the last quarter not for pages. dbflow-api takes no more than three quarters of "
+        "its threads for them.",
     ),
     cfg.FloatOpt("event_interval", default=0.2, min=0.02, help="Seconds between two looks for changes of operations."),
     cfg.FloatOpt("event_heartbeat", default=15.0, min=0.1, help="Seconds of silence after which a stream is fed."),

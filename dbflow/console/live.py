@@ -5,16 +5,17 @@ a server-sent event when it has changed."""
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
 from flask import Flask, Response
 
+from dbflow.api.eventstream import EventStream
 from dbflow.console import render
 from dbflow.console.page import Asked
 from dbflow.services.context import Services
 from dbflow.services.errors import OverLimit, ServiceError
-from dbflow.services.fan import END, Fan, Parts, Seats, TooManyViewers, Viewing
+from dbflow.services.fan import END, Fan, Parts, Seats, TooManyViewers
 
 LOG = logging.getLogger(__name__)
 
@@ -73,28 +74,5 @@ class Fragments(Fan[Asked]):
         except TooManyViewers:
             raise OverLimit("Too many pages are open.", {"Retry-After": "5"}) from None
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        body = _Stream(viewing, time.monotonic() + group.console.stream_lifetime)
+        body = EventStream(viewing, time.monotonic() + group.console.stream_lifetime)
         return Response(body, headers=headers, content_type="text/event-stream")
-
-
-class _Stream:
-    """A viewer's events as the body of a response; the server closes it when the browser is gone."""
-
-    def __init__(self, viewing: Viewing, until: float) -> None:
-        self._viewing, self._until = viewing, until
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if time.monotonic() > self._until:
-            raise StopIteration  # the browser connects again, and shows its cookie again
-        event = next(self._viewing)
-        if event is None:
-            return b": still here\n\n"
-        kind, data = event
-        return f"event: {kind}\ndata: {data if isinstance(data, str) else json.dumps(data)}\n\n".encode()
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._viewing.close()

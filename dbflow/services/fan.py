@@ -27,7 +27,8 @@ class TooManyViewers(Exception):
 
 
 class Seats:
-    """How many may watch at once, whatever they watch; a quarter of them is all that one user gets."""
+    """How many may watch at once, whatever they watch. A quarter of them is all that one user gets for the API's
+    streams; a browser that goes from page to page leaves streams behind, of which the server learns late."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -35,12 +36,12 @@ class Seats:
         self._taken: Counter[str] = Counter()
 
     def take(self, user_id: str, *, last_ones: bool) -> None:
-        """TooManyViewers when there is none left for the user; without ``last_ones`` also when it is one of the last
-        quarter."""
+        """TooManyViewers when there is none left for the user. ``last_ones``: whether it may be one of the last
+        quarter, and counts among the user's own."""
         quarter = self.most // _QUARTER
         there_are = self.most if last_ones else self.most - quarter
         with self._lock:
-            if self._taken.total() >= there_are or self._taken[user_id] >= max(1, quarter):
+            if self._taken.total() >= there_are or (last_ones and self._taken[user_id] >= max(1, quarter)):
                 raise TooManyViewers
             self._taken[user_id] += 1
 
@@ -102,7 +103,7 @@ class Fan(Generic[Key]):
     name = "fan"
     """Of the thread."""
     last_ones = True
-    """Whether its viewers may take the last quarter of the seats."""
+    """Whether its viewers may take the last quarter of the seats, and no more than a quarter each."""
 
     def __init__(self, interval: float, seats: Seats) -> None:
         """``interval``: seconds between two looks, at least."""

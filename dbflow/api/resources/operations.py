@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/operations: what was asked for, how far it is, and what may be done about it"""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from flask import Response, current_app, request
@@ -10,6 +9,7 @@ from flask_restx import Resource
 
 from dbflow.api import paging
 from dbflow.api.docs import PAGING, documented
+from dbflow.api.eventstream import EventStream
 from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import operations as schemas
@@ -18,7 +18,7 @@ from dbflow.console import drawing
 from dbflow.operations import ENDED
 from dbflow.services import operations
 from dbflow.services.errors import BadRequest, OverLimit
-from dbflow.services.fan import TooManyViewers, Viewing
+from dbflow.services.fan import TooManyViewers
 from dbflow.services.feed import Feed
 from dbflow.services.verbs import RULES
 
@@ -152,7 +152,7 @@ class OperationFlow(Resource):
 
 
 @ns.route("/<operation_id>/events")
-class OperationEvents(Resource):
+class OperationEventStream(Resource):
     """Changes as they happen."""
 
     @documented(
@@ -167,28 +167,7 @@ class OperationEvents(Resource):
         heartbeat = services().conf.api.event_heartbeat
         viewing = _watching(lambda feed: feed.watch(operation_id, heartbeat, caller().user_id))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Response(Events(viewing), headers=headers, content_type="text/event-stream")
-
-
-class Events:
-    """A viewer's events as the body of a response; the server closes it when the client is gone."""
-
-    def __init__(self, viewing: Viewing) -> None:
-        self._viewing = viewing
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        event = next(self._viewing)
-        if event is None:
-            return b": still here\n\n"
-        kind, data = event
-        return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._viewing.close()
+        return Response(EventStream(viewing), headers=headers, content_type="text/event-stream")
 
 
 def _watching(look: Callable[[Feed], T]) -> T:
