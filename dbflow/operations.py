@@ -5,7 +5,7 @@ import dataclasses
 import enum
 import functools
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from sqlalchemy import select, update
@@ -16,6 +16,7 @@ from dbflow.crypto import Keyring
 from dbflow.db.backups import descendants
 from dbflow.db.models import Backup, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
+from dbflow.status import Task
 
 
 class State(enum.StrEnum):
@@ -98,6 +99,7 @@ def accept(
     request_id: str | None,
     arguments: dict[str, Any],
     after_id: str | None = None,
+    members: Sequence[str] = (),
 ) -> Operation:
     """Record an operation (the caller's transaction decides whether it ever was). The job is posted after the
     commit; should that fail, the leader posts it."""
@@ -114,6 +116,7 @@ def accept(
         priority=known.priority,
         arguments=keyring.seal(arguments),
         after_id=after_id,
+        members=list(members) or None,
     )
     session.add(operation)
     return operation
@@ -185,12 +188,15 @@ def release(session: Session, operation: Operation) -> None:
 
 
 def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
-    instance = session.get(Instance, operation.target_id, with_for_update=True)
-    if instance is None or instance.deleted:
-        raise LookupError(f"instance {operation.target_id} is gone.")
-    if instance.operation_id not in (None, operation.id):
-        raise Busy(instance.id, instance.operation_id)
-    instance.operation_id, instance.task = operation.id, kind.task
+    for instance_id in sorted([operation.target_id, *(operation.members or ())]):
+        instance = session.get(Instance, instance_id, with_for_update=True)
+        if instance is None or instance.deleted:
+            raise LookupError(f"instance {instance_id} is gone.")
+        if instance.operation_id not in (None, operation.id):
+            raise Busy(instance.id, instance.operation_id)
+        instance.operation_id = operation.id
+        if instance_id == operation.target_id or instance.task == Task.ERROR:
+            instance.task = kind.task
 
 
 def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> None:

@@ -21,7 +21,7 @@ _USAGE = sa.select(
     sa.func.coalesce(sa.func.sum(Instance.ram), 0),
     sa.func.coalesce(sa.func.sum(Instance.quota_volume), 0),
     sa.select(sa.func.count())
-    .where(Backup.project_id == sa.bindparam("project"), Backup.deleted == sa.false())
+    .where(Backup.project_id == sa.bindparam("project"), Backup.deleted == sa.false(), Backup.internal == sa.false())
     .scalar_subquery(),
 ).where(Instance.project_id == sa.bindparam("project"), Instance.deleted == sa.false())
 

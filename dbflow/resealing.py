@@ -18,7 +18,7 @@ SEALED: tuple[sa.Column[Any], ...] = tuple(
     cast(sa.Table, table).c[column]
     for table, columns in (
         (Operation.__table__, ["arguments"]),
-        (Instance.__table__, ["guest_key"]),
+        (Instance.__table__, ["guest_key", "replication"]),
         (IdempotencyKey.__table__, ["answer"]),
         (ProjectKey.__table__, ["sealed"]),
         (ATOMS, ["results", "failure", "revert_results", "revert_failure"]),

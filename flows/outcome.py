@@ -12,14 +12,14 @@ from dbflow.status import Task
 from flows.registry import Ending
 
 
-def release(session: Session, ending: Ending, **columns: Any) -> bool:
-    """Set columns of the operation's instance and give its lock back.
+def release(session: Session, ending: Ending, of: str | None = None, **columns: Any) -> bool:
+    """Set columns of the operation's instance (its target, or the one that ``of`` names) and give its lock back.
 
     False, with nothing written, when another operation has taken the instance over (a delete that interrupted).
     """
     released = session.execute(
         update(Instance)
-        .where(Instance.id == ending.target_id, Instance.operation_id == ending.operation_id)
+        .where(Instance.id == (of or ending.target_id), Instance.operation_id == ending.operation_id)
         .values(**columns, operation_id=None, updated=utcnow())
     )
     return bool(getattr(released, "rowcount", 0))

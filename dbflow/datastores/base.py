@@ -21,6 +21,7 @@ class Feature(enum.StrEnum):
     RESIZE_FLAVOR = "resize_flavor"
     RESIZE_VOLUME = "resize_volume"
     BACKUP = "backup"
+    REPLICATION = "replication"
 
 
 class Strategy(enum.StrEnum):

@@ -12,6 +12,8 @@ USER_NAME_MAX = 128
 HOST_MAX = 255
 ADMIN_USER = "dbflow_admin"
 """dbflow's own administrator, on the database server's machine only."""
+REPLICATION_USER = "dbflow_replication"
+"""As which replicas log in to their source."""
 
 _HOST = re.compile(r"[\w.:%/*-]+", re.ASCII)
 
@@ -24,7 +26,7 @@ class MariaDB(base.Datastore):
     ports = (3306,)
     capabilities = frozenset(Feature)
     reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
-    reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
+    reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER, REPLICATION_USER})
     strategies = (Strategy.PHYSICAL, Strategy.LOGICAL)
     charsets = CHARSETS
 

@@ -119,6 +119,8 @@ class Instance(Base):
     """The instance's message key, sealed by the keyring."""
     restoring_id: Mapped[str | None] = mapped_column(Id, index=True)
     """The backup that it is being made from, which may not be deleted meanwhile."""
+    replication: Mapped[str | None] = mapped_column(sa.Text)
+    """Of a source of replicas: {"password"} of the account that they log in with, sealed by the keyring."""
 
 
 class Health(Base):
@@ -173,6 +175,8 @@ class Operation(Base):
     """Version of the flow's definition when it was accepted."""
     target_type: Mapped[str] = mapped_column(sa.String(32))
     target_id: Mapped[str] = mapped_column(Id)
+    members: Mapped[list[Any] | None]
+    """Ids of the other instances that it has to itself, where there are any."""
     project_id: Mapped[str]
     user_id: Mapped[str]
     request_id: Mapped[str | None]
@@ -296,6 +300,8 @@ class Backup(Base):
     """Of the names of its objects in the container."""
     registered: Mapped[bool] = mapped_column(default=False)
     """Made elsewhere: its objects are not ours to delete."""
+    internal: Mapped[bool] = mapped_column(default=False)
+    """A copy that replicas are made from: nobody sees it, and it goes with the operation that made it."""
     location: Mapped[str | None] = mapped_column(sa.String(1024))
     """URL of its manifest."""
     checksum: Mapped[str | None] = mapped_column(sa.String(64))

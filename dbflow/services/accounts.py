@@ -18,6 +18,7 @@ from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError
 from dbflow.status import Service, Task
 
 _TASKS = "guest.tasks.accounts"
+_LOOK_UPS = {"ListDatabases", "ListUsers", "GetUser", "RootEnabled"}
 _QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
 _UP = {Service.HEALTHY, Service.RUNNING}
 _ALPHABET = string.ascii_letters + string.digits
@@ -39,6 +40,7 @@ class Guest:
                 sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
             )
         self._must_be_up(instance, health)
+        self._source_id = instance.replica_of_id
         self.datastore: Datastore = load(str(manager))
         if not self.datastore.supports(feature):
             raise Unprocessable(f"{self.datastore.name} has no {feature}.")
@@ -59,6 +61,8 @@ class Guest:
 
         ``missing`` is the message where the guest finds something not there.
         """
+        if self._source_id is not None and task not in _LOOK_UPS:
+            raise BadRequest(f"Instance {self.instance_id} is a replica: change its source, {self._source_id}.")
         timeout = self._services.conf.messaging.call_timeout
         try:
             return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)

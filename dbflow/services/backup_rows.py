@@ -21,7 +21,7 @@ def of_reference(reference: str) -> str:
 
 def load(session: Session, caller: Caller, backup_id: str, *, lock: bool = False) -> Backup:
     """The backup itself; ``lock`` keeps others from changing it."""
-    query = sa.select(Backup).where(Backup.id == backup_id, Backup.deleted == sa.false())
+    query = sa.select(Backup).where(Backup.id == backup_id, Backup.deleted == sa.false(), Backup.internal == sa.false())
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     found = session.scalar(query)

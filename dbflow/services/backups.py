@@ -42,7 +42,7 @@ _SEEN = (
     sa.select(Backup, DatastoreVersion, Datastore.name)
     .join(DatastoreVersion, DatastoreVersion.id == Backup.datastore_version_id)
     .join(Datastore, Datastore.id == DatastoreVersion.datastore_id)
-    .where(Backup.deleted == sa.false())
+    .where(Backup.deleted == sa.false(), Backup.internal == sa.false())
 )
 
 

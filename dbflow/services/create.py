@@ -22,7 +22,9 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
 
     ``wanted`` is the ``instance`` of a body that fits the schema.
     """
-    _refuse_what_is_not_there(services, caller, wanted)
+    if (wanted.get("replica_count") or 1) > 1:
+        raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
+    refuse_groups_and_modules(wanted)
     with services.database.read() as session:
         version = datastores.for_create(session, wanted.get("datastore") or {})
     flavor = _flavor(services, wanted)
@@ -65,14 +67,8 @@ def volume_size(services: Services, wanted: Any) -> int:
     return size
 
 
-def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[str, Any]) -> None:
-    """Replicas, configuration groups and modules: none of what they would refer to can exist."""
-    source = wanted.get("replica_of") or wanted.get("slave_of")
-    if source:
-        instances.show(services, caller, str(source).rstrip("/").rsplit("/", 1)[-1])
-        raise BadRequest("replica_of: replication is not supported for this datastore.")
-    if (wanted.get("replica_count") or 1) > 1:
-        raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
+def refuse_groups_and_modules(wanted: Mapping[str, Any]) -> None:
+    """None of what they would refer to can exist."""
     if wanted.get("configuration"):
         raise NotFound("Configuration cannot be found. (configuration)")
     if wanted.get("modules"):
@@ -124,11 +120,11 @@ def _instance(
         availability_zone=wanted.get("availability_zone"),
         locality=wanted.get("locality"),
         access=wanted.get("access") or {"is_public": False},
-        nics=_nics(wanted.get("nics")),
+        nics=nics(wanted.get("nics")),
     )
 
 
-def _nics(wanted: Any) -> list[dict[str, Any]]:
+def nics(wanted: Any) -> list[dict[str, Any]]:
     """Both spellings of the network's id become ``network_id``."""
     return [
         {("network_id" if key == "net-id" else key): value for key, value in nic.items() if value is not None}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, Operation, utcnow
-from dbflow.services import rows
+from dbflow.services import rows, sources
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound
@@ -129,7 +129,8 @@ _CHANGES = {
 
 @contended
 def delete(services: Services, caller: Caller, instance_id: str) -> str:
-    """Delete in whatever state: a running operation is told to cancel, and the delete comes after it.
+    """Delete in whatever state: a running operation is told to cancel, and the delete comes after it. Forbidden for a
+    source of replicas; Unprocessable while it is being promoted or ejected.
 
     Returns the id of the operation; deleting twice is the same delete, which goes on if it was suspended.
     """
@@ -140,13 +141,17 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
             operations.resume(session, running)
             operation = running
         else:
+            sources.must_be_deletable(session, instance)
             before, to_post = cancel_running(session, running)
-            operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
-            instance.operation_id = operation.id
             instance.task = Task.DELETING
             instance.updated = utcnow()
+            session.flush()
+            settling = sources.settle(services, session, caller, instance, before)
+            after = settling.id if settling is not None else before
+            operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=after)
+            instance.operation_id = operation.id
             if before is None:
-                to_post = operation.id
+                to_post = after or operation.id
     if to_post is not None:
         services.post_accepted(to_post)
     return operation.id
@@ -169,6 +174,7 @@ def accept(
     instance: Instance,
     arguments: dict[str, Any],
     after_id: str | None = None,
+    members: Sequence[str] = (),
 ) -> Operation:
     """Record an operation on this instance, and what the caller's Idempotency-Key stands for from now on."""
     operation = operations.accept(
@@ -181,6 +187,7 @@ def accept(
         request_id=caller.request_id,
         arguments=arguments,
         after_id=after_id,
+        members=members,
     )
     session.flush()
     if caller.once is not None:

@@ -259,6 +259,78 @@ class Backups(abc.ABC):
         left half done is wiped and made again; ``run`` takes up what still runs."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """The server that a replica follows."""
+
+    address: str
+    port: int
+    password: str = dataclasses.field(repr=False)
+    """Of the account that replicas log in with."""
+
+
+class Replication(abc.ABC):
+    """Follow another server, and be followed.
+
+    A server is alone, a source or a replica, and it is writable or not; it keeps both over its restarts. ``timeout``
+    is in seconds; DatastoreError when it passes.
+    """
+
+    @abc.abstractmethod
+    def admit(self, password: str) -> None:
+        """As a source, let replicas log in with this password."""
+
+    @abc.abstractmethod
+    def acknowledge(self, fallback: float) -> None:
+        """From now on a commit returns when a replica has it, or, where that is not 0, after ``fallback`` seconds."""
+
+    @abc.abstractmethod
+    def relax(self) -> None:
+        """From now on a commit waits for nobody."""
+
+    @abc.abstractmethod
+    def dismiss(self) -> None:
+        """Nobody replicates from it any more: commits do not wait, and replicas can't log in."""
+
+    @abc.abstractmethod
+    def expect(self) -> None:
+        """On a fresh machine: the server that is made there will be a replica, read-only from its first moment."""
+
+    @abc.abstractmethod
+    def follow(self, origin: Origin, position: str | None = None, timeout: float | None = None) -> None:
+        """As a replica, take what ``origin`` has from where this server stands; a fresh copy stands at ``position``.
+        With a ``timeout``: return when it takes it."""
+
+    @abc.abstractmethod
+    def leave(self) -> None:
+        """Follow nobody; it stays read-only."""
+
+    @abc.abstractmethod
+    def settle(self, timeout: float) -> None:
+        """Take nothing more, and apply all that was taken."""
+
+    @abc.abstractmethod
+    def hold(self, timeout: float) -> None:
+        """Read-only from now on, with no client connected who began before."""
+
+    @abc.abstractmethod
+    def open(self) -> None:
+        """Writable from now on: as a source when others follow it, else alone."""
+
+    @abc.abstractmethod
+    def position(self) -> str:
+        """Up to where it has everything."""
+
+    @abc.abstractmethod
+    def catch_up(self, position: str, timeout: float) -> None:
+        """Return when it has everything up to there."""
+
+    @abc.abstractmethod
+    def overtake(self, origin: Origin, timeout: float) -> None:
+        """Follow ``origin``, and return when it has everything that one has now; of one that does not answer, all that
+        it sent."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -267,6 +339,7 @@ class Datastore(abc.ABC):
     lifecycle: Lifecycle
     accounts: Accounts | None = None
     backups: Backups | None = None
+    replication: Replication | None = None
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine

@@ -35,6 +35,10 @@ class GuestTask(Task):
     interruptible: ClassVar[bool] = False
     """Whether a cancelled flow goes back without waiting for its end: what is undone then ends it."""
 
+    silence: ClassVar[frozenset[str]] = frozenset()
+    """"execute", "revert": what is as good as done when the guest does not answer. Whoever waits for the others of its
+    kind can go on then; what it is asked for later must do without."""
+
     _datastore: Datastore | None = None
 
     @classmethod

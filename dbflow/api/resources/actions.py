@@ -12,7 +12,7 @@ from dbflow.api.docs import documented
 from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas.instances import ACTION
-from dbflow.services import actions
+from dbflow.services import actions, replication
 from dbflow.services.errors import BadRequest
 
 ns = namespace("actions", "What can be done to an instance", "/instances/<instance_id>/action")
@@ -47,9 +47,9 @@ def _resize(instance_id: str, details: dict[str, Any]) -> str:
     return actions.resize_volume(services(), caller(), instance_id, size)
 
 
-def _promote(instance_id: str, details: dict[str, Any]) -> None:
+def _promote(instance_id: str, details: dict[str, Any]) -> str:
     authorize("instance:promote_to_replica_source")
-    actions.not_a_replica(services(), caller(), instance_id)
+    return replication.promote(services(), caller(), instance_id)
 
 
 def _eject(instance_id: str, details: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import instances as schemas
 from dbflow.api.views.instances import View, Viewer
-from dbflow.services import create, instances
+from dbflow.services import create, instances, replicas, replication
 
 ns = namespace("instances", "Database servers", "/instances")
 
@@ -31,14 +31,20 @@ class Instances(Resource):
         authorize("instance:index")
         return _page(Viewer().summary)
 
-    @documented("Create an instance, empty or of a backup.", body=schemas.CREATE, returns=schemas.INSTANCE, also=(503,))
+    @documented(
+        "Create an instance: empty, of a backup, or replicas of another one.",
+        body=schemas.CREATE,
+        returns=schemas.INSTANCE,
+        also=(422, 503),
+    )
     def post(self) -> Response:
         """Create"""
         authorize("instance:create")
         wanted = body.read(schemas.CREATE)["instance"]
-        instance_id, operation = create.create(services(), caller(), wanted)
-        row, replicas = instances.show(services(), caller(), instance_id)
-        return answer({"instance": Viewer().detail(row, replicas)}, operation=operation)
+        make = replicas.create if replicas.source_reference(wanted) else create.create
+        instance_id, operation = make(services(), caller(), wanted)
+        row, found = instances.show(services(), caller(), instance_id)
+        return answer({"instance": Viewer().detail(row, found)}, operation=operation)
 
 
 @ns.route("/detail")
@@ -60,24 +66,24 @@ class Instance(Resource):
     def get(self, instance_id: str) -> Response:
         """Show"""
         authorize("instance:show")
-        row, replicas = instances.show(services(), caller(), instance_id)
-        return answer({"instance": Viewer().detail(row, replicas)})
+        row, found = instances.show(services(), caller(), instance_id)
+        return answer({"instance": Viewer().detail(row, found)})
 
     @documented("Change one attribute, and the name.", body=schemas.CHANGE, status=202, also=(422,))
     def put(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:update")
         wanted = body.read(schemas.CHANGE)["instance"]
-        instances.change(services(), caller(), instance_id, wanted)
-        return answer(status=202)
+        operation = replication.change(services(), caller(), instance_id, wanted)
+        return answer(status=202, operation=operation)
 
     @documented("As PUT.", body=schemas.CHANGE, status=202, also=(422,))
     def patch(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:edit")
         wanted = body.read(schemas.CHANGE)["instance"]
-        instances.change(services(), caller(), instance_id, wanted)
-        return answer(status=202)
+        operation = replication.change(services(), caller(), instance_id, wanted)
+        return answer(status=202, operation=operation)
 
     @documented("Delete, in whatever state it is.", status=202)
     def delete(self, instance_id: str) -> Response:

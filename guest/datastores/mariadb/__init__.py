@@ -11,6 +11,7 @@ from guest.datastores.mariadb.backups import Backups
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
+from guest.datastores.mariadb.replication import Replication
 from guest.datastores.mariadb.server import Server
 
 
@@ -26,3 +27,4 @@ class Datastore(base.Datastore):
         self.lifecycle = Lifecycle(layout, client, Server(layout, client))
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
+        self.replication = Replication(layout, client)

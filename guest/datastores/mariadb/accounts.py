@@ -20,7 +20,7 @@ class Accounts(base.Accounts):
         intents = Intents(layout.intents)
         self._databases = Databases(client, intents)
         self._users = Users(client, intents)
-        self._root = Root(client)
+        self._root = Root(client, layout)
 
     def list_databases(self) -> list[DatabaseSpec]:
         """See the base class."""

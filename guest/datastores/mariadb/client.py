@@ -8,7 +8,7 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CR, ER
-from pymysql.cursors import Cursor
+from pymysql.cursors import Cursor, DictCursor
 
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores.base import AlreadyExists, DatastoreError, NotFound
@@ -79,6 +79,12 @@ class Session:
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows a statement answers."""
         with self._connection.cursor() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def named(self, statement: str) -> list[dict[str, Any]]:
+        """The same, each row by the names of its columns."""
+        with self._connection.cursor(DictCursor) as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 

@@ -13,6 +13,7 @@ Aria page cache          R/32, 8 … 1024 MiB (system tables, temporary tables o
 temporary tables         R/64, 4 … 256 MiB each in memory
 table cache              2 R, 400 … 8000 tables
 InnoDB threads           V purge threads (1 … 4), V read and V write threads (2 … 16)
+binary log               kept for a day, in files of D/64, 4 … 256 MiB
 ======================== =======================================================================
 
 The overrides of a configuration group come after these, and what makes it this instance's server (addresses,
@@ -54,6 +55,9 @@ def tuned(ram: int, vcpus: int, disk: int) -> dict[str, Any]:
         "innodb_purge_threads": _between(1, vcpus, 4),
         "innodb_read_io_threads": _between(2, vcpus, 16),
         "innodb_write_io_threads": _between(2, vcpus, 16),
+        "max_binlog_size": _between(4, disk // 64, 256) * MIB,
+        "binlog_expire_logs_seconds": 86400,
+        "sync_binlog": 1,
         "character_set_server": "utf8mb4",
         "collation_server": "utf8mb4_general_ci",
     }
@@ -72,6 +76,16 @@ def wiring(layout: Layout) -> dict[str, Any]:
         "init_file": layout.init_sql,
         "secure_file_priv": layout.exchange,
         "server_id": server_id(machine.instance_id),
+        # From the first start on, so that replicas can be made of a running server.
+        "log_bin": layout.binlog / "binlog",
+        "relay_log": layout.binlog / "relay",
+        "log_slave_updates": True,
+        "binlog_format": "ROW",
+        "gtid_strict_mode": True,
+        "rpl_semi_sync_master_wait_point": "AFTER_SYNC",
+        "rpl_semi_sync_master_wait_no_slave": True,
+        # A source that is away is asked for until it is back.
+        "master_retry_count": 0,
         "skip_name_resolve": True,
         "local_infile": False,
         "symbolic_links": False,

@@ -100,6 +100,16 @@ class Layout:
         return self.state / "stopped"
 
     @property
+    def role(self) -> pathlib.Path:
+        """What the server is to others that replicate with it; none where it is alone."""
+        return self.state / "role"
+
+    @property
+    def binlog(self) -> pathlib.Path:
+        """Binary and relay logs: on the data's volume, and no part of a copy of the data."""
+        return self.machine.data_dir / "binlog"
+
+    @property
     def restored(self) -> pathlib.Path:
         """A data directory that is being made from backups."""
         return self.machine.data_dir / ".restored"
@@ -130,11 +140,11 @@ class Layout:
             path.mkdir(parents=True, exist_ok=True)
         for path in (self.state, self.intents):
             path.mkdir(mode=0o711, exist_ok=True)
-        for path in (self.exchange, self.temporary):
+        for path in (self.exchange, self.temporary, self.binlog):
             path.mkdir(mode=0o700, exist_ok=True)
         self.runtime.mkdir(mode=0o750, exist_ok=True)
         self.log.touch(mode=0o640)
-        for path in (self.exchange, self.temporary, self.runtime, self.log):
+        for path in (self.exchange, self.temporary, self.binlog, self.runtime, self.log):
             self.owner.give(path)
 
 

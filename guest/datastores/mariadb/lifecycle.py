@@ -7,13 +7,14 @@ import secrets
 import shutil
 import tempfile
 
-from dbflow.datastores.mariadb import ADMIN_USER
+from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
-from guest.datastores.mariadb import config, image, quoting
+from guest.datastores.mariadb import config, image, quoting, role
 from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.role import Part
 from guest.datastores.mariadb.server import Server
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +53,14 @@ class Lifecycle(base.Lifecycle):
             shutil.rmtree(self._layout.data, ignore_errors=True)
             data.rename(self._layout.data)
         self._complete(settings)
+        if role.load(self._layout).part is Part.ALONE:
+            self._forget_replicas()
+
+    def _forget_replicas(self) -> None:
+        """The data may be of a server with replicas, whose login they brought along."""
+        with self._client.session() as session:
+            session.run("SET SESSION sql_log_bin = 0")
+            session.run(f"DROP USER IF EXISTS {quoting.account(REPLICATION_USER, '%')}")
 
     def _complete(self, settings: Settings) -> None:
         self._make_administrator()

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The user's own administrator: nobody until it is enabled, then ``root`` from anywhere."""
 
+from guest.datastores.mariadb import role
 from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.clients import without_read_only_admins
+from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.quoting import account, literal, password_hash
+from guest.datastores.mariadb.role import Part
 
 NAME = "root"
 _ROOT = account(NAME, "%")
@@ -11,15 +15,18 @@ _ROOT = account(NAME, "%")
 class Root:
     """Let it in and lock it out."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, client: Client, layout: Layout) -> None:
+        self._client, self._layout = client, layout
 
     def enable(self, password: str) -> str:
-        """All rights, with this password; a new one when it is in already. Returns its name."""
+        """All rights, with this password; a new one when it is in already. Of a server with replicas: all but to write
+        where it is read-only. Returns its name."""
         with self._client.session() as session:
             digest = literal(password_hash(password))
             session.run(f"CREATE OR REPLACE USER {_ROOT} IDENTIFIED BY PASSWORD {digest}")
             session.run(f"GRANT ALL PRIVILEGES ON *.* TO {_ROOT} WITH GRANT OPTION")
+            if role.load(self._layout).part is not Part.ALONE:
+                without_read_only_admins(session)
         return NAME
 
     def disable(self) -> None:

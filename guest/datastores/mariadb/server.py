@@ -10,7 +10,7 @@ import psutil
 import pymysql
 
 from guest.datastores.base import DatastoreError
-from guest.datastores.mariadb import log, programs
+from guest.datastores.mariadb import log, programs, role
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout
 
@@ -74,7 +74,12 @@ class Server:
             leftover.unlink(missing_ok=True)
         with self._layout.log.open("ab") as output:
             self._child = subprocess.Popen(
-                [programs.find(PROGRAM), f"--defaults-file={self._layout.config}", self._mark],
+                [
+                    programs.find(PROGRAM),
+                    f"--defaults-file={self._layout.config}",
+                    self._mark,
+                    *role.load(self._layout).options(),
+                ],
                 stdout=output,
                 stderr=output,
                 cwd="/",

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MariaDB's replication: by GTID, semi-synchronous, with binary logs on every member so that any may become the
+source."""
+
+import contextlib
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pymysql
+
+from dbflow.datastores.mariadb import REPLICATION_USER
+from guest.datastores import base
+from guest.datastores.base import DatastoreError, Origin
+from guest.datastores.mariadb import role
+from guest.datastores.mariadb.client import Client, Session, explain
+from guest.datastores.mariadb.clients import drain, make_read_only, without_read_only_admins
+from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.quoting import account, literal, password_hash
+from guest.datastores.mariadb.role import Part, Role
+
+LOG = logging.getLogger(__name__)
+_WHO = account(REPLICATION_USER, "%")
+_PAUSE = 0.02
+"""Seconds between two looks at a replica that begins."""
+_RECONNECT = 1
+"""Seconds between two attempts to reach a source that is away: while nobody acknowledges, nobody writes."""
+_STATEMENT = 30.0
+"""Seconds for a statement that waits for nobody."""
+
+
+class Replication(base.Replication):
+    """See the base class."""
+
+    def __init__(self, layout: Layout, client: Client) -> None:
+        self._layout, self._client = layout, client
+
+    def admit(self, password: str) -> None:
+        """See the base class."""
+        with self._session() as session:
+            ((kept, read_only),) = session.rows("SELECT @@GLOBAL.log_bin, @@GLOBAL.read_only")
+            if not kept:
+                raise DatastoreError("It keeps no binary log, since it was made by an earlier release of dbflow.")
+            if not read_only:
+                without_read_only_admins(session)
+            with _unlogged(session):
+                session.run(f"CREATE USER IF NOT EXISTS {_WHO}")
+                session.run(f"ALTER USER {_WHO} IDENTIFIED BY PASSWORD {literal(password_hash(password))}")
+                session.run(f"GRANT REPLICATION SLAVE ON *.* TO {_WHO}")
+        self._change(part=Part.SOURCE)
+
+    def acknowledge(self, fallback: float) -> None:
+        """See the base class."""
+        with self._session() as session:
+            self._apply(session, part=Part.SOURCE, acknowledged=True, fallback=fallback)
+
+    def relax(self) -> None:
+        """See the base class."""
+        with self._session() as session:
+            self._apply(session, acknowledged=False)
+
+    def dismiss(self) -> None:
+        """See the base class."""
+        with self._session() as session:
+            self._apply(session, part=Part.ALONE, acknowledged=False)
+            with _unlogged(session):
+                session.run(f"DROP USER IF EXISTS {_WHO}")
+
+    def expect(self) -> None:
+        """See the base class."""
+        self._layout.make_directories()
+        self._change(part=Part.REPLICA, read_only=True, acknowledged=False)
+
+    def follow(self, origin: Origin, position: str | None = None, timeout: float | None = None) -> None:
+        """See the base class."""
+        with self._session() as session:
+            self._apply(session, part=Part.REPLICA, read_only=True, acknowledged=False)
+            make_read_only(session, _STATEMENT)
+            channel = _channel(session)
+            if channel is None or not _goes_to(channel, origin):
+                session.run("STOP SLAVE")
+                if channel is None and position is not None:
+                    _stand_at(session, position)
+                _change_source(session, origin)
+            session.run("START SLAVE")
+            if timeout is not None:
+                _wait_for(lambda: _takes(_channel(session)), timeout, "The replica does not reach its source.")
+
+    def leave(self) -> None:
+        """See the base class."""
+        with self._session() as session:
+            session.run("STOP SLAVE")
+            session.run("RESET SLAVE ALL")
+
+    def settle(self, timeout: float) -> None:
+        """See the base class."""
+        with self._session(timeout) as session:
+            channel = _channel(session)
+            if channel is None:
+                return
+            session.run("STOP SLAVE IO_THREAD")
+            taken = (_channel(session) or channel)["Gtid_IO_Pos"]
+            _wait_until_applied(session, taken, timeout)
+
+    def hold(self, timeout: float) -> None:
+        """See the base class."""
+        self._change(read_only=True)
+        with self._session(timeout) as session:
+            make_read_only(session, timeout)
+            drain(session, timeout)
+
+    def open(self) -> None:
+        """See the base class."""
+        known = role.load(self._layout)
+        alone = known.part is not Part.SOURCE
+        with self._session() as session:
+            if alone:
+                with _unlogged(session):
+                    session.run(f"DROP USER IF EXISTS {_WHO}")
+            self._apply(session, part=Part.ALONE if alone else Part.SOURCE, read_only=False)
+            session.run("SET GLOBAL read_only = 0")
+
+    def position(self) -> str:
+        """See the base class."""
+        with self._session() as session:
+            return _position(session)
+
+    def catch_up(self, position: str, timeout: float) -> None:
+        """See the base class."""
+        with self._session(timeout) as session:
+            _wait_until_applied(session, position, timeout)
+
+    def overtake(self, origin: Origin, timeout: float) -> None:
+        """See the base class."""
+        try:
+            with self._remote(origin) as session:
+                position = _position(session)
+        except DatastoreError as error:
+            LOG.warning("the other server is not asked for what it has: %s", error)
+            self.settle(timeout)
+        else:
+            self.follow(origin)
+            self.catch_up(position, timeout)
+
+    # -- what the server is
+
+    def _change(self, **changes: Any) -> Role:
+        changed = dataclasses.replace(role.load(self._layout), **changes)
+        role.save(self._layout, changed)
+        return changed
+
+    def _apply(self, session: Session, **changes: Any) -> None:
+        """In the file first, then in the running server."""
+        for name, value in self._change(**changes).variables().items():
+            session.run(f"SET GLOBAL {name} = {value}")
+
+    @contextlib.contextmanager
+    def _session(self, timeout: float = 0.0) -> Iterator[Session]:
+        with self._client.session(timeout + _STATEMENT) as session:
+            # Statements here may hold a password in clear, which no log must have.
+            session.run("SET SESSION sql_log_off = 1, SESSION slow_query_log = 0")
+            yield session
+
+    @contextlib.contextmanager
+    def _remote(self, origin: Origin) -> Iterator[Session]:
+        """Of the source, as its replica."""
+        try:
+            connection = pymysql.connect(
+                host=origin.address,
+                port=origin.port,
+                user=REPLICATION_USER,
+                password=origin.password,
+                ssl_disabled=True,
+                connect_timeout=5,
+                read_timeout=_STATEMENT,
+            )
+            with contextlib.closing(connection):
+                yield Session(connection)
+        except (pymysql.Error, OSError) as error:
+            raise explain(error) from None
+
+
+@contextlib.contextmanager
+def _unlogged(session: Session) -> Iterator[None]:
+    """Of this server only: each has its own account for replicas."""
+    session.run("SET SESSION sql_log_bin = 0")
+    yield
+    session.run("SET SESSION sql_log_bin = 1")
+
+
+def _position(session: Session) -> str:
+    """Every member logs what it takes, so the binary log's end is the position of all of them."""
+    ((position,),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos")
+    return str(position)
+
+
+def _stand_at(session: Session, position: str) -> None:
+    """A fresh copy has no log: it begins as if it had logged everything up to the copy's position."""
+    session.run("RESET MASTER")
+    session.run(f"SET GLOBAL gtid_binlog_state = {literal(position)}")
+
+
+def _change_source(session: Session, origin: Origin) -> None:
+    session.run(f"SET GLOBAL gtid_slave_pos = {literal(_position(session))}")
+    session.run(
+        f"CHANGE MASTER TO MASTER_HOST = {literal(origin.address)}, MASTER_PORT = {int(origin.port)},"
+        f" MASTER_USER = {literal(REPLICATION_USER)}, MASTER_PASSWORD = {literal(origin.password)},"
+        f" MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = {_RECONNECT}"
+    )
+
+
+def _channel(session: Session) -> dict[str, Any] | None:
+    """What the server says of the source that it follows."""
+    rows = session.named("SHOW SLAVE STATUS")
+    return rows[0] if rows else None
+
+
+def _goes_to(channel: dict[str, Any], origin: Origin) -> bool:
+    wanted = (origin.address, origin.port, REPLICATION_USER)
+    return (channel["Master_Host"], int(channel["Master_Port"]), channel["Master_User"]) == wanted
+
+
+def _takes(channel: dict[str, Any] | None) -> bool:
+    """Whether it is connected and applies. DatastoreError when it never will."""
+    if channel is None:
+        return False
+    if channel["Slave_SQL_Running"] != "Yes" or channel["Slave_IO_Running"] == "No":
+        told = channel["Last_SQL_Error"] or channel["Last_IO_Error"]
+        if told:
+            raise DatastoreError(f"The replica does not follow its source: {told}")
+    return bool(channel["Slave_SQL_Running"] == "Yes" and channel["Slave_IO_Running"] == "Yes")
+
+
+def _wait_until_applied(session: Session, position: str, timeout: float) -> None:
+    ((reached,),) = session.rows(f"SELECT MASTER_GTID_WAIT({literal(position)}, {float(timeout)})")
+    if reached != 0:
+        told = (_channel(session) or {}).get("Last_SQL_Error")
+        why = f": {told}" if told else f" within {timeout:g} s."
+        raise DatastoreError(f"The replica did not apply what its source has{why}")
+
+
+def _wait_for(condition: Callable[[], bool], timeout: float, what: str) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DatastoreError(f"{what} ({timeout:g} s)")
+        time.sleep(_PAUSE)

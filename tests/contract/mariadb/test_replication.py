@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A source and its replicas: real servers, with somebody who tries to write to all of them all the time."""
+
+import contextlib
+import pathlib
+import threading
+import time
+from collections.abc import Iterator
+
+import pymysql
+import pytest
+
+from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
+from dbflow.status import Service
+from guest.datastores.base import DatastoreError
+from guest.tasks.replication import (
+    BeginReplica,
+    CatchUp,
+    Demote,
+    DismissReplica,
+    ExpectLess,
+    HoldWrites,
+    KeepReplicas,
+    LeaveSource,
+    OpenWrites,
+    Repoint,
+    StandUp,
+)
+from tests.contract.kits.base import Refused
+from tests.contract.kits.mariadb import MariaDBKit
+from tests.contract.mariadb.trio import LOGIN, Sampler, Trio, add_replica, endpoint, prepare, run, trio, undo
+from tests.contract.site import TIMEOUT, Site, new_site
+from tests.objects.vault import Vault, vault
+from tests.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("objects")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def three(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> Iterator[Trio]:
+    with trio(kit, image, store) as made:
+        yield made
+
+
+def asked(site: Site, statement: str) -> list[tuple[object, ...]]:
+    """What dbflow's administrator is answered."""
+    with site.datastore.lifecycle._client.session() as session:  # type: ignore[attr-defined]
+        rows: list[tuple[object, ...]] = session.rows(statement)
+        return rows
+
+
+def read_only(site: Site) -> bool:
+    return asked(site, "SELECT @@GLOBAL.read_only") == [(1,)]
+
+
+def numbers(site: Site) -> set[int]:
+    return {int(str(row[0])) for row in asked(site, "SELECT n FROM shop.samples")}
+
+
+@contextlib.contextmanager
+def sampling(members: Trio) -> Iterator[Sampler]:
+    """Nobody sees two writable ones, and what was acknowledged is on all in the end."""
+    sampler = Sampler(members.members, members.password)
+    sampler.start()
+    try:
+        wait_for(lambda: sampler.acknowledged, 30, "a first write")
+        yield sampler
+        more = len(sampler.acknowledged)
+        wait_for(lambda: len(sampler.acknowledged) > more, 30, "a write after it")
+    finally:
+        sampler.stop()
+    assert sampler.both == []
+    kept = set(sampler.acknowledged)
+    for member in members.members:
+        wait_for(lambda member=member: kept <= numbers(member), 30, "all that was acknowledged, everywhere")
+    assert [read_only(member) for member in members.members] == [False, True, True]
+
+
+def test_replicas_follow_and_are_read_only(three: Trio) -> None:
+    three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE t AS SELECT 1 AS n", "shop")
+    for replica in three.others:
+        wait_for(lambda replica=replica: asked(replica, "SHOW TABLES IN shop LIKE 't'"), 30, "the table")
+        with pytest.raises(Refused, match="read-only"):
+            replica.kit.query(replica.machine, "app", three.password, "INSERT INTO t VALUES (2)", "shop")
+
+
+def test_a_commit_waits_for_a_replica(three: Trio) -> None:
+    assert asked(three.source, "SHOW STATUS LIKE 'Rpl_semi_sync_master_clients'") == [
+        ("Rpl_semi_sync_master_clients", "2")
+    ]
+    assert asked(three.source, "SELECT @@rpl_semi_sync_master_wait_point") == [("AFTER_SYNC",)]
+    for replica in three.others:
+        asked(replica, "STOP SLAVE IO_THREAD")
+    answered = threading.Event()
+
+    def write() -> None:
+        three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE waited (n INT)", "shop")
+        answered.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    waits = "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for semi-sync ACK%'"
+    wait_for(lambda: asked(three.source, waits), 30, "a commit that waits")
+    assert not answered.is_set()
+    asked(three.others[0], "START SLAVE IO_THREAD")
+    assert answered.wait(30)
+    asked(three.others[1], "START SLAVE IO_THREAD")
+    writer.join()
+
+
+def test_both_come_back_as_what_they_were(three: Trio) -> None:
+    three.others[0].datastore.lifecycle.restart(TIMEOUT)
+    assert read_only(three.others[0])
+    three.source.datastore.lifecycle.restart(TIMEOUT)
+    assert not read_only(three.source)
+    assert asked(three.source, "SELECT @@rpl_semi_sync_master_enabled, @@rpl_semi_sync_master_timeout > 1e10") == [
+        (1, 1)
+    ]
+    # They are there again by themselves, and a commit ends.
+    three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE after_restarts (n INT)", "shop")
+    process = three.others[1].process()
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert three.others[1].datastore.lifecycle.health().service_status == Service.CRASHED
+    three.others[1].datastore.lifecycle.resume()
+    assert read_only(three.others[1])
+
+
+def test_promote(three: Trio) -> None:
+    with sampling(three):
+        three.promote(three.others[1])
+    with sampling(three):
+        three.promote(three.others[0])
+
+
+@pytest.mark.parametrize("steps", range(1, 7))
+def test_a_promote_is_undone_from_each_step(three: Trio, steps: int) -> None:
+    """Every step done so far is undone in the opposite order; the last one may have let writes in."""
+    old, candidate, other = three.members
+    with sampling(three) as sampler:
+        held = run(HoldWrites, old)
+        place = endpoint(candidate)
+        if steps > 1:
+            assert run(CatchUp, candidate, source=held) == place
+        if steps > 2:
+            run(StandUp, candidate, replication=LOGIN)
+        if steps > 3:
+            run(Repoint, other, candidate=place, replication=LOGIN)
+        if steps > 4:
+            run(Demote, old, candidate=place, replication=LOGIN)
+        if steps > 5:
+            run(OpenWrites, candidate)
+            more = len(sampler.acknowledged)
+            wait_for(lambda: len(sampler.acknowledged) > more, 30, "a write to the candidate")
+            undo(OpenWrites, candidate)
+        if steps > 4:
+            undo(Demote, old, candidate=place, replication=LOGIN)
+        if steps > 3:
+            undo(Repoint, other, source=held, replication=LOGIN)
+        if steps > 2:
+            undo(StandUp, candidate, source=held, replication=LOGIN)
+        undo(HoldWrites, old)
+
+
+def test_clients_that_hold_locks_are_ended(three: Trio) -> None:
+    """A transaction that is open, and a statement that takes long, lose what they did not commit."""
+    kit, old = three.source.kit, three.source
+    assert isinstance(kit, MariaDBKit)
+    with (
+        contextlib.closing(kit.connect(old.machine, "app", three.password, "shop")) as idle,
+        contextlib.closing(kit.connect(old.machine, "app", three.password, "shop")) as busy,
+    ):
+        cursor = idle.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO samples VALUES (-1)")
+        failed: list[Exception] = []
+
+        def sleep() -> None:
+            try:
+                busy.cursor().execute("INSERT INTO samples SELECT -2 FROM (SELECT SLEEP(600)) AS long_one")
+            except pymysql.Error as error:
+                failed.append(error)
+
+        sleeper = threading.Thread(target=sleep)
+        sleeper.start()
+        seen = "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE '%long_one' AND USER = 'app'"
+        wait_for(lambda: asked(old, seen), 30, "a statement that takes long")
+        began = time.monotonic()
+        run(HoldWrites, old)
+        assert time.monotonic() - began < 5
+        sleeper.join(30)
+        assert failed
+        with pytest.raises(pymysql.Error):
+            cursor.execute("COMMIT")
+    undo(HoldWrites, old)
+    assert not {-1, -2} & numbers(old)
+
+
+def test_root_writes_to_the_source_only(three: Trio) -> None:
+    """Also one that was let in before there were replicas, and whoever it gave its rights to."""
+    root = three.source.password()
+    three.source.accounts.enable_root(root)
+    kit = three.source.kit
+    kit.query(three.source.machine, "root", root, "CREATE TABLE of_root (n INT)", "shop")
+    for replica in three.others:
+        wait_for(lambda replica=replica: replica.accounts.root_enabled(), 30, "root on the replica")
+        with pytest.raises(Refused, match="read-only"):
+            kit.query(replica.machine, "root", root, "INSERT INTO of_root VALUES (1)", "shop")
+        with pytest.raises(Refused, match="denied"):
+            kit.query(replica.machine, "root", root, "SET GLOBAL read_only = 0")
+    three.source.accounts.disable_root()
+
+
+def test_who_had_all_rights_before_there_were_replicas(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
+    with new_site(kit, image) as source, new_site(kit, image) as replica:
+        source.install()
+        root = source.password()
+        source.accounts.enable_root(root)
+        kit.query(source.machine, "root", root, "CREATE USER `de'p\\uty` IDENTIFIED BY 'of-the-deputy'")
+        kit.query(source.machine, "root", root, "GRANT ALL ON *.* TO `de'p\\uty` WITH GRANT OPTION")
+        add_replica(source, replica, store, "of-root")
+        for name, password in (("root", root), ("de'p\\uty", "of-the-deputy")):
+            with pytest.raises(Refused, match="read-only"):
+                kit.query(replica.machine, name, password, "CREATE DATABASE mine")
+        assert asked(source, f"SELECT COUNT(*) FROM mysql.global_priv WHERE User = '{ADMIN_USER}'") == [(1,)]
+        # The only replica goes: nobody is waited for, and nobody can log in as one.
+        assert run(ExpectLess, source, last=True) == endpoint(source)
+        run(LeaveSource, replica)
+        run(DismissReplica, source, last=True)
+        run(OpenWrites, replica)
+        for site in (source, replica):
+            kit.query(site.machine, "root", root, "CREATE DATABASE on_its_own")
+            assert asked(site, f"SELECT COUNT(*) FROM mysql.global_priv WHERE User = '{REPLICATION_USER}'") == [(0,)]
+            site.datastore.lifecycle.restart(TIMEOUT)
+            assert not read_only(site)
+            assert asked(site, "SELECT @@rpl_semi_sync_master_enabled, @@rpl_semi_sync_slave_enabled") == [(0, 0)]
+
+
+def test_a_detach_is_undone_unless_it_was_written_to(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
+    with trio(kit, image, store, replicas=1) as pair:
+        (replica,) = pair.others
+        for writes in (False, True):
+            place = run(ExpectLess, pair.source, last=True)
+            run(LeaveSource, replica)
+            run(DismissReplica, pair.source, last=True)
+            run(OpenWrites, replica)
+            if writes:
+                kit.query(replica.machine, "app", pair.password, "CREATE TABLE own (n INT)", "shop")
+            undo(OpenWrites, replica)
+            assert read_only(replica)
+            undo(DismissReplica, pair.source, last=True, replication=LOGIN)
+            if writes:
+                with pytest.raises(DatastoreError, match="does not follow its source"):
+                    undo(LeaveSource, replica, source=place, replication=LOGIN)
+            else:
+                undo(LeaveSource, replica, source=place, replication=LOGIN)
+                undo(ExpectLess, pair.source, last=True, replication=LOGIN)
+                kit.query(pair.source.machine, "app", pair.password, "CREATE TABLE both_have (n INT)", "shop")
+        undo(ExpectLess, pair.source, last=True, replication=LOGIN)
+        run(KeepReplicas, pair.source, replicas=1)
+        assert asked(pair.source, "SELECT @@rpl_semi_sync_master_enabled") == [(1,)]
+        run(KeepReplicas, pair.source, replicas=0)
+        kit.query(pair.source.machine, "app", pair.password, "CREATE TABLE alone (n INT)", "shop")
+
+
+def test_a_replica_that_begins_twice(three: Trio) -> None:
+    """As after the agent's death in its middle: what it applied since is not applied again."""
+    made = {"position": {"gtid": "0-1-1"}}
+    replica = three.others[0]
+    before = asked(replica, "SELECT @@gtid_binlog_pos")
+    run(BeginReplica, replica, endpoint=endpoint(three.source), replication=LOGIN, made=made)
+    assert asked(replica, "SELECT @@gtid_binlog_pos") == before
+
+
+def test_a_source_that_is_not_reached(three: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guest.tasks.replication.FOLLOW_TIMEOUT", 0.5)
+    replica, home = three.others[0], endpoint(three.source)
+    with pytest.raises(DatastoreError, match="does not reach its source"):
+        run(Repoint, replica, candidate=home | {"port": 9}, replication=LOGIN)
+    monkeypatch.undo()
+    undo(Repoint, replica, source=home, replication=LOGIN)
+
+
+def test_no_password_is_left_in_a_log(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
+    with new_site(kit, image) as source, new_site(kit, image) as replica:
+        source.install()
+        root = source.password()
+        source.accounts.enable_root(root)
+        for statement in kit.log_everything:
+            kit.query(source.machine, "root", root, statement)
+        add_replica(source, replica, store, "logged")
+        for statement in kit.log_everything:
+            asked(replica, statement)
+        run(Repoint, replica, candidate=endpoint(source) | {"address": source.machine.address}, replication=LOGIN)
+        run(LeaveSource, replica)
+        undo(LeaveSource, replica, source=endpoint(source), replication=LOGIN)
+        secret = LOGIN["password"].encode()  # type: ignore[union-attr, attr-defined]
+        for site in (source, replica):
+            asked(site, "SELECT 'a mark'")
+            assert any("a mark" in log for log in kit.logged(site.machine))
+            found = [path for path in site.machine.data_dir.parent.rglob("*") if path.is_file()]
+            holders = {path.name for path in found if secret in path.read_bytes()}
+            # MariaDB itself keeps it there, for its own user only.
+            assert holders <= ({"master.info"} if site is replica else set())
+
+
+def test_a_copy_of_a_source_that_is_written_to(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
+    """Whatever was written before, during and after the copy is on the replica."""
+    with new_site(kit, image) as source, new_site(kit, image) as replica:
+        source.install()
+        password = source.password()
+        prepare(source, password)
+        kit.fill(source.machine, "app", password, "shop", 3)
+        with kit.writing(source.machine, "app", password, "shop") as load:
+            load.wait_more()
+            add_replica(source, replica, store, "loaded")
+            load.wait_more()
+        last = kit.written(source.machine, "app", password, "shop")
+        reached = asked(source, "SELECT @@gtid_binlog_pos")
+        wait_for(lambda: asked(replica, "SELECT @@gtid_binlog_pos") == reached, 30, "the last of it")
+        assert asked(replica, "SELECT COUNT(*) FROM shop.two") == [(last.count,)]
+        assert asked(source, "CHECKSUM TABLE shop.one, shop.two") == asked(replica, "CHECKSUM TABLE shop.one, shop.two")

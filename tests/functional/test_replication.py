@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replicas through the API, with real servers."""
+
+import contextlib
+import threading
+from typing import Any
+
+import pymysql
+import pytest
+
+from tests.functional.stack import Client, Stack, mysql, new_password, query
+from tests.functional.stack.client import operation_of
+from tests.waiting import wait_for
+
+
+@pytest.fixture(scope="module")
+def password() -> str:
+    return new_password()
+
+
+def make_source(client: Client, password: str) -> str:
+    """An instance with a table."""
+    user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
+    source = client.created("source", databases=[{"name": "d"}], users=[user])
+    with mysql(source, "u", password, "d") as connection:
+        query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
+        query(connection, "INSERT INTO t SELECT seq FROM seq_1_to_100")
+    source_id: str = source["id"]
+    return source_id
+
+
+def ask_replicas(client: Client, source_id: str, count: int = 1) -> tuple[list[str], str]:
+    """(ids of the replicas asked for, the operation)"""
+    before = {one["id"] for one in client.ask("GET", "/instances")["instances"]}
+    body = {"instance": {"name": "replica", "replica_of": source_id, "replica_count": count}}
+    answer = client.raw("POST", "/instances", body)
+    assert answer.status_code == 200, answer.text
+    there = [one["id"] for one in client.ask("GET", "/instances")["instances"]]
+    return [one for one in there if one not in before], operation_of(answer)
+
+
+def make_replicas(client: Client, source_id: str, count: int = 1) -> list[str]:
+    replicas, operation = ask_replicas(client, source_id, count)
+    client.wait_operation(operation)
+    for replica in replicas:
+        client.wait_healthy(replica)
+    return replicas
+
+
+def rows(client: Client, instance_id: str, password: str) -> Any:
+    with mysql(client.show(instance_id), "u", password, "d") as connection:
+        return query(connection, "SELECT COUNT(*), MAX(n) FROM t")
+
+
+def writable(client: Client, instance_id: str, password: str, number: int) -> bool:
+    with mysql(client.show(instance_id), "u", password, "d") as connection:
+        try:
+            query(connection, f"INSERT INTO t VALUES ({number})")
+        except pymysql.OperationalError as error:
+            assert "read-only" in str(error)
+            return False
+        return True
+
+
+def replicas_of(client: Client, instance_id: str) -> set[str]:
+    return {one["id"] for one in client.show(instance_id).get("replicas", ())}
+
+
+class Writer(threading.Thread):
+    """Writes numbers to whichever of the instances takes them, and keeps those that were acknowledged."""
+
+    def __init__(self, client: Client, members: list[str], password: str) -> None:
+        super().__init__(daemon=True)
+        self._hosts = [client.show(member)["ip"][0] for member in members]
+        self._password, self._end = password, threading.Event()
+        self.acknowledged: list[int] = []
+
+    def run(self) -> None:
+        number = 1000
+        while not self._end.is_set():
+            for host in self._hosts:
+                with contextlib.suppress(pymysql.Error, OSError):
+                    connection = pymysql.connect(
+                        host=host, user="u", password=self._password, database="d", read_timeout=5, autocommit=True
+                    )
+                    with contextlib.closing(connection), connection.cursor() as cursor:
+                        while not self._end.is_set():
+                            number += 1
+                            cursor.execute("INSERT INTO t VALUES (%s)", (number,))
+                            self.acknowledged.append(number)
+
+    def stop(self) -> list[int]:
+        self._end.set()
+        self.join(30)
+        return self.acknowledged
+
+
+def test_the_life_of_a_set(stack: Stack, password: str) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        source = make_source(client, password)
+        first, second = make_replicas(client, source, 2)
+        assert sorted(client.show(one)["name"] for one in (first, second)) == ["replica-1", "replica-2"]
+        assert replicas_of(client, source) == {first, second}
+        assert client.show(first)["replica_of"]["id"] == source
+        assert client.ask("GET", "/backups")["backups"] == []
+        assert stack.inventory()["objects"] == []
+        assert writable(client, source, password, 101)
+        for one in (first, second):
+            assert not writable(client, one, password, 102)
+            wait_for(lambda one=one: rows(client, one, password) == ((101, 101),), 30, "the new row")  # type: ignore[misc]
+
+        client.ask("DELETE", f"/instances/{source}", status=403)
+        client.ask("POST", f"/instances/{first}/databases", {"databases": [{"name": "x"}]}, status=400)
+        writer = Writer(client, [source, first, second], password)
+        writer.start()
+        wait_for(lambda: len(writer.acknowledged) > 10, 30, "writes")
+        client.wait_operation(client.act(first, {"promote_to_replica_source": {}}))
+        more = len(writer.acknowledged)
+        wait_for(lambda: len(writer.acknowledged) > more + 10, 30, "writes to the new source")
+        acknowledged = set(writer.stop())
+        assert replicas_of(client, first) == {source, second}
+        assert "replica_of" not in client.show(first)
+        assert client.show(source)["replica_of"]["id"] == first
+        with mysql(client.show(first), "u", password, "d") as connection:
+            assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}
+        assert not writable(client, source, password, 103)
+
+        answer = client.raw("PUT", f"/instances/{second}", {"instance": {"replica_of": None}})
+        assert answer.status_code == 202
+        client.wait_operation(operation_of(answer))
+        assert replicas_of(client, first) == {source}
+        assert writable(client, second, password, 104)
+        assert writable(client, first, password, 105)
+
+        # The last replica goes, and nobody waits for it.
+        client.deleted(source)
+        assert writable(client, first, password, 106)
+        client.deleted(first, second)
+
+
+def test_replicas_that_can_not_be_made_leave_nothing(stack: Stack, password: str) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        source = make_source(client, password)
+        with stack.faults.holding("guest.begin-replica-2.execute.before") as held:
+            replicas, operation = ask_replicas(client, source, 2)
+            held.reached()
+            assert client.show(source)["status"] == "BACKUP"
+            assert client.show(replicas[0])["status"] == "BUILD"
+            assert writable(client, source, password, 101)
+            client.do(operation, "cancel")
+            stack.wait_stopping(operation)
+            held.let_go()
+        client.wait_operation(operation, "REVERTED")
+        assert {client.show(one)["status"] for one in replicas} == {"ERROR"}
+        assert client.show(source)["status"] == "ACTIVE"
+        assert "replicas" not in client.show(source)
+        assert writable(client, source, password, 102)
+        client.deleted(*replicas, source)
