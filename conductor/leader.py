@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
-orphans and for guests that the broker has forgotten, purge what is old, delete failed backups."""
+orphans, for guests that the broker has forgotten and for sources without replicas, purge what is old, delete failed
+backups."""
 
 import datetime
 import logging
@@ -15,6 +16,7 @@ from sqlalchemy.orm import aliased
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from conductor.reopening import Reopening
+from conductor.replicas import ReplicaKeeper
 from conductor.retention import Retention
 from dbflow.cloud.base import Cloud, CloudError
 from dbflow.crypto import Keyring
@@ -32,6 +34,7 @@ LOG = logging.getLogger(__name__)
 _GRACE = datetime.timedelta(seconds=2)
 """Who accepted an operation posts it itself right after; only later ones are left behind."""
 _PURGE_EVERY = 300.0
+_REPLICAS_EVERY = 15.0
 _DEADLINES_EVERY = 5.0
 _FILL_BATCH = 1000
 """Jobs posted in a round."""
@@ -70,6 +73,7 @@ class Leader:
             Every(options.orphan_interval, self.look_for_orphans),
             Every(options.orphan_interval, Reopening(database, census, dispatcher).keep),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
+            Every(_REPLICAS_EVERY, ReplicaKeeper(database, keyring).keep),
             Every(_PURGE_EVERY, Retention(conf.backups.failed_retention, database, keyring).keep),
         ]
         self._orphans: int | None = None

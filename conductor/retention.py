@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backups that failed are kept for a while, for people to look at, and then deleted as if their owners had asked."""
+"""Backups that failed are kept for a while, for people to look at, and then deleted as if their owners had asked; the
+copies that replicas are made from, at once."""
 
 import datetime
 
@@ -23,16 +24,18 @@ class Retention:
 
     def keep(self) -> int:
         """One round: how many are being deleted from now on. Their jobs are posted with those that wait."""
-        if not self._seconds:
-            return 0
         old = utcnow() - datetime.timedelta(seconds=self._seconds)
+        # A copy that a replica was to be made from is nobody's to look at.
+        due = Backup.internal == sa.true()
+        if self._seconds:
+            due = sa.or_(due, Backup.updated < old)
         query = (
             sa.select(Backup)
             .where(
                 Backup.deleted == sa.false(),
                 Backup.state == BackupState.FAILED,
                 Backup.operation_id.is_(None),
-                Backup.updated < old,
+                due,
             )
             .limit(_BATCH)
             .with_for_update()

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.fault.sweep import backups  # noqa: F401 - its scenarios are known from now on
+from tests.fault.sweep import backups, replication  # noqa: F401 - their scenarios are known from now on
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike

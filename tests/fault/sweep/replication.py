@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations on sets of replicas. Whatever failed, one member is written to, and the others have all of it."""
+
+from typing import Any, ClassVar
+
+import pymysql
+import requests
+from pymysql.constants import ER
+
+from tests.fault.sweep.points import SUCCESS
+from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario
+from tests.functional.stack import mysql, query
+from tests.functional.stack.inventory import Inventory
+from tests.waiting import wait_for
+
+REPLICA = "swept replica"
+
+
+class _Set(Scenario):
+    """What the scenarios here have in common: a source and its replicas."""
+
+    source_id = ""
+    replica_ids: tuple[str, ...] = ()
+    written = 0
+
+    def make_source(self) -> None:
+        """With a table to write to."""
+        self.make()
+        self.source_id, self.instance_id = self.instance_id, ""
+        with self.to(self.source_id) as connection:
+            query(connection, "CREATE TABLE w (n INT PRIMARY KEY)")
+
+    def make_replicas(self, count: int) -> None:
+        """All at once, with the rows of the source."""
+        self.post_replicas(count)
+        self.replica_ids = tuple(one["id"] for one in self.client.show(self.source_id)["replicas"])
+        for replica_id in self.replica_ids:
+            self.client.wait_status(replica_id, "ACTIVE")
+            self.client.wait_healthy(replica_id)
+
+    def post_replicas(self, count: int) -> None:
+        """Ask for them."""
+        self.post("/instances", {"instance": {"name": REPLICA, "replica_of": self.source_id, "replica_count": count}})
+
+    def to(self, instance_id: str) -> Any:
+        """A connection, as the user."""
+        return mysql(self.client.show(instance_id), "u", self.password, "d")
+
+    def one_is_written_to(self, source_id: str, replica_ids: tuple[str, ...]) -> list[str]:
+        """Violations, of a set that is at rest."""
+        self.written += 1
+        for member in (source_id, *replica_ids):
+            self.client.wait_status(member, "ACTIVE")
+            self.client.wait_healthy(member)
+        with self.to(source_id) as connection:
+            query(connection, f"INSERT INTO w VALUES ({self.written})")
+        found = [text for replica_id in replica_ids for text in self._follows(source_id, replica_id)]
+        shown = self.client.show(source_id)
+        told = {one["id"] for one in shown.get("replicas", ())}
+        return found + ([] if told == set(replica_ids) else [f"replicas {told} instead of {replica_ids}"])
+
+    def _follows(self, source_id: str, replica_id: str) -> list[str]:
+        told = self.client.show(replica_id).get("replica_of", {}).get("id")
+        found = [] if told == source_id else [f"replica_of {told} instead of {source_id}"]
+        with self.to(replica_id) as connection:
+            newest = f"SELECT COUNT(*) FROM w WHERE n = {self.written}"
+            wait_for(lambda: query(connection, newest) == [(1,)], SETTLED, f"the newest row on {replica_id}")
+            rows = query(connection, "SELECT count(*) FROM t")
+            found += [] if rows == [(ROWS,)] else [f"rows: {rows}"]
+            try:
+                query(connection, "INSERT INTO w VALUES (-1)")
+                found.append(f"{replica_id} is written to")
+            except pymysql.OperationalError as error:
+                if error.args[0] != ER.OPTION_PREVENTS_STATEMENT:
+                    raise
+        return found
+
+    def leave(self) -> None:
+        for instance_id in (*self.replica_ids, self.source_id):
+            if instance_id:
+                self.client.wait_operation(self.client.delete(instance_id))
+
+
+class Replicate(_Set):
+    """A replica that follows; or an ERROR with its reason and nothing else, and a source that is as before."""
+
+    kind: ClassVar[str] = "instance.replicate"
+    most_agents: ClassVar[int] = 1
+
+    def prepare(self) -> None:
+        if not self.source_id:
+            self.make_source()
+        self.instance_id = ""
+        self.expected = self.stack.inventory()
+
+    def ask(self) -> None:
+        self.post_replicas(1)
+
+    def find(self) -> None:
+        found = [one for one in self.client.ask("GET", "/instances")["instances"] if one["name"] == REPLICA]
+        assert len(found) == 1, f"asked for one instance, there are {found}"
+        self.instance_id = found[0]["id"]
+
+    def boots(self, ends: str) -> set[int]:
+        return {1}
+
+    def database_starts(self, ends: str) -> set[int]:
+        return {1}
+
+    def check(self, ends: str) -> list[str]:
+        if ends == SUCCESS:
+            violations = self.one_is_written_to(self.source_id, (self.instance_id,))
+            violations += self.whole(PARTS)
+        else:
+            violations = self.one_is_written_to(self.source_id, ())
+            shown = self.client.show(self.instance_id)
+            if shown["status"] != "ERROR" or "fault" not in shown:
+                violations.append(f"status {shown['status']}, fault {shown.get('fault')}")
+            row: Inventory = {"instances": sorted([*self.expected["instances"], self.instance_id])}
+            self.stack.wait_inventory(self.expected | row)
+        self.away()
+        return violations + self.one_is_written_to(self.source_id, ())
+
+
+class Promote(_Set):
+    """Source and candidate have changed places, or nobody has."""
+
+    kind: ClassVar[str] = "instance.promote"
+
+    def prepare(self) -> None:
+        if not self.source_id:
+            self.make_source()
+            self.make_replicas(2)
+        self.instance_id = self.replica_ids[0]
+        self.expected = self.stack.inventory()
+
+    def ask(self) -> None:
+        self.act({"promote_to_replica_source": {}})
+
+    def check(self, ends: str) -> list[str]:
+        if ends == SUCCESS:
+            other, old = self.replica_ids[1], self.source_id
+            self.source_id, self.replica_ids = self.instance_id, (other, old)
+        return self.one_is_written_to(self.source_id, self.replica_ids)
+
+
+class Detach(_Set):
+    """An instance like any other, and nobody waits for it; or a replica still."""
+
+    kind: ClassVar[str] = "instance.detach"
+
+    def prepare(self) -> None:
+        if not self.source_id:
+            self.make_source()
+        if not self.replica_ids:
+            self.make_replicas(1)
+        (self.instance_id,) = self.replica_ids
+        self.expected = self.stack.inventory()
+
+    def ask(self) -> None:
+        try:
+            answer = self.client.raw("PUT", f"/instances/{self.instance_id}", {"instance": {"replica_of": ""}})
+        except requests.RequestException:
+            return
+        assert answer.status_code == 202, answer.text
+
+    def check(self, ends: str) -> list[str]:
+        if ends != SUCCESS:
+            return self.one_is_written_to(self.source_id, self.replica_ids)
+        violations = self.one_is_written_to(self.source_id, ())
+        with self.to(self.instance_id) as connection:
+            query(connection, "INSERT INTO w VALUES (-2)")
+        self.stack.wait_inventory(self.expected)
+        self.replica_ids = ()
+        before = len(self.expected["instances"])
+        self.away()
+        self.expected = self.stack.settled_inventory()
+        return violations + ([] if len(self.expected["instances"]) == before - 1 else ["it was not deleted"])
+
+
+class SettleReplicas(_Set):
+    """The last replica is deleted, whether its source could be told or not."""
+
+    kind: ClassVar[str] = "instance.settle_replicas"
+
+    def prepare(self) -> None:
+        if self.source_id:
+            self.client.wait_operation(self.client.delete(self.source_id))
+        self.make_source()
+        self.make_replicas(1)
+        (self.instance_id,) = self.replica_ids
+
+    def ask(self) -> None:
+        try:
+            answer = self.client.raw("DELETE", f"/instances/{self.instance_id}")
+        except requests.RequestException:
+            return
+        assert answer.status_code == 202, answer.text
+
+    def operation(self) -> dict[str, Any]:
+        """Done when the delete is, too."""
+        found = self.client.ask("GET", f"/operations?kind={self.kind}&target_id={self.source_id}")["operations"]
+        assert found, "the operation was not recorded"
+        newest: dict[str, Any] = found[0]
+        (delete,) = self.client.ask("GET", f"/operations?kind=instance.delete&target_id={self.replica_ids[0]}")[
+            "operations"
+        ]
+        return newest | {"done": newest["done"] and delete["done"]}
+
+    def check(self, ends: str) -> list[str]:
+        self.client.ask("GET", f"/instances/{self.instance_id}", status=404)
+        self.replica_ids, self.instance_id = (), ""
+        self.expected = self.stack.settled_inventory()
+        return self.one_is_written_to(self.source_id, ()) if ends == SUCCESS else []
