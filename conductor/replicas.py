@@ -44,7 +44,7 @@ class ReplicaKeeper:
         return len(found)
 
 
-def _forsaken() -> sa.Select[tuple[Instance]]:
+def _forsaken() -> sa.Select[Instance]:
     replica = aliased(Instance)
     left = sa.exists().where(
         replica.replica_of_id == Instance.id, replica.deleted.is_(False), replica.task != Task.DELETING

@@ -5,6 +5,8 @@ import base64
 from collections.abc import Mapping
 
 GUEST_FILE, KEY_FILE = "guest.conf", "message.key"
+FENCED_FILE = "fenced"
+"""There while nobody may write to the database, whatever the guest believes to be: the cloud puts it there."""
 BEAT_INTERVAL = 2.0
 
 

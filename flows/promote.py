@@ -7,12 +7,11 @@ the opposite order, that stays true: the candidate is read-only before anything 
 of it before it is writable again.
 """
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
-from dbflow.db.models import Instance
+from dbflow.db.replicas import make_source
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
@@ -31,7 +30,7 @@ def ended(session: Session, ending: Ending) -> None:
     """New parts; or the old ones, and the candidate with a fault. ERROR on all when it could not be undone."""
     source_id, other_ids = ending.arguments["source_id"], ending.arguments["other_ids"]
     if ending.state == State.SUCCESS:
-        hand_over(session, ending, source_id, [source_id, *other_ids])
+        make_source(session, ending.target_id, [source_id, *other_ids])
         for instance_id in (ending.target_id, source_id, *other_ids):
             release(session, ending, instance_id, task=Task.NONE, fault=None)
         return
@@ -41,19 +40,6 @@ def ended(session: Session, ending: Ending) -> None:
     for instance_id in (source_id, *other_ids):
         columns = {"task": Task.ERROR, "fault": told} if parked else {"task": Task.NONE}
         release(session, ending, instance_id, **columns)
-
-
-def hand_over(session: Session, ending: Ending, source_id: str, follower_ids: list[str]) -> None:
-    """The operation's target is the source of all these from now on; the replicas' login is the same."""
-    login = session.get_one(Instance, source_id).replication
-    session.execute(
-        update(Instance)
-        .where(Instance.id == ending.target_id)
-        .values(replica_of_id=None, replication=login if follower_ids else None)
-    )
-    session.execute(
-        update(Instance).where(Instance.id.in_(follower_ids)).values(replica_of_id=ending.target_id, replication=None)
-    )
 
 
 @operation("instance.promote", title="Promote a replica", task=Task.PROMOTING, ended=ended, example=EXAMPLE)

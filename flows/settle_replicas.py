@@ -14,7 +14,7 @@ from dbflow.db.replicas import remaining
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.registry import Arguments, Ending, operation
-from flows.tasks.record import CountReplicas
+from flows.tasks.replicas import CountReplicas
 from guest.tasks.replication import KeepReplicas
 
 

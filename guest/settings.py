@@ -18,7 +18,7 @@ import configparser
 import dataclasses
 import pathlib
 
-from dbflow.guestconfig import BEAT_INTERVAL, GUEST_FILE, KEY_FILE
+from dbflow.guestconfig import BEAT_INTERVAL, FENCED_FILE, GUEST_FILE, KEY_FILE
 from guest.datastores.base import Machine
 
 MACHINE_FILE = "machine.conf"
@@ -48,6 +48,7 @@ class Settings:
     log_dir: pathlib.Path
     run_as: str | None
     image_dir: pathlib.Path | None
+    fenced: bool = False
 
     def machine(self, default_port: int | None) -> Machine:
         """As the plug-in sees it. BadSettings when neither machine.conf nor the plug-in has a port."""
@@ -63,6 +64,7 @@ class Settings:
             log_dir=self.log_dir,
             run_as=self.run_as,
             image_dir=self.image_dir,
+            fenced=self.fenced,
         )
 
 
@@ -84,6 +86,7 @@ def load(directory: pathlib.Path) -> Settings:
         log_dir=files.path("log_dir"),
         run_as=files.optional("machine", "run_as"),
         image_dir=files.path("image_dir") if files.optional("machine", "image_dir") else None,
+        fenced=(directory / FENCED_FILE).exists(),
     )
 
 

@@ -166,6 +166,16 @@ class Servers(abc.ABC):
         """Restart the machine, and wait for ACTIVE."""
 
     @abc.abstractmethod
+    def fence(self, instance_id: str) -> None:
+        """Stop it, whatever state it is in, and wait until everything that ran on it has ended. It stays stopped until
+        ``unfence``; should somebody start it all the same, its guest finds guestconfig.FENCED_FILE and keeps the
+        database read-only. Fine when it is fenced."""
+
+    @abc.abstractmethod
+    def unfence(self, instance_id: str) -> None:
+        """Start it again as it was, and wait for ACTIVE; fine when it is not fenced."""
+
+    @abc.abstractmethod
     def delete(self, instance_id: str) -> None:
         """Delete and wait until it is gone; everything that ran on it has ended."""
 

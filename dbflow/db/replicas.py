@@ -25,3 +25,16 @@ def remaining(session: Session, source_id: str) -> int:
         Instance.replica_of_id == source_id, Instance.deleted.is_(False), Instance.task != Task.DELETING
     )
     return int(session.scalar(query) or 0)
+
+
+def make_source(session: Session, source_id: str, follower_ids: Sequence[str]) -> None:
+    """From now on the followers are replicas of the source; the login of replicas is the one that they had."""
+    everybody = [source_id, *follower_ids]
+    logins = sa.select(Instance.replication).where(Instance.id.in_(everybody), Instance.replication.is_not(None))
+    login = session.scalar(logins.limit(1))
+    _set(session, everybody, replica_of_id=source_id, replication=None)
+    _set(session, [source_id], replica_of_id=None, replication=login if follower_ids else None)
+
+
+def _set(session: Session, instance_ids: Sequence[str], **columns: str | None) -> None:
+    session.execute(sa.update(Instance).where(Instance.id.in_(instance_ids)).values(**columns))

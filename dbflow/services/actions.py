@@ -80,12 +80,6 @@ def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
         services.post_accepted(woken)
 
 
-def not_a_source(services: Services, caller: Caller, instance_id: str) -> None:
-    """Ejecting what is not a replica source: always refused, since there are no replicas."""
-    row, _ = instances.show(services, caller, instance_id)
-    raise BadRequest(f"Instance {row.id} is not a replica source.")
-
-
 @contended
 def _operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan) -> str:
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be done to a set of replicas: promote one, detach one."""
+"""What can be done to a set of replicas: promote one, detach one, eject the source."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +9,18 @@ from sqlalchemy.orm import Session
 from dbflow import operations
 from dbflow.db.models import Health, Instance, utcnow
 from dbflow.db.replicas import replicas_of
+from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, Unprocessable
+from dbflow.services.errors import BadRequest, Unavailable, Unprocessable
 from dbflow.services.replicas import login
 from dbflow.status import Task
+
+_PING_TIMEOUT = 5.0
+"""Seconds for a guest to say that it is there."""
+_LATER = {"Retry-After": "5"}
 
 Members = Sequence[Instance]
 Plan = Callable[[Session, Instance, Instance, Members], dict[str, Any]]
@@ -49,6 +54,73 @@ def detach(services: Services, caller: Caller, instance_id: str) -> str:
         return {"source_id": source.id, "last": not others, "replication": login(services, source)}
 
     return _operate(services, caller, instance_id, "instance.detach", plan, with_others=False)
+
+
+def eject(services: Services, caller: Caller, instance_id: str) -> str:
+    """Let the freshest replica take the place of its dead source; returns the operation's id. BadRequest while the
+    source is heard; Unavailable while nobody is, since then it is not the source that is dead."""
+    _must_be_dead(services, caller, instance_id)
+    return _eject(services, caller, instance_id)
+
+
+def _must_be_dead(services: Services, caller: Caller, instance_id: str) -> None:
+    """Its last heartbeat is too old, it does not answer now, and a replica of it does."""
+    with services.database.read() as session:
+        source = instances.load(session, caller, instance_id)
+        replicas = replicas_of(session, source.id)
+        if not replicas:
+            raise BadRequest(f"Instance {instance_id} is not a replica source.")
+        if heard(services, session, source):
+            raise _alive(instance_id)
+    if _answers(services, instance_id):
+        raise _alive(instance_id)
+    if not any(_answers(services, replica.id) for replica in replicas):
+        raise Unavailable(
+            f"No replica of instance {instance_id} answers, so it can't be told whether the source is dead.", _LATER
+        )
+
+
+def _alive(instance_id: str) -> BadRequest:
+    return BadRequest(f"Instance {instance_id} can't be ejected: its guest is heard. Promote a replica of it instead.")
+
+
+def _answers(services: Services, instance_id: str) -> bool:
+    """Whether its guest is there now. Unavailable when the broker is not: then all guests are silent."""
+    try:
+        services.guests.call(instance_id, "guest.tasks.status.Ping", {}, _PING_TIMEOUT)
+    except BrokerUnavailable:
+        raise Unavailable("Guests can't be asked now: the message broker does not answer.", _LATER) from None
+    except (GuestUnreachable, KeyError):  # KeyError: it has no key, so it can't answer
+        return False
+    except GuestRefused:
+        return True
+    return True
+
+
+@contended
+def _eject(services: Services, caller: Caller, instance_id: str) -> str:
+    try:
+        with services.database.write() as session:
+            source = instances.load(session, caller, instance_id, lock=True)
+            replicas = [one for one in replicas_of(session, source.id, lock=True) if one.task != Task.DELETING]
+            fresh = [one.id for one in replicas if heard(services, session, one)]
+            if not fresh:
+                raise Unprocessable(f"Instance {instance_id} can't be ejected: none of its replicas is heard.")
+            arguments = {
+                "replica_ids": fresh,
+                "silent_ids": [one.id for one in replicas if one.id not in fresh],
+                "replication": login(services, source),
+            }
+            members = [one.id for one in replicas]
+            operation = instances.accept(
+                services, session, caller, "instance.eject", source, arguments, members=members
+            )
+            for one in (source.id, *members):
+                operations.lock_instance(session, one, operation)
+    except operations.Busy as error:
+        raise Unprocessable(str(error)) from None
+    services.post_accepted(operation.id)
+    return operation.id
 
 
 def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str | None:

@@ -81,3 +81,15 @@ class ConfirmResize(LocalTask):
     def execute(self, instance_id: str) -> None:
         """Nothing to do on a cloud that resizes without asking."""
         self.context.cloud.servers.confirm_resize(instance_id)
+
+
+class FenceServer(LocalTask):
+    """Stop the server for good: nobody writes to its database any more, whatever becomes of the machine."""
+
+    def execute(self, instance_id: str) -> None:
+        """Return when all of it has ended."""
+        self.context.cloud.servers.fence(instance_id)
+
+    def revert(self, instance_id: str, **_: Any) -> None:
+        """Start it again."""
+        self.context.cloud.servers.unfence(instance_id)

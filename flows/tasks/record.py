@@ -7,7 +7,6 @@ from sqlalchemy import update
 
 from dbflow.db.health import save_health
 from dbflow.db.models import Instance, RootHistory, utcnow
-from dbflow.db.replicas import remaining
 from dbflow.fencing import Fence
 from flows.tasks.base import LocalTask
 
@@ -16,17 +15,6 @@ def update_instance(fence: Fence, instance_id: str, **columns: Any) -> None:
     """Set columns of an instance."""
     with fence.write() as session:
         session.execute(update(Instance).where(Instance.id == instance_id).values(**columns, updated=utcnow()))
-
-
-class CountReplicas(LocalTask):
-    """Count the source's replicas that are not being deleted."""
-
-    default_provides = "replicas"
-
-    def execute(self, instance_id: str) -> int:
-        """How many there are."""
-        with self.context.fence.database.read() as session:
-            return remaining(session, instance_id)
 
 
 class RecordRoot(LocalTask):

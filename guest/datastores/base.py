@@ -59,6 +59,8 @@ class Machine:
     """User the server must run as when the agent is root; None when the agent is unprivileged itself."""
     image_dir: pathlib.Path | None = None
     """A prepared data directory of the engine to copy from, where the image carries one."""
+    fenced: bool = False
+    """Nobody may write to the database: another one has taken its place."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -308,6 +310,14 @@ class Replication(abc.ABC):
     @abc.abstractmethod
     def settle(self, timeout: float) -> None:
         """Take nothing more, and apply all that was taken."""
+
+    @abc.abstractmethod
+    def resume(self) -> None:
+        """After ``settle``: take again what the source has, should that answer."""
+
+    @abc.abstractmethod
+    def source(self) -> tuple[str, int] | None:
+        """Address and port of the server that it follows."""
 
     @abc.abstractmethod
     def hold(self, timeout: float) -> None:

@@ -22,7 +22,7 @@ ns = namespace("actions", "What can be done to an instance", "/instances/<instan
 class Action(Resource):
     """The verbs of an instance."""
 
-    @documented("Restart, resize, promote, eject or reset an instance.", body=ACTION, status=202, also=(422,))
+    @documented("Restart, resize, promote, eject or reset an instance.", body=ACTION, status=202, also=(422, 503))
     def post(self, instance_id: str) -> Response:
         """Act"""
         ((verb, details),) = body.read(ACTION).items()
@@ -52,9 +52,9 @@ def _promote(instance_id: str, details: dict[str, Any]) -> str:
     return replication.promote(services(), caller(), instance_id)
 
 
-def _eject(instance_id: str, details: dict[str, Any]) -> None:
+def _eject(instance_id: str, details: dict[str, Any]) -> str:
     authorize("instance:eject_replica_source")
-    actions.not_a_source(services(), caller(), instance_id)
+    return replication.eject(services(), caller(), instance_id)
 
 
 def _reset_status(instance_id: str, details: dict[str, Any]) -> None:

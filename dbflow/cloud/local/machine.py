@@ -6,6 +6,7 @@ import pathlib
 from dbflow.cloud import base
 from dbflow.cloud.local import files
 from dbflow.cloud.local.owner import Owner
+from dbflow.guestconfig import FENCED_FILE
 
 _MACHINE = "machine.conf"
 
@@ -42,6 +43,16 @@ def write_config(
         target = _below(config, name)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write(target, text)
+
+
+def fence(directory: pathlib.Path) -> None:
+    """Let the guest in that server's directory find that it is fenced."""
+    files.write(directory / "config" / FENCED_FILE, "")
+
+
+def unfence(directory: pathlib.Path) -> None:
+    """Take it back; fine when it is not."""
+    (directory / "config" / FENCED_FILE).unlink(missing_ok=True)
 
 
 def _render(machine: dict[str, str | None]) -> str:

@@ -21,7 +21,7 @@ from dbflow.cloud.local.agent import Agent
 from dbflow.cloud.local.images import Images
 from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
-from dbflow.cloud.local.machine import write_config
+from dbflow.cloud.local.machine import fence, unfence, write_config
 from dbflow.cloud.local.processes import Processes, end
 
 LOG = logging.getLogger(__name__)
@@ -37,6 +37,12 @@ class _Record:
     address: str
     boot: int = 1
     deleting: bool = False
+    fenced: bool = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether it should."""
+        return not (self.deleting or self.fenced)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +123,24 @@ class LocalServers(base.Servers):
             self._save(instance_id, record)
             self._converge(instance_id, record)
 
+    def fence(self, instance_id: str) -> None:
+        """End every process of the server; nobody starts it again."""
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            fence(self._layout.server(instance_id))
+            self._save(instance_id, dataclasses.replace(record, fenced=True))
+            self._end(instance_id, self._settings.delete_timeout)
+
+    def unfence(self, instance_id: str) -> None:
+        """Another boot."""
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            if record.fenced:
+                record = dataclasses.replace(record, fenced=False, boot=record.boot + 1)
+                unfence(self._layout.server(instance_id))
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+
     def delete(self, instance_id: str) -> None:
         """End every process of the server, known to its record or not, and remove its directories."""
         with self._working_on(instance_id):
@@ -143,12 +167,12 @@ class LocalServers(base.Servers):
     def _needs_care(self, instance_id: str) -> bool:
         with files.naming(f"Server of instance {instance_id}"):
             record = self._record(instance_id)
-            return record is not None and not record.deleting and self._agent(instance_id).boot() != record.boot
+            return record is not None and record.runs and self._agent(instance_id).boot() != record.boot
 
     def _care(self, instance_id: str) -> None:
         with self._working_on(instance_id, timeout=0):
             record = self._record(instance_id)
-            if record is not None and not record.deleting:
+            if record is not None and record.runs:
                 LOG.info("Starting the guest agent of instance %s again", instance_id)
                 self._converge(instance_id, record)
 
@@ -172,7 +196,7 @@ class LocalServers(base.Servers):
 
     def _converge(self, instance_id: str, record: _Record) -> None:
         agent_process = self._agent(instance_id)
-        if agent_process.boot() == record.boot:
+        if record.fenced or agent_process.boot() == record.boot:
             return
         if record.boot > 1:
             self._shut_down(instance_id, record.boot)

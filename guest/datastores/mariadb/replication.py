@@ -104,6 +104,18 @@ class Replication(base.Replication):
             taken = (_channel(session) or channel)["Gtid_IO_Pos"]
             _wait_until_applied(session, taken, timeout)
 
+    def resume(self) -> None:
+        """See the base class."""
+        with self._session() as session:
+            if _channel(session) is not None:
+                session.run("START SLAVE")
+
+    def source(self) -> tuple[str, int] | None:
+        """See the base class."""
+        with self._session() as session:
+            channel = _channel(session)
+        return None if channel is None else (channel["Master_Host"], int(channel["Master_Port"]))
+
     def hold(self, timeout: float) -> None:
         """See the base class."""
         self._change(read_only=True)

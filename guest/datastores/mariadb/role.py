@@ -54,11 +54,13 @@ class Role:
 
 
 def load(layout: Layout) -> Role:
-    """A server without a file is alone."""
+    """A server without a file is alone. One that is fenced is read-only, and waits for nobody."""
     try:
         kept: dict[str, Any] = json.loads(layout.role.read_text())
     except FileNotFoundError:
-        return Role()
+        kept = dataclasses.asdict(Role())
+    if layout.machine.fenced:
+        kept |= {"read_only": True, "acknowledged": False}
     return Role(**{**kept, "part": Part(kept["part"])})
 
 
