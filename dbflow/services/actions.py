@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be done to an instance that is there: restart, resize, and the administrator's reset."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Health, Instance, utcnow
+from dbflow.db.models import Health, Instance, Operation, utcnow
+from dbflow.db.replicas import replicas_of
 from dbflow.services import instances
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -28,8 +30,10 @@ def restart(services: Services, caller: Caller, instance_id: str) -> str:
     return _operate(services, caller, instance_id, "instance.restart", lambda *_: {})
 
 
+@contended
 def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: Any) -> str:
-    """Extend the volume to ``wanted`` GiB; returns the operation's id."""
+    """Extend the volume to ``wanted`` GiB, and those of its replicas that are smaller; returns the id of the instance's
+    own operation."""
     size = volume_size(services, wanted)
 
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
@@ -40,7 +44,20 @@ def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: 
         instance.quota_volume = size
         return {"volume_size": size, "old_volume_size": old}
 
-    return _operate(services, caller, instance_id, "instance.resize_volume", plan)
+    try:
+        with services.database.write() as session:
+            instance = instances.load(session, caller, instance_id, lock=True)
+            operation = _accept(services, session, caller, "instance.resize_volume", instance, plan)
+            same = dataclasses.replace(caller, once=None)
+            accepted = [operation.id]
+            for replica in replicas_of(session, instance.id, lock=True):
+                if (replica.volume_size or 0) < size:
+                    accepted.append(_accept(services, session, same, "instance.resize_volume", replica, plan).id)
+    except operations.Busy as error:
+        raise Unprocessable(str(error)) from None
+    for operation_id in accepted:
+        services.post_accepted(operation_id)
+    return operation.id
 
 
 def resize_flavor(services: Services, caller: Caller, instance_id: str, reference: str | int) -> str:
@@ -85,13 +102,20 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
-            must_be_ready(session, instance)
-            operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
-            operations.lock_instance(session, instance.id, operation)
+            operation = _accept(services, session, caller, kind, instance, plan)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation.id)
     return operation.id
+
+
+def _accept(
+    services: Services, session: Session, caller: Caller, kind: str, instance: Instance, plan: Plan
+) -> Operation:
+    must_be_ready(session, instance)
+    operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
+    operations.lock_instance(session, instance.id, operation)
+    return operation
 
 
 def must_be_ready(session: Session, instance: Instance) -> None:

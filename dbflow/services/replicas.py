@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import datastores, operations
 from dbflow.cloud.base import Flavor
 from dbflow.datastores import Feature, Strategy
 from dbflow.db.models import Backup, DatastoreVersion, Instance, new_id
+from dbflow.db.replicas import replicas_of
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.backup_rows import of_reference
@@ -35,12 +35,13 @@ def source_reference(wanted: Mapping[str, Any]) -> str | None:
 def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[str, str]:
     """Record the replicas, the copy that they are made from and their operation; returns the ids of the first replica
     and of the operation. ``wanted`` is the ``instance`` of a body that fits the schema and names a source."""
-    _check(wanted)
     count = wanted.get("replica_count") or 1
     try:
         with services.database.write() as session:
             source = instances.load(session, caller, of_reference(str(source_reference(wanted))), lock=True)
+            _check(wanted)
             version = _check_source(session, source)
+            first = not replicas_of(session, source.id)
             flavor = flavor_of(services.flavors, source.flavor_id)
             size = source.volume_size or 0
             more = {"instances": count, "ram": flavor.ram * count, "volumes": size * count}
@@ -48,7 +49,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             replicas = [_replica(services, caller, source, wanted, name) for name in _names(wanted["name"], count)]
             copy = _copy(services, caller, source)
             session.add_all([*replicas, copy])
-            arguments = _arguments(services, session, source, replicas, copy, flavor, version)
+            arguments = _arguments(services, source, replicas, copy, flavor, version, first)
             members = [source.id, *(replica.id for replica in replicas[1:])]
             operation = instances.accept(
                 services, session, caller, "instance.replicate", replicas[0], arguments, members=members
@@ -135,16 +136,13 @@ def _copy(services: Services, caller: Caller, source: Instance) -> Backup:
 
 def _arguments(
     services: Services,
-    session: Session,
     source: Instance,
     replicas: list[Instance],
     copy: Backup,
     flavor: Flavor,
     version: DatastoreVersion,
+    first: bool,
 ) -> dict[str, Any]:
-    first = not session.scalar(
-        sa.select(sa.exists().where(Instance.replica_of_id == source.id, Instance.deleted.is_(False)))
-    )
     return {
         "source_id": source.id,
         "replica_ids": [replica.id for replica in replicas],

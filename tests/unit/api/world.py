@@ -22,7 +22,7 @@ from dbflow.crypto import Keyring
 from dbflow.db.models import Base, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.jobboard import JobView
-from dbflow.messaging.errors import GuestRefused
+from dbflow.messaging.errors import GuestRefused, GuestUnreachable
 from dbflow.operations import State
 from dbflow.services.context import Services
 from dbflow.services.flavors import FlavorCache
@@ -65,13 +65,19 @@ class FakeGuests:
         self.root: str | None = None
         self.calls: list[tuple[str, str]] = []
         self.error: Exception | None = None
+        self.silent: set[str] = set()
 
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
-        name = task.removeprefix("guest.tasks.accounts.")
+        name = task.rpartition(".")[2]
         self.calls.append((instance_id, name))
         if self.error is not None:
             raise self.error
+        if instance_id in self.silent:
+            raise GuestUnreachable("silent")
         return getattr(self, name)(**arguments)
+
+    def Ping(self) -> str:  # noqa: N802
+        return "here"
 
     @staticmethod
     def _refuse(kind: str, message: str) -> GuestRefused:

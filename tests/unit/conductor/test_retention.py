@@ -33,6 +33,7 @@ def database(tmp_path: pathlib.Path) -> Iterator[Database]:
             ("half", BackupState.DELETE_FAILED, 2, {}),
             ("busy", BackupState.FAILED, 2, {"operation_id": "x"}),
             ("gone", BackupState.FAILED, 2, {"deleted": True}),
+            ("in use", BackupState.BUILDING, 2, {"internal": True, "operation_id": "y"}),
         ):
             session.add(
                 Backup(
@@ -63,6 +64,15 @@ def test_only_old_failed_ones_go(database: Database) -> None:
         assert keyring.unseal(operation.arguments) == {"backup_ids": ["old"]}
         assert session.get_one(Backup, "old").operation_id == operation.id
     assert retention.keep() == 0
+
+
+def test_copies_for_replicas_go_at_once(database: Database) -> None:
+    with database.write() as session:
+        session.get_one(Backup, "fresh").internal = True
+    assert Retention(0, database, Keyring([Fernet.generate_key()])).keep() == 1
+    with database.read() as session:
+        (operation,) = session.scalars(sa.select(Operation)).all()
+        assert operation.target_id == "fresh"
 
 
 def test_without_a_time_they_stay(database: Database) -> None:
