@@ -2,13 +2,17 @@
 """Replicas through the API, with real servers."""
 
 import contextlib
+import datetime
 import threading
 from typing import Any
 
 import pymysql
 import pytest
+import sqlalchemy as sa
 from pymysql.constants import ER
 
+from dbflow.db.models import Health, utcnow
+from tests.fault.sweep.replication import die
 from tests.functional.stack import Client, Stack, mysql, new_password, query
 from tests.functional.stack.client import operation_of
 from tests.waiting import wait_for
@@ -141,7 +145,8 @@ def test_the_life_of_a_set(stack: Stack, password: str) -> None:
         client.deleted(first, second)
 
 
-def test_replicas_that_can_not_be_made_leave_nothing(stack: Stack, password: str) -> None:
+def test_replicas_that_can_not_be_made_leave_nothing(embedded_stack: Stack, password: str) -> None:
+    stack = embedded_stack
     client = stack.client()
     with stack.nothing_left():
         source = make_source(client, password)
@@ -160,3 +165,46 @@ def test_replicas_that_can_not_be_made_leave_nothing(stack: Stack, password: str
         assert "replicas" not in client.show(source)
         assert writable(client, source, password, 102)
         client.deleted(*replicas, source)
+
+
+def age(stack: Stack, instance_id: str) -> None:
+    """Its last heartbeat was long ago."""
+    long_ago = utcnow() - datetime.timedelta(hours=1)
+    with contextlib.closing(stack.database()) as database, database.write() as session:
+        session.execute(sa.update(Health).where(Health.instance_id == instance_id).values(seen=long_ago))
+
+
+def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
+    """What was acknowledged is there, and the old source does not come back to be written to."""
+    stack = embedded_stack
+    client = stack.client()
+    with stack.nothing_left():
+        source = make_source(client, password)
+        first, second = make_replicas(client, source, 2)
+        client.ask("POST", f"/instances/{first}/action", {"eject_replica_source": {}}, status=400)
+        client.ask("POST", f"/instances/{source}/action", {"eject_replica_source": {}}, status=400)
+        writer = Writer(client, [source, first, second], password)
+        writer.start()
+        wait_for(lambda: len(writer.acknowledged) > 50, 30, "writes")
+        die(stack, source)
+        age(stack, source)
+        client.wait_operation(client.act(source, {"eject_replica_source": {}}))
+        more = len(writer.acknowledged)
+        wait_for(lambda: len(writer.acknowledged) > more + 10, 30, "writes to the new source")
+        acknowledged = set(writer.stop())
+        (new,) = (one for one in (first, second) if "replica_of" not in client.show(one))
+        (other,) = {first, second} - {new}
+        assert replicas_of(client, new) == {other}
+        with mysql(client.show(new), "u", password, "d") as connection:
+            assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}
+        shown = client.show(source)
+        assert (shown["status"], "replica_of" in shown, "ejected" in shown["fault"]["message"]) == (
+            "ERROR",
+            False,
+            True,
+        )
+        assert (stack.agent(source), stack.database_server(source)) == (None, None)
+        assert not writable(client, other, password, 1)
+        client.deleted(source, other)
+        assert writable(client, new, password, 0)
+        client.deleted(new)

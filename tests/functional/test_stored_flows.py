@@ -16,6 +16,7 @@ import pytest
 
 from dbflow.cloud.local.files import names
 from dbflow.persistence.steps import Step, steps_of
+from tests.fault.sweep.replication import die
 from tests.fixtures.flows import rows, stage
 from tests.fixtures.flows.cases import (
     BACK_UP,
@@ -23,7 +24,12 @@ from tests.fixtures.flows.cases import (
     CREATE,
     DATABASE,
     DELETE_BACKUP,
+    DETACH,
+    EJECT,
     PASSWORD,
+    PROMOTE,
+    REPLICAS,
+    REPLICATE,
     RESTORE,
     STORED,
     USER,
@@ -45,7 +51,8 @@ class Stored:
         self.name = path.stem
         self.case = Case(*(self._kept[name] for name in ("kind", "where", "held", "fails", "ends")))
         self.rows = rows.from_json(self._kept["rows"], self._kept["stored"])
-        self.instance_id: str = self.rows[rows.INSTANCES][0]["id"]
+        self.instance_ids: list[str] = [row["id"] for row in self.rows[rows.INSTANCES]]
+        self.instance_id = self.instance_ids[0]
         self.target_id: str = self.rows[rows.OPERATIONS][-1]["target_id"]
         self.operations: list[str] = [row["id"] for row in self.rows[rows.OPERATIONS]]
 
@@ -86,8 +93,9 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
         now = one.steps(stack)
         assert {name: now[name] for name in done[one.name]} == done[one.name], "what was done was done again"
         _check(stack, one, now)
-    left = [one.instance_id for one in found if (one.case.kind, one.case.ends) != ("instance.delete", "SUCCESS")]
-    stack.client().deleted(*left)
+    there = stack.client().ask("GET", "/instances?limit=1000")["instances"]
+    stack.client().deleted(*(one["id"] for one in there if "replica_of" in one))
+    stack.client().deleted(*(one["id"] for one in there if "replica_of" not in one))
     for backup in stack.client().ask("GET", "/backups")["backups"]:
         stack.client().delete_backup(backup["id"])
     stack.wait_inventory({place: [] for place in stack.inventory()})
@@ -105,6 +113,10 @@ def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
         if len(one.operations) > 1:
             client.wait_operation(one.operations[0], timeout=LONG)
     for one in found:
+        for number in range(1, len(one.operations) - 1):
+            stage.accept(stack, one.rows, number)
+            client.wait_operation(one.operations[number], timeout=LONG)
+    for one in found:
         if one.case.kind == DELETE_BACKUP:
             stage.provide(stack, one.rows, one.instance_id)
     source = next(one.instance_id for one in found if one.case.kind == DELETE_BACKUP)
@@ -112,6 +124,8 @@ def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
         if one.case.kind == RESTORE:
             stage.provide(stack, one.rows, source)
     for one in found:
+        if one.case.kind == EJECT:
+            die(stack, one.instance_id)
         with stage.held_at(stack, one.case):
             stage.accept(stack, one.rows, len(one.operations) - 1)
         stage.settle(stack, one.target_id, one.case)
@@ -133,6 +147,9 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
     shown = stack.client().show(one.instance_id)
     if kind in _BACKUP_STATES:
         _check_backup(stack, one)
+    if kind in REPLICAS:
+        _check_set(stack, one)
+        return
     if kind in (CREATE, RESTORE, "instance.delete") and ends == "REVERTED":
         assert (shown["status"], one.instance_id in names(stack.cloud / "servers")) == ("ERROR", False)
         return
@@ -141,6 +158,31 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
     _connect(stack, shown).close()
+
+
+def _check_set(stack: StagedStack, one: Stored) -> None:
+    """Who is the source of whom, and that the source can be written to."""
+    kind, done = one.case.kind, one.case.ends == "SUCCESS"
+    client = stack.client()
+    shown = {member: client.show(member) for member in one.instance_ids}
+    sources = {member: it.get("replica_of", {}).get("id") for member, it in shown.items()}
+    before = {row["id"]: row.get("replica_of_id") for row in one.rows[rows.INSTANCES]}
+    if kind == REPLICATE and not done:
+        assert (shown[one.instance_id]["status"], sources[one.instance_id]) == ("ERROR", None)
+    elif kind in (DETACH, PROMOTE) and done:
+        assert sources[one.instance_id] is None
+        followers = set(sources) - {one.instance_id} if kind == PROMOTE else set()
+        assert {member for member, source in sources.items() if source == one.instance_id} == followers
+    elif kind == EJECT and done:
+        assert (shown[one.instance_id]["status"], sources[one.instance_id]) == ("ERROR", None)
+    else:
+        assert sources == before
+    written = [it for it in shown.values() if "replica_of" not in it and it["status"] == "ACTIVE"]
+    assert len(written) == 1 + (kind == DETACH and done)
+    if kind == EJECT and not done:
+        return  # it is started again
+    with contextlib.closing(_connect(stack, written[0])) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE `{one.name}` (n INT)")
 
 
 _BACKUP_STATES = {

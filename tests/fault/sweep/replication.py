@@ -3,17 +3,20 @@
 
 from typing import Any, ClassVar
 
+import psutil
 import pymysql
 import requests
 from pymysql.constants import ER
 
 from tests.fault.sweep.points import SUCCESS
 from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario
-from tests.functional.stack import mysql, query
+from tests.functional.stack import Stack, mysql, query
 from tests.functional.stack.inventory import Inventory
 from tests.waiting import wait_for
 
 REPLICA = "swept replica"
+EXPIRED = 60.0
+"""Seconds until a guest that is silent is missed; the stacks' own time is shorter."""
 
 
 class _Set(Scenario):
@@ -212,3 +215,71 @@ class SettleReplicas(_Set):
         self.replica_ids, self.instance_id = (), ""
         self.expected = self.stack.settled_inventory()
         return self.one_is_written_to(self.source_id, ()) if ends == SUCCESS else []
+
+
+class Eject(_Set):
+    """The dead source is fenced, and a replica takes its place with all that was acknowledged; or the source is started
+    again, as the source."""
+
+    kind: ClassVar[str] = "instance.eject"
+
+    def prepare(self) -> None:
+        if not self.source_id:
+            self.make_source()
+        if missing := 2 - len(self.replica_ids):
+            self.make_replicas(missing)
+        self.instance_id = self.source_id
+        with self.to(self.source_id) as connection:
+            self.written += 1
+            query(connection, f"INSERT INTO w VALUES ({self.written})")
+        self.expected = self.stack.inventory()
+        die(self.stack, self.source_id)
+        wait_for(self._silent, EXPIRED, "the source to be missed")
+
+    def _silent(self) -> bool:
+        return bool(self.client.show(self.source_id)["operating_status"] == "ERROR")
+
+    def ask(self) -> None:
+        self.act({"eject_replica_source": {}})
+
+    def boots(self, ends: str) -> set[int]:
+        return {0} if ends == SUCCESS else {0, 1}
+
+    def database_starts(self, ends: str) -> set[int]:
+        return {0} if ends == SUCCESS else {0, 1}
+
+    def check(self, ends: str) -> list[str]:
+        old, written = self.source_id, self.written
+        if ends != SUCCESS:
+            revive(self.stack, old)
+            return self.one_is_written_to(old, self.replica_ids)
+        (new,) = [one for one in self.replica_ids if "replica_of" not in self.client.show(one)]
+        shown = self.client.show(old)
+        violations = [] if shown["status"] == "ERROR" and "ejected" in shown["fault"]["message"] else [f"old: {shown}"]
+        if self.stack.agent(old) or self.stack.database_server(old):
+            violations.append("the old source runs")
+        self.source_id, self.replica_ids = new, tuple(one for one in self.replica_ids if one != new)
+        with self.to(new) as connection:
+            if query(connection, f"SELECT COUNT(*) FROM w WHERE n = {written}") != [(1,)]:
+                violations.append("the last row that was acknowledged is lost")
+        violations += self.one_is_written_to(new, self.replica_ids)
+        self.instance_id = old
+        self.away()
+        self.expected = self.stack.settled_inventory()
+        return violations
+
+
+def die(stack: Stack, instance_id: str) -> None:
+    """The database is killed, and the agent falls silent; what keeps the cloud takes it to be alive."""
+    agent, database = stack.agent(instance_id), stack.database_server(instance_id)
+    assert agent is not None
+    assert database is not None
+    agent.suspend()
+    database.kill()
+
+
+def revive(stack: Stack, instance_id: str) -> None:
+    """Where it was not fenced, it only slept."""
+    agent = stack.agent(instance_id)
+    if agent is not None and agent.status() == psutil.STATUS_STOPPED:
+        agent.resume()
