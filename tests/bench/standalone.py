@@ -61,12 +61,13 @@ class Client:
 class Standalone:
     """Started on a state directory in ``base``; at the end every instance is gone, whatever happened."""
 
-    def __init__(self, base: pathlib.Path) -> None:
+    def __init__(self, base: pathlib.Path, more: str = "") -> None:
+        """``more`` settings, as in a configuration file."""
         self.state_dir = base / "state"
         (self.port,) = free_ports(1)
         self._output = base / "output"
         self._settings = base / "settings.conf"
-        self._settings.write_text(SETTINGS)
+        self._settings.write_text(SETTINGS + more)
 
     def __enter__(self) -> Self:
         argv = [sys.executable, "-c", "import sys; from dbflow.cmd.standalone import main; sys.exit(main())"]

@@ -68,3 +68,9 @@ def test_console(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys, "console", *small.split())
     assert found["events"] == 6
     assert min(found[name] for name in ("page_p50_ms", "delay_p99_s", "layout_600_ms")) > 0
+
+
+def test_replication(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys, "replication", "--replicas", "1", "--promotes", "1", "--seconds", "0.5")
+    assert found["replicate_lost"] == found["promote_lost"] == found["eject_lost"] == 0
+    assert min(found[f"{what}_gap_s"] for what in ("replicate", "promote", "eject")) > 0

@@ -2,19 +2,16 @@
 """Replicas through the API, with real servers."""
 
 import contextlib
-import datetime
 import threading
 from typing import Any
 
 import pymysql
 import pytest
-import sqlalchemy as sa
 from pymysql.constants import ER
 
-from dbflow.db.models import Health, utcnow
-from tests.fault.sweep.replication import die
 from tests.functional.stack import Client, Stack, mysql, new_password, query
 from tests.functional.stack.client import operation_of
+from tests.functional.stack.death import age, die
 from tests.waiting import wait_for
 
 
@@ -167,13 +164,6 @@ def test_replicas_that_can_not_be_made_leave_nothing(embedded_stack: Stack, pass
         client.deleted(*replicas, source)
 
 
-def age(stack: Stack, instance_id: str) -> None:
-    """Its last heartbeat was long ago."""
-    long_ago = utcnow() - datetime.timedelta(hours=1)
-    with contextlib.closing(stack.database()) as database, database.write() as session:
-        session.execute(sa.update(Health).where(Health.instance_id == instance_id).values(seen=long_ago))
-
-
 def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
     """What was acknowledged is there, and the old source does not come back to be written to."""
     stack = embedded_stack
@@ -194,6 +184,7 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
         acknowledged = set(writer.stop())
         (new,) = (one for one in (first, second) if "replica_of" not in client.show(one))
         (other,) = {first, second} - {new}
+        print("MEMBERS", source, new, other)
         assert replicas_of(client, new) == {other}
         with mysql(client.show(new), "u", password, "d") as connection:
             assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}

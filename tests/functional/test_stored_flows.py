@@ -16,7 +16,6 @@ import pytest
 
 from dbflow.cloud.local.files import names
 from dbflow.persistence.steps import Step, steps_of
-from tests.fault.sweep.replication import die
 from tests.fixtures.flows import rows, stage
 from tests.fixtures.flows.cases import (
     BACK_UP,
@@ -37,6 +36,7 @@ from tests.fixtures.flows.cases import (
     released,
 )
 from tests.fixtures.flows.stage import StagedStack
+from tests.functional.stack.death import die
 from tests.functional.stack.fixtures import after_failure
 
 FILES = sorted(STORED.glob("*.json"))
@@ -103,19 +103,9 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
 
 def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
     """Instances with the stored ids, and on each its operation, held where it was stored."""
-    client = stack.client()
     for one in found:
         stage.reserve(stack, one.rows)
-    for one in found:
-        if len(one.operations) > 1:
-            stage.accept(stack, one.rows, 0)
-    for one in found:
-        if len(one.operations) > 1:
-            client.wait_operation(one.operations[0], timeout=LONG)
-    for one in found:
-        for number in range(1, len(one.operations) - 1):
-            stage.accept(stack, one.rows, number)
-            client.wait_operation(one.operations[number], timeout=LONG)
+    _do_what_was_before(stack, found)
     for one in found:
         if one.case.kind == DELETE_BACKUP:
             stage.provide(stack, one.rows, one.instance_id)
@@ -129,6 +119,21 @@ def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
         with stage.held_at(stack, one.case):
             stage.accept(stack, one.rows, len(one.operations) - 1)
         stage.settle(stack, one.target_id, one.case)
+
+
+def _do_what_was_before(stack: StagedStack, found: list[Stored]) -> None:
+    """All operations but the last of each, the creates side by side."""
+    client = stack.client()
+    for one in found:
+        if len(one.operations) > 1:
+            stage.accept(stack, one.rows, 0)
+    for one in found:
+        if len(one.operations) > 1:
+            client.wait_operation(one.operations[0], timeout=LONG)
+    for one in found:
+        for number in range(1, len(one.operations) - 1):
+            stage.accept(stack, one.rows, number)
+            client.wait_operation(one.operations[number], timeout=LONG)
 
 
 def _done(steps: dict[str, Step]) -> dict[str, Step]:

@@ -151,8 +151,8 @@ def test_replicas_and_upgrades_are_refused(openstack: OpenStack, shop: Shop) -> 
         openstack("database instance promote", shop.name)
     with pytest.raises(Refused, match=r"not a replica.*HTTP 400"):
         openstack("database instance detach", shop.name)
-    with pytest.raises(Refused, match=r"replica_of.*HTTP 400"):
-        openstack("database instance create copy --replica-of", shop.name)
+    with pytest.raises(Refused, match=r"volume.*HTTP 400"):
+        openstack("database instance create copy --size 1 --replica-of", shop.name)
     with pytest.raises(Refused, match="HTTP 400"):
         openstack("database instance upgrade", shop.name, "10.11")
 

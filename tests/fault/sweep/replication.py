@@ -3,20 +3,18 @@
 
 from typing import Any, ClassVar
 
-import psutil
 import pymysql
 import requests
 from pymysql.constants import ER
 
 from tests.fault.sweep.points import SUCCESS
 from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario
-from tests.functional.stack import Stack, mysql, query
+from tests.functional.stack import mysql, query
+from tests.functional.stack.death import age, die, revive
 from tests.functional.stack.inventory import Inventory
 from tests.waiting import wait_for
 
 REPLICA = "swept replica"
-EXPIRED = 60.0
-"""Seconds until a guest that is silent is missed; the stacks' own time is shorter."""
 
 
 class _Set(Scenario):
@@ -234,10 +232,7 @@ class Eject(_Set):
             query(connection, f"INSERT INTO w VALUES ({self.written})")
         self.expected = self.stack.inventory()
         die(self.stack, self.source_id)
-        wait_for(self._silent, EXPIRED, "the source to be missed")
-
-    def _silent(self) -> bool:
-        return bool(self.client.show(self.source_id)["operating_status"] == "ERROR")
+        age(self.stack, self.source_id)
 
     def ask(self) -> None:
         self.act({"eject_replica_source": {}})
@@ -267,19 +262,3 @@ class Eject(_Set):
         self.away()
         self.expected = self.stack.settled_inventory()
         return violations
-
-
-def die(stack: Stack, instance_id: str) -> None:
-    """The database is killed, and the agent falls silent; what keeps the cloud takes it to be alive."""
-    agent, database = stack.agent(instance_id), stack.database_server(instance_id)
-    assert agent is not None
-    assert database is not None
-    agent.suspend()
-    database.kill()
-
-
-def revive(stack: Stack, instance_id: str) -> None:
-    """Where it was not fenced, it only slept."""
-    agent = stack.agent(instance_id)
-    if agent is not None and agent.status() == psutil.STATUS_STOPPED:
-        agent.resume()

@@ -21,10 +21,9 @@ from tests.functional.stack.inventory import Inventory
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {
     "quota": {"max_accepted_volume_size": 1000},
-    # An agent that died is seen and started anew soon; a request that it took is asked for again soon; one that is
-    # silent is missed soon.
+    # An agent that died is seen and started anew soon; a request that it took is asked for again soon.
     "conductor": {"outbox_interval": 0.5},
-    "messaging": {"resend": 0.5, "heartbeat_expiry": 10.0},
+    "messaging": {"resend": 0.5},
 }
 
 
