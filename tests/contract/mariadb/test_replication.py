@@ -2,6 +2,7 @@
 """A source and its replicas: real servers, with somebody who tries to write to all of them all the time."""
 
 import contextlib
+import dataclasses
 import pathlib
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from dbflow.status import Service
+from flows.tasks.replicas import transactions
 from guest.datastores.base import DatastoreError
 from guest.tasks.replication import (
     BeginReplica,
@@ -19,16 +21,20 @@ from guest.tasks.replication import (
     Demote,
     DismissReplica,
     ExpectLess,
+    FollowElected,
     HoldWrites,
     KeepReplicas,
     LeaveSource,
     OpenWrites,
     Repoint,
+    SettleReplica,
     StandUp,
+    Succeed,
+    TakeOver,
 )
 from tests.contract.kits.base import Refused
 from tests.contract.kits.mariadb import MariaDBKit
-from tests.contract.mariadb.trio import LOGIN, Sampler, Trio, add_replica, endpoint, prepare, run, trio, undo
+from tests.contract.mariadb.trio import LOGIN, Sampler, Trio, add_replica, bound, endpoint, prepare, run, trio, undo
 from tests.contract.site import TIMEOUT, Site, new_site
 from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
@@ -199,6 +205,76 @@ def test_clients_that_hold_locks_are_ended(three: Trio) -> None:
             cursor.execute("COMMIT")
     undo(HoldWrites, old)
     assert not {-1, -2} & numbers(old)
+
+
+def test_eject(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
+    """The source is killed while it is written to: what it acknowledged is on the one that takes over, and it is
+    read-only when it comes back."""
+    with trio(kit, image, store) as members:
+        source, everybody = members.source, members.members
+        sampler = Sampler(everybody, members.password)
+        sampler.start()
+        wait_for(lambda: len(sampler.acknowledged) > 20, 30, "writes")
+        process = source.process()
+        assert process is not None
+        process.kill()
+        process.wait()
+        answers = {replica.machine.instance_id: run(SettleReplica, replica) for replica in members.others}
+        freshest = max(members.others, key=lambda replica: transactions(_position(answers, replica)))
+        (other,) = [replica for replica in members.others if replica is not freshest]
+        candidate = answers[freshest.machine.instance_id]
+        run(Succeed, freshest, others=1, replication=LOGIN)
+        for replica in members.others:
+            bound(FollowElected, replica).execute(
+                instance_id=replica.machine.instance_id,
+                elected=freshest.machine.instance_id,
+                settled=answers[replica.machine.instance_id],
+                candidate=candidate,
+                replication=LOGIN,
+            )
+        run(TakeOver, freshest)
+        fenced = dataclasses.replace(source, machine=dataclasses.replace(source.machine, fenced=True))
+        fenced.datastore = fenced.after_agent_restart()
+        fenced.datastore.lifecycle.resume()
+        more = len(sampler.acknowledged)
+        wait_for(lambda: len(sampler.acknowledged) > more + 10, 30, "writes to the new source")
+        sampler.stop()
+        assert sampler.both == []
+        for replica in (freshest, other):
+            wait_for(lambda replica=replica: set(sampler.acknowledged) <= numbers(replica), 30, "all of it")
+        assert [read_only(one) for one in (fenced, freshest, other)] == [True, False, True]
+        # Written to, it can't be taken back any more; and is read-only until somebody says so again.
+        with pytest.raises(DatastoreError, match="written to"):
+            undo(TakeOver, freshest, candidate=candidate)
+        assert read_only(freshest)
+
+
+def _position(answers: dict[str, dict[str, str]], replica: Site) -> str:
+    return answers[replica.machine.instance_id]["position"]
+
+
+@pytest.mark.parametrize("steps", range(1, 5))
+def test_an_eject_is_undone_from_each_step(three: Trio, steps: int) -> None:
+    """The source was silent, not dead: it is the source still, and whatever it takes goes to the replicas."""
+    first, second = three.others
+    answers = [run(SettleReplica, replica) for replica in (first, second)]
+    names = {"elected": "first", "candidate": answers[0]}
+    if steps > 1:
+        run(Succeed, first, others=1, replication=LOGIN)
+    follow = bound(FollowElected, second)
+    if steps > 2:
+        follow.execute(instance_id="second", settled=answers[1], replication=LOGIN, **names)
+    if steps > 3:
+        run(TakeOver, first)
+        undo(TakeOver, first, candidate=answers[0])
+    if steps > 2:
+        follow.revert(instance_id="second", settled=answers[1], replication=LOGIN, **names)
+    if steps > 1:
+        undo(Succeed, first, candidate=answers[0], replication=LOGIN)
+    for replica in (first, second):
+        undo(SettleReplica, replica)
+    with sampling(three):
+        pass
 
 
 def test_root_writes_to_the_source_only(three: Trio) -> None:

@@ -39,15 +39,16 @@ _NUMBERS = itertools.count(1)
 
 def run(task: type[GuestTask], site: Site, **arguments: Any) -> Any:
     """Execute it on that machine."""
-    return _bound(task, site).execute(instance_id="i", **arguments)
+    return bound(task, site).execute(instance_id="i", **arguments)
 
 
 def undo(task: type[GuestTask], site: Site, **arguments: Any) -> None:
     """Revert it there."""
-    _bound(task, site).revert(instance_id="i", **arguments)
+    bound(task, site).revert(instance_id="i", **arguments)
 
 
-def _bound(task: type[GuestTask], site: Site) -> GuestTask:
+def bound(task: type[GuestTask], site: Site) -> GuestTask:
+    """The task, on that machine."""
     made = task("step")
     made.bind(site.datastore)
     return made

@@ -8,12 +8,15 @@ from typing import Any, cast
 import pytest
 import sqlalchemy as sa
 from taskflow import exceptions, task
+from taskflow.types import failure
 
 from conductor.dispatch import GuestExecutor, TaskRouter
 from conductor.local import LocalExecutor
 from conductor.pool import TaskPool
 from dbflow.messaging import wire
+from dbflow.messaging.errors import GuestUnreachable
 from guest.tasks.backup import MakeBackup
+from guest.tasks.replication import OpenWrites, Repoint
 from guest.tasks.status import Status
 
 
@@ -69,6 +72,23 @@ def test_a_cancel_waits_for_no_stream() -> None:
     assert stream.result(0)[0] == "executed"
     assert not plain.done()
     assert not undoing.done()
+
+
+def test_silence_that_is_in_nobodys_way() -> None:
+    """Of the actions that a task names, and of nothing else that goes wrong."""
+    asked = Asked()
+    guests = _executor(asked)
+    steps = [
+        guests.revert_task(Repoint("a"), "uuid-a", {"instance_id": "i"}, None, {}),
+        guests.revert_task(Repoint("b"), "uuid-b", {"instance_id": "i"}, None, {}),
+        guests.execute_task(Repoint("c"), "uuid-c", {"instance_id": "i"}),
+        guests.revert_task(OpenWrites("d"), "uuid-d", {"instance_id": "i"}, None, {}),
+    ]
+    silent = failure.Failure.from_exception(GuestUnreachable("silent"))
+    refused = failure.Failure.from_exception(ValueError("refused"))
+    for answer, why in zip(asked.answers, (silent, refused, silent, silent), strict=True):
+        answer.set_result(why)
+    assert [step.result(0)[1] for step in steps] == [None, refused, silent, silent]
 
 
 def test_a_step_that_waits_for_a_thread_is_not_taken_back() -> None:
