@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from dbflow.db.models import Health, utcnow
 from tests.functional.stack.base import Stack
+from tests.functional.stack.client import PATIENCE
+from tests.waiting import wait_for
 
 
 def die(stack: Stack, instance_id: str) -> None:
@@ -28,7 +30,15 @@ def revive(stack: Stack, instance_id: str) -> None:
 
 
 def age(stack: Stack, instance_id: str) -> None:
-    """Its last heartbeat was long ago."""
-    long_ago = utcnow() - datetime.timedelta(hours=1)
-    with contextlib.closing(stack.database()) as database, database.write() as session:
-        session.execute(sa.update(Health).where(Health.instance_id == instance_id).values(seen=long_ago))
+    """Its last heartbeat was long ago. What it said before it died is written down first, with what others say later."""
+    now, long_ago = utcnow(), utcnow() - datetime.timedelta(hours=1)
+    later = sa.select(Health.instance_id).where(Health.instance_id != instance_id, Health.seen > now)
+    with contextlib.closing(stack.database()) as database:
+
+        def others_were_heard() -> bool:
+            with database.read() as session:
+                return session.scalar(later.limit(1)) is not None
+
+        wait_for(others_were_heard, PATIENCE, "a heartbeat of another instance")
+        with database.write() as session:
+            session.execute(sa.update(Health).where(Health.instance_id == instance_id).values(seen=long_ago))
