@@ -13,15 +13,17 @@ from dbflow.db.models import Instance
 from dbflow.db.replicas import remaining
 from dbflow.operations import State
 from dbflow.status import Task
+from flows.outcome import release
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.replicas import CountReplicas
 from guest.tasks.replication import KeepReplicas
 
 
 def ended(session: Session, ending: Ending) -> None:
-    """Of a source without replicas, their login is forgotten."""
+    """Of a source without replicas, their login is forgotten. It has the source to itself only when it is retried."""
     if ending.state == State.SUCCESS and not remaining(session, ending.target_id):
         session.execute(update(Instance).where(Instance.id == ending.target_id).values(replication=None))
+    release(session, ending)
 
 
 @operation(

@@ -9,7 +9,8 @@ from pymysql.constants import ER
 from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from guest.datastores.base import DatastoreError
 from guest.datastores.mariadb.client import Session
-from guest.datastores.mariadb.quoting import account, literal
+from guest.datastores.mariadb.grants import grantee
+from guest.datastores.mariadb.quoting import literal
 
 _PATIENCE = 1
 """Seconds for which statements in progress may stand in the way before they are ended."""
@@ -47,12 +48,12 @@ def without_read_only_admins(session: Session) -> None:
     be two servers that are written to."""
     who = "CONCAT('''', User, '''@''', Host, '''')"
     rows = session.rows(
-        f"SELECT User, Host FROM mysql.global_priv WHERE User NOT IN ({literal(ADMIN_USER)}, 'mariadb.sys')"
+        f"SELECT User, Host FROM mysql.global_priv WHERE NOT (User = {literal(ADMIN_USER)} AND Host = 'localhost')"
         f" AND {who} IN (SELECT GRANTEE FROM information_schema.USER_PRIVILEGES"
         f" WHERE PRIVILEGE_TYPE = {literal(_OVERRIDES)})"
     )
     for name, host in rows:
-        session.run(f"REVOKE {_OVERRIDES} ON *.* FROM {account(name, host)}")
+        session.run(f"REVOKE {_OVERRIDES} ON *.* FROM {grantee(name, host)}")
 
 
 def _end(session: Session) -> int:

@@ -41,11 +41,11 @@ def revoke_from_all(session: Session, database: str) -> None:
 
 def _revoke(session: Session, name: str, host: str, pattern: str) -> None:
     # ALL PRIVILEGES does not cover the right to grant them on.
-    session.run(f"REVOKE GRANT OPTION ON {_on(pattern)} FROM {_grantee(name, host)}")
-    session.run(f"REVOKE ALL PRIVILEGES ON {_on(pattern)} FROM {_grantee(name, host)}")
+    session.run(f"REVOKE GRANT OPTION ON {_on(pattern)} FROM {grantee(name, host)}")
+    session.run(f"REVOKE ALL PRIVILEGES ON {_on(pattern)} FROM {grantee(name, host)}")
 
 
-def _grantee(name: str, host: str) -> str:
+def grantee(name: str, host: str) -> str:
     """A user, a role (which has no host), or everybody."""
     if host:
         return account(name, host)

@@ -299,7 +299,11 @@ def test_who_had_all_rights_before_there_were_replicas(kit: MariaDBKit, image: p
         source.accounts.enable_root(root)
         kit.query(source.machine, "root", root, "CREATE USER `de'p\\uty` IDENTIFIED BY 'of-the-deputy'")
         kit.query(source.machine, "root", root, "GRANT ALL ON *.* TO `de'p\\uty` WITH GRANT OPTION")
+        kit.query(source.machine, "root", root, "CREATE ROLE boss")
+        kit.query(source.machine, "root", root, "GRANT ALL ON *.* TO boss")
         add_replica(source, replica, store, "of-root")
+        overriding = "SELECT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'READ_ONLY ADMIN'"
+        assert asked(replica, overriding) == [(f"'{ADMIN_USER}'@'localhost'",)]
         for name, password in (("root", root), ("de'p\\uty", "of-the-deputy")):
             with pytest.raises(Refused, match="read-only"):
                 kit.query(replica.machine, name, password, "CREATE DATABASE mine")

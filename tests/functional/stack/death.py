@@ -30,7 +30,7 @@ def revive(stack: Stack, instance_id: str) -> None:
 
 
 def age(stack: Stack, instance_id: str) -> None:
-    """Its last heartbeat was long ago. What it said before it died is written down first, with what others say later."""
+    """Its last heartbeat was long ago. What it said before it died is written down first, as what others say later."""
     now, long_ago = utcnow(), utcnow() - datetime.timedelta(hours=1)
     later = sa.select(Health.instance_id).where(Health.instance_id != instance_id, Health.seen > now)
     with contextlib.closing(stack.database()) as database:
