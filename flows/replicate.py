@@ -8,7 +8,7 @@ waits for a replica before all of them follow it.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, or_, update
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
@@ -71,7 +71,11 @@ def ended(session: Session, ending: Ending) -> None:
     left = {"state": BackupState.FAILED, "error": ending.error}
     session.execute(
         update(Backup)
-        .where(Backup.id == arguments["backup_id"], Backup.operation_id == ending.operation_id)
+        # Of one that is retried after it was parked, nobody has it, unless retention does.
+        .where(
+            Backup.id == arguments["backup_id"],
+            or_(Backup.operation_id == ending.operation_id, Backup.operation_id.is_(None)),
+        )
         .values(**(gone if done or undone else left), operation_id=None, updated=utcnow())
     )
 
