@@ -14,6 +14,8 @@ from typing import Any
 from dbflow.cloud.base import CloudError, Unavailable
 
 READ, WRITE = "GET", "PUT"
+LARGEST_READ = 16 << 20
+"""Bytes of an object that the control plane itself reads: guests write them, and its memory is not theirs."""
 
 
 class StoreError(CloudError):
@@ -62,7 +64,13 @@ class ObjectStore(abc.ABC):
 
     @abc.abstractmethod
     def read(self, container: str, name: str) -> bytes:
-        """A small object. NoSuchObject."""
+        """A small object. NoSuchObject; StoreError for one of more than LARGEST_READ bytes."""
+
+    @staticmethod
+    def must_be_small(name: str, size: int) -> None:
+        """StoreError for an object that is not read as a whole."""
+        if size > LARGEST_READ:
+            raise StoreError(f"Object {name} is too large: {size} bytes; at most {LARGEST_READ} are read.")
 
     @abc.abstractmethod
     def size(self, container: str, name: str) -> int | None:

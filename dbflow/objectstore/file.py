@@ -40,6 +40,7 @@ class FileStore(ObjectStore):
 
     def read(self, container: str, name: str) -> bytes:
         """See the base class."""
+        self.must_be_small(name, self.size(container, name) or 0)
         with _reachable():
             return self._directory.read(container, name)
 

@@ -21,6 +21,7 @@ from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError
 
 _TIMEOUT = 30.0
 _PAGE = 10_000
+_CHUNK = 1 << 16
 _KEY = "x-container-meta-temp-url-key"
 _LATER = {408, 429}
 
@@ -61,19 +62,24 @@ class SwiftStore(ObjectStore):
         """See the base class."""
         key = self._key_of(container)
         base = self._base()
-        host, account = base[: base.index("/", len("https://"))], base[base.index("/", len("https://")) :]
-        path = f"{account}/{quote(container, safe='')}/{prefix}"
-        queries = {
-            method: generate_temp_url(path, self._lifetime, key, method, prefix=True, digest="sha256").partition("?")[2]
-            for method in methods
-        }
-        return Grant(f"{host}{quote(path)}", queries)
+        slash = base.index("/", len("https://"))
+        # Signed is the path as it is, asked for the quoted one.
+        path = f"{unquote(base[slash:])}/{container}/{prefix}"
+        queries = {method: self._query(path, prefix, key, method) for method in methods}
+        return Grant(f"{base[:slash]}{quote(path)}", queries)
+
+    def _query(self, path: str, prefix: str, key: str, method: str) -> str:
+        signed = generate_temp_url(path, self._lifetime, key, method, prefix=True, digest="sha256")
+        signature = signed[len(path) + 1 :].removesuffix(prefix)
+        return f"{signature}{quote(prefix, safe='')}"
 
     def read(self, container: str, name: str) -> bytes:
         """See the base class."""
         with self._connected() as connection:
-            data: bytes = connection.get_object(container, name)[1]
-        return data
+            headers, body = connection.get_object(container, name, resp_chunk_size=_CHUNK)
+            with contextlib.closing(body):
+                self.must_be_small(name, int(headers["content-length"]))
+                return b"".join(body)
 
     def size(self, container: str, name: str) -> int | None:
         """See the base class."""

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from dbflow import datastores, operations
 from dbflow.datastores import Feature, Strategy
-from dbflow.db.backups import descendants
 from dbflow.db.models import (
     Backup,
     BackupStrategy,
@@ -21,12 +20,12 @@ from dbflow.db.models import (
 )
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
-from dbflow.services.backup_rows import load, missing, of_reference
+from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import reserve
 from dbflow.services.errors import BadRequest, Conflict, Unprocessable, Unsupported
-from dbflow.status import BACKING_UP, BackupState
+from dbflow.status import BackupState
 
 
 @dataclasses.dataclass(slots=True)
@@ -223,7 +222,7 @@ def _accept(
         },
     )
     session.flush()
-    backup.operation_id = operation.id
+    backup.operation_id = backup.made_by = operation.id
     if caller.once is not None:
         caller.once.accepted(session, operation.id, backup.id)
     return operation
@@ -238,9 +237,10 @@ def delete(services: Services, caller: Caller, backup_id: str) -> str:
         running = session.get(Operation, backup.operation_id) if backup.operation_id is not None else None
         if running is not None and running.kind == "backup.delete" and running.target_id == backup.id:
             return running.id
-        going = [backup, *descendants(session, backup, lock=True)]
-        for one in going:
-            _must_be_deletable(session, one)
+        known = families(session, [backup], lock=True)
+        for why in refusals(session, known).values():
+            raise Unprocessable(f"Backup {backup.id} can't be deleted: {why}.")
+        going = known[backup.id]
         operation = operations.accept(
             session,
             services.keyring,
@@ -257,13 +257,3 @@ def delete(services: Services, caller: Caller, backup_id: str) -> str:
             one.operation_id = operation.id
     services.post_accepted(operation.id)
     return operation.id
-
-
-def _must_be_deletable(session: Session, backup: Backup) -> None:
-    if backup.state in BACKING_UP:
-        raise Unprocessable(f"Backup {backup.id} is being made and can't be deleted.")
-    if backup.operation_id is not None:
-        raise Unprocessable(f"Backup {backup.id} is busy with operation {backup.operation_id}.")
-    restored = session.scalar(sa.select(Instance.id).where(Instance.restoring_id == backup.id).limit(1))
-    if restored is not None:
-        raise Unprocessable(f"Backup {backup.id} can't be deleted: instance {restored} is being made from it.")

@@ -50,8 +50,9 @@ def check_objects(services: Services, chain: list[Backup]) -> None:
             raise Conflict(f"Backup {backup.id} is damaged: its manifest is not the one that was written.")
 
 
-def manifest_at(services: Services, location: str) -> tuple[str, str, Manifest, str]:
-    """(container, prefix, manifest, its SHA-256) of the backup whose manifest is at a location of our store."""
+def manifest_at(services: Services, project_id: str, location: str) -> tuple[str, str, Manifest, str]:
+    """(container, prefix, manifest, its SHA-256) of the project's backup whose manifest is at a location of our
+    store."""
     try:
         container, name = services.objects.parse(location)
     except StoreError as error:
@@ -59,6 +60,8 @@ def manifest_at(services: Services, location: str) -> tuple[str, str, Manifest, 
     prefix, _, last = name.rpartition("/")
     if last != NAME:
         raise BadRequest(f"restore_from.remote_location: it must end with /{NAME}.")
+    if not prefix.startswith(f"{project_id}/"):
+        raise NotFound("restore_from.remote_location: it cannot be found among the project's backups.")
     data = read(services, container, name)
     try:
         return container, f"{prefix}/", Manifest.of_bytes(data), digest(data)

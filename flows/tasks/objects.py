@@ -62,7 +62,8 @@ class KeepBackup(LocalTask):
         with self.context.fence.write() as session:
             backup = session.get_one(Backup, backup_id)
             backup.location = objects.location(backup.container, f"{backup.prefix}{NAME}")
-            backup.checksum, backup.size, backup.position = made["checksum"], made["size"], made["position"]
+            backup.checksum, backup.size, backup.position = made["checksum"], manifest.data_size, manifest.position
+            backup.stored = manifest.stored
             backup.updated = utcnow()
 
     def _look_through(self, backup: Backup, manifest: Manifest) -> None:
@@ -169,6 +170,9 @@ def _about(session: Session, backup: Backup) -> dict[str, Any]:
 def _manifest(objects: ObjectStore, backup: Backup, checksum: str) -> Manifest:
     try:
         data = objects.read(backup.container, f"{backup.prefix}{NAME}")
-        return Manifest.of_bytes(data, checksum)
+        found = Manifest.of_bytes(data, checksum)
     except (BadManifest, NoSuchObject) as error:
         raise StoreError(f"Backup {backup.id} is not whole: {error}") from None
+    if (found.backup_id, found.project_id) != (backup.id, backup.project_id):
+        raise StoreError(f"Backup {backup.id} is not whole: its manifest is of another backup.")
+    return found

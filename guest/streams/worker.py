@@ -63,9 +63,10 @@ class Worker:
         result: dict[str, Any] = {}
         try:
             for number, step in enumerate(self._steps):
-                self._done = number
+                self._done, began = number, time.monotonic()
                 faults.point(f"guest.stream.{step['do']}")
                 result |= self._do(step) or {}
+                LOG.info("%s: %.2f s", step["do"], time.monotonic() - began)
         except (Failed, Damaged, StoreFailed) as error:
             return {"error": str(error)}
         except Exception as error:

@@ -83,7 +83,7 @@ class MakeBackup(StreamTask):
             "checksum": digest(data),
             "size": manifest.data_size,
             "position": manifest.position,
-            "bytes": sum(segment.size for segment in manifest.segments),
+            "bytes": manifest.stored,
         }
 
     def revert(self, instance_id: str, backup_id: str, **_: Any) -> None:

@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from dbflow import conf as options
 from dbflow import objectstore
+from dbflow.objectstore import base
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
 from guest.streams.store import Missing, Store, StoreFailed
 from tests.objects.vault import vault
@@ -72,6 +73,29 @@ def test_a_right_is_for_one_method_and_prefix(store: ObjectStore) -> None:
     url = store.grant("c", PREFIX, (WRITE,))
     assert requests.delete(f"{url.url}s/0?{url.queries['PUT']}", timeout=10).status_code in {401, 403, 501}
     assert requests.get(f"{url.url}?{url.queries['PUT']}", timeout=10).status_code in {401, 403}
+
+
+@pytest.mark.parametrize("container", ["a b", "a%b", "a?b", "ü"])
+def test_containers_with_names_that_users_choose(store: ObjectStore, container: str) -> None:
+    store.make_container(container)
+    guest = Store(store.grant(container, PREFIX, (READ, WRITE)).for_guest(), 1.0)
+    guest.put("s/0", b"x")
+    assert guest.get("s/0") == store.read(container, f"{PREFIX}s/0") == b"x"
+    assert store.parse(store.location(container, f"{PREFIX}s/0")) == (container, f"{PREFIX}s/0")
+    store.delete(container, f"{PREFIX}s/0")
+
+
+def test_what_is_large_is_not_read(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests write; the control plane does not take whatever they wrote into its memory."""
+    guest = Store(store.grant("c", PREFIX, (WRITE,)).for_guest(), 5.0)
+    guest.put("s/0", b"x" * 1001)
+    monkeypatch.setattr(base, "LARGEST_READ", 1001)
+    assert len(store.read("c", f"{PREFIX}s/0")) == 1001
+    monkeypatch.setattr(base, "LARGEST_READ", 1000)
+    with pytest.raises(StoreError, match="too large: 1001 bytes"):
+        store.read("c", f"{PREFIX}s/0")
+    # Whatever was not read is in nobody's way.
+    assert store.size("c", f"{PREFIX}s/0") == 1001
 
 
 def test_what_comes_damaged_is_refused(store: ObjectStore) -> None:

@@ -2,6 +2,7 @@
 """Streams without a database: programs that write and read, and a store that misbehaves."""
 
 import hashlib
+import json
 import os
 import pathlib
 import signal
@@ -19,7 +20,7 @@ from guest.streams.job import Interrupted, StreamFailed, StreamJob
 from guest.streams.store import Store
 from guest.streams.worker import Worker
 from tests.objects.moody import CUT, WELL, Moods
-from tests.objects.vault import Vault, vault
+from tests.objects.vault import CONTAINER, Vault, vault
 from tests.waiting import wait_for
 
 MANY = 5_000_000
@@ -134,10 +135,45 @@ def test_a_truncated_stream_is_noticed(store: Vault, data: pathlib.Path, tmp_pat
     assert "Backup b1 is damaged: It ends after" in told["error"]
 
 
-@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"format": 9}', b"\xff", b'{"format": 1, "segments": 3}'])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"[]", b"{}", b'{"format": 9}', b"\xff", b'{"format": 1, "segments": 3}', b"[" * 1_000_000],
+    ids=["empty", "list", "nothing", "format", "bytes", "segments", "deep"],
+)
 def test_a_broken_manifest(broken: bytes) -> None:
     with pytest.raises(BadManifest):
         Manifest.of_bytes(broken)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("stream", "../../p2/b2/s1"),
+        ("stream", ""),
+        ("strategy", 1),
+        ("project_id", None),
+        ("parent_id", []),
+        ("stream_size", -1),
+        ("stream_size", True),
+        ("data_size", float("nan")),
+        ("data_size", 1e999),
+        ("data_size", "1"),
+        ("position", [1]),
+        ("segments", [[-1, "0" * 64]]),
+        ("segments", [[1e999, "0" * 64]]),
+        ("segments", [[1, "00"]]),
+        ("segments", [[0, "0" * 64]]),
+        ("segments", [[1]]),
+        ("more", 1),
+    ],
+)
+def test_a_manifest_that_a_guest_made_up(store: Vault, tmp_path: pathlib.Path, member: str, value: object) -> None:
+    """It may not lead the control plane to the objects of others, nor astray."""
+    keep(store, work(tmp_path / "s", send(store, ["true"]))["sent"])
+    made = json.loads(store.store.read(CONTAINER, "p1/b1/manifest.json"))
+    assert Manifest.of_bytes(json.dumps(made).encode()).stream == "s1"
+    with pytest.raises(BadManifest):
+        Manifest.of_bytes(json.dumps(made | {member: value}).encode())
 
 
 def test_a_segment_fits_one_place_only() -> None:
