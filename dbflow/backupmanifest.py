@@ -3,13 +3,12 @@
 
 ``<prefix>manifest.json``, plain JSON; SQL keeps its SHA-256. It is written last, so a backup with one is whole. The
 segments are ``<prefix><stream>/00000000`` and so on: zstd, cut, each piece encrypted with AES-256-GCM and bound to
-backup, stream and number (see guest.streams.segments).
+backup, stream and number; the last one holds nothing but how many they are (see guest.streams.segments).
 """
 
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from typing import Any
 
@@ -17,6 +16,11 @@ NAME = "manifest.json"
 FORMAT = 1
 _STREAM = re.compile(r"[0-9a-z]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+ABOUT = ("backup_id", "project_id", "parent_id", "datastore", "datastore_version", "created")
+"""Members that the control plane tells the guest."""
+LARGEST_SEGMENT = 64 << 20
+"""Bytes"""
+_LONGEST, _LARGEST_POSITION = 255, 4096
 _TEXTS = ("backup_id", "project_id", "datastore", "datastore_version", "strategy", "stream", "created")
 
 
@@ -92,11 +96,12 @@ class Manifest:
         texts = [getattr(self, name) for name in _TEXTS]
         numbers = (self.stream_size, self.data_size)
         sound = (
-            all(isinstance(text, str) for text in texts)
+            all(isinstance(text, str) and len(text) <= _LONGEST for text in texts)
             and isinstance(self.parent_id, str | None)
             and _STREAM.fullmatch(self.stream)
-            and all(type(number) in (int, float) and 0 <= number < math.inf for number in numbers)
+            and all(type(number) in (int, float) and 0 <= number < 2**63 for number in numbers)
             and isinstance(self.position, dict)
+            and len(json.dumps(self.position)) <= _LARGEST_POSITION
         )
         if not sound:
             raise ValueError("members")
@@ -104,7 +109,7 @@ class Manifest:
 
 def _segment(size: object, sha256: object) -> Segment:
     """ValueError at the first that can't be one: a guest may have written millions."""
-    if not (type(size) is int and size > 0 and isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+    if not (type(size) is int and 0 < size <= LARGEST_SEGMENT and isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         raise ValueError("segment")
     return Segment(size, sha256)
 

@@ -14,7 +14,7 @@ from typing import Any
 from dbflow.cloud.base import CloudError, Unavailable
 
 READ, WRITE = "GET", "PUT"
-LARGEST_READ = 16 << 20
+LARGEST_READ = 8 << 20
 """Bytes of an object that the control plane itself reads: guests write them, and its memory is not theirs."""
 
 
@@ -24,6 +24,10 @@ class StoreError(CloudError):
 
 class StoreUnavailable(StoreError, Unavailable):
     """The object store did not answer; trying again may help."""
+
+
+class TooLarge(StoreError):
+    """It is larger than what the control plane reads."""
 
 
 class NoSuchObject(StoreError):
@@ -42,6 +46,14 @@ class Grant:
     def for_guest(self) -> dict[str, Any]:
         """As a guest task takes it; the name says what must not be logged."""
         return {"url": self.url, "secrets": dict(self.queries)}
+
+
+def must_be_names(container: str, name: str) -> None:
+    """StoreError for names that would lead out of the container, or out of the account."""
+    if not container or container.startswith(".") or "/" in container:
+        raise StoreError(f"{container[:80]!r} can't be the name of a container.")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise StoreError(f"{name[:80]!r} can't be the name of an object.")
 
 
 class ObjectStore(abc.ABC):
@@ -64,13 +76,13 @@ class ObjectStore(abc.ABC):
 
     @abc.abstractmethod
     def read(self, container: str, name: str) -> bytes:
-        """A small object. NoSuchObject; StoreError for one of more than LARGEST_READ bytes."""
+        """A small object. NoSuchObject; TooLarge for one of more than LARGEST_READ bytes."""
 
     @staticmethod
     def must_be_small(name: str, size: int) -> None:
-        """StoreError for an object that is not read as a whole."""
+        """TooLarge for an object that is not read as a whole."""
         if size > LARGEST_READ:
-            raise StoreError(f"Object {name} is too large: {size} bytes; at most {LARGEST_READ} are read.")
+            raise TooLarge(f"Object {name} is too large: {size} bytes; at most {LARGEST_READ} are read.")
 
     @abc.abstractmethod
     def size(self, container: str, name: str) -> int | None:

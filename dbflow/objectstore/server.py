@@ -18,13 +18,12 @@ from http import HTTPStatus
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
+from dbflow.backupmanifest import LARGEST_SEGMENT as LARGEST
 from dbflow.objectstore.base import StoreError
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.signing import allows
 
 LOG = logging.getLogger(__name__)
-LARGEST = 64 << 20
-"""Bytes of an object."""
 _BLOCK = 1 << 20
 _QUIET = 60.0
 """Seconds after which a connection on which nothing happens is closed."""
@@ -117,7 +116,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _allowed(self, method: str) -> pathlib.Path:
         """The file of the object that the request may have."""
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            raise _Refused(HTTPStatus.BAD_REQUEST) from None
         if not allows(self.server.key, method, asked.path, asked.query):
             raise _Refused(HTTPStatus.FORBIDDEN)
         container, _, name = asked.path.lstrip("/").partition("/")

@@ -17,7 +17,7 @@ from swiftclient import client
 from swiftclient.utils import generate_temp_url
 
 from dbflow.cloud import guard
-from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
+from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable, must_be_names
 
 _TIMEOUT = 30.0
 _PAGE = 10_000
@@ -75,6 +75,7 @@ class SwiftStore(ObjectStore):
 
     def read(self, container: str, name: str) -> bytes:
         """See the base class."""
+        must_be_names(container, name)
         with self._connected() as connection:
             headers, body = connection.get_object(container, name, resp_chunk_size=_CHUNK)
             with contextlib.closing(body):
@@ -83,6 +84,7 @@ class SwiftStore(ObjectStore):
 
     def size(self, container: str, name: str) -> int | None:
         """See the base class."""
+        must_be_names(container, name)
         try:
             with self._connected() as connection:
                 return int(connection.head_object(container, name)["content-length"])
@@ -105,6 +107,7 @@ class SwiftStore(ObjectStore):
 
     def delete(self, container: str, name: str) -> None:
         """See the base class."""
+        must_be_names(container, name)
         guard.still_wanted()
         with contextlib.suppress(NoSuchObject), self._connected() as connection:
             connection.delete_object(container, name)
@@ -119,6 +122,7 @@ class SwiftStore(ObjectStore):
         container, _, name = location.removeprefix(base).partition("/")
         if not location.startswith(base) or not container or not name or "?" in location:
             raise StoreError(f"{location[:255]} is not an object of this object store.")
+        must_be_names(unquote(container), unquote(name))
         return unquote(container), unquote(name)
 
     def _base(self) -> str:

@@ -128,6 +128,8 @@ def _parent(session: Session, caller: Caller, instance: Instance, wanted: dict[s
         parent = load(session, caller, of_reference(wanted["parent_id"]), lock=True)
         if parent.instance_id != instance.id:
             raise BadRequest(f"parent_id: backup {parent.id} is of another instance.")
+        if parent.datastore_version_id != instance.datastore_version_id:
+            raise BadRequest(f"parent_id: backup {parent.id} is of another datastore version.")
         if parent.state != BackupState.COMPLETED or parent.operation_id is not None:
             raise Conflict(f"parent_id: backup {parent.id} is not completed.")
         if parent.strategy != Strategy.PHYSICAL:
@@ -139,6 +141,7 @@ def _parent(session: Session, caller: Caller, instance: Instance, wanted: dict[s
         sa.select(Backup)
         .where(
             Backup.instance_id == instance.id,
+            Backup.datastore_version_id == instance.datastore_version_id,
             Backup.deleted == sa.false(),
             Backup.state == BackupState.COMPLETED,
             Backup.operation_id.is_(None),

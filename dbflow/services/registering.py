@@ -36,9 +36,10 @@ def register(services: Services, caller: Caller, wanted: dict[str, Any]) -> str:
         raise BadRequest(f"restore_from.size: the backup has {manifest.data_size:.2f} GiB.")
     with services.database.write() as session:
         version = _version(session, asked["local_datastore_version_id"], manifest)
-        _must_be_unknown(session, container, prefix)
         _must_have_key(services, session, caller.project_id)
         reserve(services, session, caller.project_id, {"backups": 1})
+        # Two at once take turns from here.
+        _must_be_unknown(session, container, prefix)
         backup = Backup(
             id=new_id(),
             name=wanted["name"],

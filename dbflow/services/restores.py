@@ -34,9 +34,11 @@ def check(
             raise Conflict(f"Backup {backup.id} is not completed. (restorePoint.backupRef)")
     if last.datastore_version_id != version_id:
         raise BadRequest(f"Backup {last.id} is of another datastore version. (datastore.version)")
-    if last.size is not None and last.size > volume_size:
+    # The first of a chain may have had more data than the last, and it is extracted first.
+    size = max(backup.size or 0.0 for backup in chain)
+    if size > volume_size:
         raise Forbidden(
-            f"Backup {last.id} is too large for the volume: {last.size:.2f} GiB need more than {volume_size} GiB."
+            f"Backup {last.id} is too large for the volume: {size:.2f} GiB need more than {volume_size} GiB."
         )
     return chain
 
@@ -55,6 +57,8 @@ def manifest_at(services: Services, project_id: str, location: str) -> tuple[str
     store."""
     try:
         container, name = services.objects.parse(location)
+    except StoreUnavailable as error:
+        raise Unavailable(str(error), {"Retry-After": "5"}) from None
     except StoreError as error:
         raise BadRequest(f"restore_from.remote_location: {error}") from None
     prefix, _, last = name.rpartition("/")

@@ -12,7 +12,7 @@ import zstandard
 
 from dbflow.backupmanifest import NAME, BadManifest, Manifest
 from guest.streams.ahead import ahead
-from guest.streams.segments import BadSegment, unseal
+from guest.streams.segments import BadSegment, must_be_end, unseal
 from guest.streams.store import Missing, Store
 
 _BLOCK = 1 << 20
@@ -40,14 +40,28 @@ class Receiving:
 
     def pump(self, target: IO[bytes], on_progress: Callable[[float], None]) -> None:
         """Write the whole stream, decompressed, to the target."""
-        written, whole = 0, max(1, self.manifest.stream_size)
+        self._must_be_whole()
+        written, whole = 0, self.manifest.stream_size
         with ahead(self._pieces(), _PIECES) as pieces, ahead(self._blocks(pieces), _BLOCKS) as blocks:
             for block in blocks:
-                target.write(block)
                 written += len(block)
+                if written > whole:
+                    break
+                target.write(block)
                 on_progress(written / whole)
         if written != self.manifest.stream_size:
-            raise self._damaged(f"It ends after {written} of {self.manifest.stream_size} bytes.")
+            raise self._damaged(f"It does not have the {whole} bytes that it should.")
+
+    def _must_be_whole(self) -> None:
+        """The last object says how many segments and bytes there must be; whoever wrote the manifest can't know how."""
+        number, made = len(self.manifest.segments) - 1, self.manifest
+        try:
+            data = self._store.get(made.object_name(number))
+            must_be_end(self._key, self._order["label"], made.stream, number, made.stream_size, data)
+        except Missing:
+            raise self._damaged("Its end is missing.") from None
+        except BadSegment:
+            raise self._damaged("Its end is not what was written, or can't be decrypted.") from None
 
     def _blocks(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Of the stream, decompressed."""
@@ -60,11 +74,11 @@ class Receiving:
 
     def _pieces(self) -> Iterator[bytes]:
         """Of the compressed stream, verified."""
-        for number in range(len(self.manifest.segments)):
+        for number in range(len(self.manifest.segments) - 1):
             yield self._segment(number)
 
     def _segment(self, number: int) -> bytes:
-        known, of = self.manifest.segments[number], len(self.manifest.segments)
+        known, of = self.manifest.segments[number], len(self.manifest.segments) - 1
         try:
             data = self._store.get(self.manifest.object_name(number))
         except Missing:

@@ -52,6 +52,7 @@ class Sending:
                 on_progress(self.read)
             self._seal(self._compress.flush())
             self._end_segment()
+            self._full.put(self._sealer.end(self._take(), self.read))
         finally:
             self._full.put(None)
             sender.join()

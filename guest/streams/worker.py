@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,10 @@ LOG = logging.getLogger(__name__)
 _TELL = 0.5
 """Seconds between two reports of progress."""
 _PIPE = 1 << 20
+_ERROR = re.compile(r"\[ERROR\]|\bERROR \d|\bError\b:|\bGot error\b")
+"""How programs of databases begin what went wrong; names of tables come after other words."""
+_QUOTED = re.compile(r"(?<=near ).*")
+"""What a server repeats of a statement may be data."""
 _SAID = 3
 """Lines of a command's last words."""
 
@@ -177,8 +182,8 @@ def _remove(step: Mapping[str, Any]) -> None:
 def _last_words(log: pathlib.Path) -> str:
     """Lines that speak of an error, or simply the last."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-200:] if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return " ".join((errors or lines)[-_SAID:])[-600:] or "it did not say why."
+    errors = [line for line in lines if _ERROR.search(line)]
+    return " ".join(_QUOTED.sub("…", line) for line in (errors or lines)[-_SAID:])[-600:] or "it did not say why."
 
 
 def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
