@@ -109,7 +109,9 @@ class Manifest:
 
 def _segment(size: object, sha256: object) -> Segment:
     """ValueError at the first that can't be one: a guest may have written millions."""
-    if not (type(size) is int and 0 < size <= LARGEST_SEGMENT and isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+    if not (
+        type(size) is int and 0 < size <= LARGEST_SEGMENT and isinstance(sha256, str) and _SHA256.fullmatch(sha256)
+    ):
         raise ValueError("segment")
     return Segment(size, sha256)
 

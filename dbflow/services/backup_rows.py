@@ -50,7 +50,9 @@ def refusals(session: Session, known: Mapping[str, Sequence[Backup]]) -> dict[st
     for backup_id, family in known.items():
         why = next(((one, why) for one in family if (why := _refusal(one, made.get(one.id)))), None)
         if why is not None:
-            found[backup_id] = why[1] if why[0].id == backup_id else f"of backup {why[0].id}, a difference to it: {why[1]}"
+            found[backup_id] = (
+                why[1] if why[0].id == backup_id else f"of backup {why[0].id}, a difference to it: {why[1]}"
+            )
     return found
 
 

@@ -26,9 +26,7 @@ from dbflow.status import USABLE, BackupState
 def register(services: Services, caller: Caller, wanted: dict[str, Any]) -> str:
     """Record the backup that ``restore_from`` tells of; returns its id."""
     asked = wanted["restore_from"]
-    container, prefix, manifest, checksum = restores.manifest_at(
-        services, caller.project_id, asked["remote_location"]
-    )
+    container, prefix, manifest, checksum = restores.manifest_at(services, caller.project_id, asked["remote_location"])
     if prefix != f"{caller.project_id}/{manifest.backup_id}/" or manifest.project_id != caller.project_id:
         raise Conflict("restore_from.remote_location: the manifest there is of another backup.")
     strategy = _strategy(manifest)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From segments in the store to a program's input. One thread fetches and verifies, one decompresses, and one writes
-to the program: none of them waits for the work of another, and nothing is used that was not verified."""
+"""From segments in the store to a program's input. One thread fetches, one verifies, one decompresses, and one writes to
+the program: none of them waits for the work of another, and nothing is used that was not verified."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from guest.streams.segments import BadSegment, must_be_end, unseal
 from guest.streams.store import Missing, Store
 
 _BLOCK = 1 << 20
-_PIECES, _BLOCKS = 1, 4
+_SEGMENTS, _BLOCKS = 1, 4
 """How many of them wait for the thread after: in memory."""
 
 
@@ -42,7 +42,11 @@ class Receiving:
         """Write the whole stream, decompressed, to the target."""
         self._must_be_whole()
         written, whole = 0, self.manifest.stream_size
-        with ahead(self._pieces(), _PIECES) as pieces, ahead(self._blocks(pieces), _BLOCKS) as blocks:
+        with (
+            ahead(self._segments(), _SEGMENTS) as segments,
+            ahead(self._pieces(segments), _SEGMENTS) as pieces,
+            ahead(self._blocks(pieces), _BLOCKS) as blocks,
+        ):
             for block in blocks:
                 written += len(block)
                 if written > whole:
@@ -72,24 +76,26 @@ class Receiving:
         except zstandard.ZstdError:
             raise self._damaged("Its data can't be decompressed.") from None
 
-    def _pieces(self) -> Iterator[bytes]:
-        """Of the compressed stream, verified."""
-        for number in range(len(self.manifest.segments) - 1):
-            yield self._segment(number)
+    def _segments(self) -> Iterator[tuple[int, bytes]]:
+        """All but the end, with their numbers."""
+        of = len(self.manifest.segments) - 1
+        for number in range(of):
+            try:
+                yield number, self._store.get(self.manifest.object_name(number))
+            except Missing:
+                raise self._damaged(f"Segment {number + 1} of {of} is missing.") from None
 
-    def _segment(self, number: int) -> bytes:
-        known, of = self.manifest.segments[number], len(self.manifest.segments) - 1
-        try:
-            data = self._store.get(self.manifest.object_name(number))
-        except Missing:
-            raise self._damaged(f"Segment {number + 1} of {of} is missing.") from None
-        try:
-            return unseal(self._key, self._order["label"], self.manifest.stream, number, data)
-        except BadSegment:
-            # What opens is whole, and of this place: only of what does not it is worth to know why.
-            whole = len(data) == known.size and hashlib.sha256(data).hexdigest() == known.sha256
-            why = "can't be decrypted" if whole else "is not what was written"
-            raise self._damaged(f"Segment {number + 1} of {of} {why}.") from None
+    def _pieces(self, segments: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
+        """Of the compressed stream, verified."""
+        of = len(self.manifest.segments) - 1
+        for number, data in segments:
+            known = self.manifest.segments[number]
+            if len(data) != known.size or hashlib.sha256(data).hexdigest() != known.sha256:
+                raise self._damaged(f"Segment {number + 1} of {of} is not what was written.")
+            try:
+                yield unseal(self._key, self._order["label"], self.manifest.stream, number, data)
+            except BadSegment:
+                raise self._damaged(f"Segment {number + 1} of {of} can't be decrypted.") from None
 
     def _damaged(self, why: str) -> Damaged:
         return Damaged(f"Backup {self._order['backup_id']} is damaged: {why}")

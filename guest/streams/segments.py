@@ -85,7 +85,6 @@ class Sealer:
         self._number += 1
         return Filling(buffer, self._key, _bound(self._label, self._stream, buffer.number))
 
-
     def end(self, buffer: Buffer, size: int) -> Buffer:
         """After the last segment of a stream of so many bytes: one that says so."""
         buffer.number = self._number

@@ -40,9 +40,7 @@ class _Transient(Exception):
 class Store:
     """The objects below one prefix."""
 
-    def __init__(
-        self, grant: Mapping[str, Any], patience: float, interrupted: threading.Event | None = None
-    ) -> None:
+    def __init__(self, grant: Mapping[str, Any], patience: float, interrupted: threading.Event | None = None) -> None:
         """``grant`` as dbflow.objectstore's Grant.for_guest makes it; ``patience`` in seconds, which ends once
         ``interrupted`` is set."""
         interrupted = interrupted or threading.Event()

@@ -54,9 +54,7 @@ def wanted(asked: Asked) -> BackupFilter:
 def look(services: Services, asked: Asked) -> dict[str, Any]:
     """A page of the table, and the counts above it."""
     limit = services.conf.console.page_size
-    found = browse_backups.backups(
-        services, asked.sight.caller(), wanted(asked), limit, asked.arg("marker") or None
-    )
+    found = browse_backups.backups(services, asked.sight.caller(), wanted(asked), limit, asked.arg("marker") or None)
     return {
         "lines": [_line(row, found) for row in found.rows],
         "counts": found.counts,

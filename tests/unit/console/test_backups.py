@@ -152,7 +152,9 @@ def test_what_a_line_says(kept: Kept) -> None:
 
 def test_why_one_can_not_be_deleted_is_said_in_the_words_of_the_api(kept: Kept) -> None:
     page = kept.scene.browser().get("/backups").text
-    assert "Can't be deleted: it is being made" in page.partition(f'id="backup-{kept.running}"')[2].partition("</tr>")[0]
+    assert (
+        "Can't be deleted: it is being made" in page.partition(f'id="backup-{kept.running}"')[2].partition("</tr>")[0]
+    )
     refused = kept.scene.world.ask("DELETE", f"backups/{kept.running}")
     assert refused.status_code == 422
     assert f"Backup {kept.running} can't be deleted: it is being made." in refused.text

@@ -131,7 +131,12 @@ def test_a_truncated_stream_is_noticed(store: Vault, data: pathlib.Path, tmp_pat
     """Even if whoever truncated it wrote the manifest, and knows how much is left."""
     sent = work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"]
     *segments, last, end = sent["segments"]
-    for left, read in (([*segments, last], sent["read"]), ([*segments, end], MANY), ([*segments, last, end], MANY), ([], 0)):
+    for left, read in (
+        ([*segments, last], sent["read"]),
+        ([*segments, end], MANY),
+        ([*segments, last, end], MANY),
+        ([], 0),
+    ):
         made = keep(store, {"segments": left, "read": read})
         told = work(tmp_path / "r", receive(store, made, tmp_path / "back"))
         assert told["error"].startswith("Backup b1 is damaged: Its end is ")
