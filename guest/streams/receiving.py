@@ -10,6 +10,7 @@ from typing import IO, Any, cast
 
 import zstandard
 
+from dbflow import faults
 from dbflow.backupmanifest import NAME, BadManifest, Manifest
 from guest.streams.ahead import ahead
 from guest.streams.segments import BadSegment, must_be_end, unseal
@@ -80,6 +81,7 @@ class Receiving:
         """All but the end, with their numbers."""
         of = len(self.manifest.segments) - 1
         for number in range(of):
+            faults.point(f"guest.stream.get.{number}")
             try:
                 yield number, self._store.get(self.manifest.object_name(number))
             except Missing:
