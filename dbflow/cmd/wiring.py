@@ -18,6 +18,7 @@ from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Boards, Poster
+from dbflow.leftovers import Leftovers
 from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
@@ -85,7 +86,8 @@ class Parts:
 
     def orphanage(self, dispatcher: Dispatcher) -> Orphanage:
         """Who finds what no instance needs."""
-        return Orphanage(self.database, self.cloud, Census(self.conf.messaging, dispatcher))
+        leftovers = Leftovers(self.database, self.objects, self.conf.object_store.url_lifetime)
+        return Orphanage(self.database, self.cloud, Census(self.conf.messaging, dispatcher), leftovers)
 
     def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
         """A conductor; ``health`` for the one of the process that writes heartbeats down."""

@@ -248,12 +248,14 @@ class IdempotencyKey(Base):
 
 
 class Orphan(Base):
-    """Something that carries an instance's name in the cloud or at the broker, and that no instance needs."""
+    """Something that carries an instance's name in the cloud or at the broker, and that no instance needs; or a deleted
+    backup's in the object store."""
 
     __tablename__ = "orphans"
     kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    """server, volume, port, messages"""
+    """server, volume, port, messages, objects"""
     instance_id: Mapped[str] = mapped_column(primary_key=True)
+    """Of objects, the backup's id."""
     first_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     last_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From segments in the store to a program's input. One thread fetches, one verifies, one decompresses, and one writes to
+"""From segments in the store to a program's input. One thread fetches, one verifies, one decompresses, one writes to
 the program: none of them waits for the work of another, and nothing is used that was not verified."""
 
 import base64
