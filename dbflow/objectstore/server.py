@@ -15,7 +15,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from dbflow.backupmanifest import LARGEST_SEGMENT as LARGEST
@@ -24,6 +24,8 @@ from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.signing import allows
 
 LOG = logging.getLogger(__name__)
+MOST = 256
+"""Connections at a time."""
 _BLOCK = 1 << 20
 _QUIET = 60.0
 """Seconds after which a connection on which nothing happens is closed."""
@@ -47,6 +49,7 @@ class ObjectServer(http.server.ThreadingHTTPServer):
         """Port 0: any."""
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.directory = directory
+        self._seats = threading.Semaphore(MOST)
         self.key = directory.key()
         directory.forget_parts()
         super().__init__((host, port), _Handler)
@@ -54,6 +57,20 @@ class ObjectServer(http.server.ThreadingHTTPServer):
     def start(self) -> None:
         """Serve in a thread of this process."""
         threading.Thread(target=self.serve_forever, name="objects", daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread, of which there are no more than so many: nobody needs a right to connect."""
+        if self._seats.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In that thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._seats.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no news."""

@@ -22,7 +22,7 @@ from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError
 _TIMEOUT = 30.0
 _PAGE = 10_000
 _CHUNK = 1 << 16
-_KEY = "x-container-meta-temp-url-key"
+_KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
 _LATER = {408, 429}
 
 
@@ -53,14 +53,17 @@ class SwiftStore(ObjectStore):
         self._mine = threading.local()
 
     def make_container(self, container: str) -> None:
-        """See the base class."""
-        with self._connected() as connection:
-            connection.put_container(container)
-        self._key_of(container)
+        """See the base class. Users choose the names: one that is there and not dbflow's is refused."""
+        must_be_names(container, "any")
+        try:
+            self._sign_with(container)
+        except NoSuchObject:
+            with self._connected() as connection:
+                connection.put_container(container, {_OURS: "yes", _KEY: self._key_of(container)})
 
     def grant(self, container: str, prefix: str, methods: tuple[str, ...]) -> Grant:
         """See the base class."""
-        key = self._key_of(container)
+        key = self._sign_with(container)
         base = self._base()
         slash = base.index("/", len("https://"))
         # Signed is the path as it is, asked for the quoted one.
@@ -132,14 +135,20 @@ class SwiftStore(ObjectStore):
             connection.url = url
         return str(url).rstrip("/")
 
-    def _key_of(self, container: str) -> str:
-        """The key of the container's temporary URLs; from now on it has it."""
-        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
-        key = base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
+    def _sign_with(self, container: str) -> str:
+        """The key of the container's temporary URLs; from now on it has it. NoSuchObject, StoreError."""
+        key = self._key_of(container)
         with self._connected() as connection:
-            if connection.head_container(container).get(_KEY) != key:
+            known = connection.head_container(container)
+            if known.get(_OURS) is None:
+                raise StoreError(f"Container {container} is not dbflow's.")
+            if known.get(_KEY) != key:
                 connection.post_container(container, {_KEY: key})
         return key
+
+    def _key_of(self, container: str) -> str:
+        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
+        return base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[client.Connection]:

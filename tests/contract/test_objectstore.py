@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 from oslo_config import cfg
+from swiftclient import client
 
 from dbflow import conf as options
 from dbflow import objectstore
@@ -124,6 +125,33 @@ def test_a_store_that_is_away(swift: Swift) -> None:
     gone = of_swift(swift, swift_auth_url="http://127.0.0.1:9/auth/v1.0")
     with pytest.raises(StoreUnavailable):
         gone.make_container("c")
+
+
+def test_a_container_of_others(swift: Swift) -> None:
+    """Users choose the names; what is in the account beside dbflow's stays as it is."""
+    connection = client.Connection(swift.auth_url, swift.login["swift_username"], swift.password)
+    connection.put_container("images", {"x-container-meta-temp-url-key": "theirs"})
+    store = of_swift(swift)
+    for attempt in (lambda: store.make_container("images"), lambda: store.grant("images", PREFIX, (WRITE,))):
+        with pytest.raises(StoreError, match="Container images is not dbflow's"):
+            attempt()
+    assert connection.head_container("images")["x-container-meta-temp-url-key"] == "theirs"
+
+
+def test_no_way_out_of_the_account(swift: Swift) -> None:
+    store = of_swift(swift)
+    location = store.location("c", "p1/b1/manifest.json")
+    for other in (
+        location.replace("/c/", "/..%2FAUTH_other%2Fc/"),
+        location.replace("/b1/", "/%2E%2E/"),
+        f"{location}/..",
+    ):
+        with pytest.raises(StoreError):
+            store.parse(other)
+    for container, name in (("../AUTH_other/c", "a"), ("c", "../d/a"), ("c", "a//b"), (".", "a")):
+        for ask in (store.read, store.size, store.delete):
+            with pytest.raises(StoreError, match="can't be the name"):
+                ask(container, name)
 
 
 def test_a_wrong_password(swift: Swift) -> None:
