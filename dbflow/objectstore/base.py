@@ -10,10 +10,12 @@ import abc
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from dbflow.cloud.base import CloudError, Unavailable
 
 READ, WRITE = "GET", "PUT"
+_LONGEST = 255
 LARGEST_READ = 8 << 20
 """Bytes of an object that the control plane itself reads: guests write them, and its memory is not theirs."""
 
@@ -50,7 +52,8 @@ class Grant:
 
 def must_be_names(container: str, name: str) -> None:
     """StoreError for names that would lead out of the container, or out of the account."""
-    if not container or container.startswith(".") or "/" in container:
+    # Quoted, as it is the name of a directory or part of a URL.
+    if not container or container.startswith(".") or "/" in container or len(quote(container, safe="")) > _LONGEST:
         raise StoreError(f"{container[:80]!r} can't be the name of a container.")
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise StoreError(f"{name[:80]!r} can't be the name of an object.")

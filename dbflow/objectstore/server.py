@@ -160,7 +160,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 os.fsync(file.fileno())
             if self.headers.get("ETag", digest).strip('"') != digest:
                 raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path.parent)
             part.replace(path)
             _settle(path.parent)
         finally:
@@ -196,6 +196,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _make(directory: pathlib.Path) -> None:
+    """With those above it."""
+    fresh = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in fresh:
+        _settle(one.parent)
 
 
 def _settle(directory: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from dbflow.db.models import (
     Operation,
     new_id,
 )
+from dbflow.objectstore.base import StoreError, must_be_names
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
@@ -203,8 +204,17 @@ def _where_and_how(
     containers = (wanted.get("swift_container"), *(one.container for one in known))
     strategies = (wanted.get("strategy"), *(one.strategy for one in known))
     container = next((one for one in containers if one), services.conf.object_store.container)
+    must_be_container(container)
     strategy = next((one for one in strategies if one), None)
     return container, Strategy(strategy) if strategy else None
+
+
+def must_be_container(name: str) -> None:
+    """BadRequest for a name that no object store takes."""
+    try:
+        must_be_names(name, "any")
+    except StoreError as error:
+        raise BadRequest(f"swift_container: {error}") from None
 
 
 def _accept(
@@ -234,29 +244,38 @@ def _accept(
 @contended
 def delete(services: Services, caller: Caller, backup_id: str) -> str:
     """Delete a backup and those that are differences to it; returns the operation's id. Deleting twice is the same
-    delete. Unprocessable while one of them is being made, or an instance is being made from one."""
+    delete, which goes on if it was suspended. Unprocessable while one of them is being made, or an instance is being
+    made from one."""
     with services.database.write() as session:
         backup = load(session, caller, backup_id, lock=True)
         running = session.get(Operation, backup.operation_id) if backup.operation_id is not None else None
         if running is not None and running.kind == "backup.delete" and running.target_id == backup.id:
-            return running.id
-        known = families(session, [backup], lock=True)
-        for why in refusals(session, known).values():
-            raise Unprocessable(f"Backup {backup.id} can't be deleted: {why}.")
-        going = known[backup.id]
-        operation = operations.accept(
-            session,
-            services.keyring,
-            "backup.delete",
-            target_id=backup.id,
-            project_id=backup.project_id,
-            user_id=caller.user_id,
-            request_id=caller.request_id,
-            # The differences first: what is left at any moment can be restored.
-            arguments={"backup_ids": [one.id for one in reversed(going)]},
-        )
-        session.flush()
-        for one in going:
-            one.operation_id = operation.id
-    services.post_accepted(operation.id)
-    return operation.id
+            suspended = running.state == operations.State.SUSPENDED
+            operations.resume(session, running)
+        else:
+            running, suspended = _begin_delete(services, session, caller, backup), True
+    if suspended:
+        services.post_accepted(running.id)
+    return running.id
+
+
+def _begin_delete(services: Services, session: Session, caller: Caller, backup: Backup) -> Operation:
+    known = families(session, [backup], lock=True)
+    for why in refusals(session, known).values():
+        raise Unprocessable(f"Backup {backup.id} can't be deleted: {why}.")
+    going = known[backup.id]
+    operation = operations.accept(
+        session,
+        services.keyring,
+        "backup.delete",
+        target_id=backup.id,
+        project_id=backup.project_id,
+        user_id=caller.user_id,
+        request_id=caller.request_id,
+        # The differences first: nothing is left whose base is gone.
+        arguments={"backup_ids": [one.id for one in reversed(going)]},
+    )
+    session.flush()
+    for one in going:
+        one.operation_id = operation.id
+    return operation

@@ -14,6 +14,7 @@ from guest.tasks.backup import MakeBackup, RestoreBackup
 from tests.contract.kits import Kit
 from tests.contract.site import SETTINGS, Site, new_site
 from tests.objects.vault import Vault, vault
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,8 @@ def test_undoing_breaks_it_off(site: Site, store: Vault, password: str, kit: Kit
 
     thread = threading.Thread(target=work)
     thread.start()
+    log = site.machine.run_dir / "streams" / "stuck" / "worker.log"
+    wait_for(lambda: log.exists() and "Retrying" in log.read_text(), 60, "a stream that tries again")
     task.interrupted.set()
     thread.join(30)
     assert [type(error).__name__ for error in failed] == ["Interrupted"]
