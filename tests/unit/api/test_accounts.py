@@ -210,7 +210,7 @@ def test_a_guest_not_heard_of_lately_is_not_asked(world: World, path: str) -> No
     with world.database.write() as session:
         session.get_one(Health, silent).seen = utcnow() - datetime.timedelta(seconds=91)
     answer = world.ask("GET", f"instances/{silent}/{path}")
-    assert (answer.status_code, "was last heard 91 s ago" in answer.text) == (503, True)
+    assert (answer.status_code, "was last heard" in answer.text) == (503, True)
     assert answer.headers["Retry-After"]
     assert world.guests.calls == []
 
