@@ -167,7 +167,7 @@ class World:
             self.keyring,
             FlavorCache(self.flavors),
             self.guests,
-            self.posted.append,
+            lambda operation: self.posted.append(operation.id),
             lambda: self.jobs,
         )
         self.token_file = directory / "tokens.json"
