@@ -93,4 +93,6 @@ class Parts:
         """What the API answers with."""
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
         watcher = Watcher(self.boards, unique_name())
-        return Services(self.conf, self.database, self.keyring, flavors, dispatcher, self.boards.poster().post, watcher.jobs)
+        return Services(
+            self.conf, self.database, self.keyring, flavors, dispatcher, self.boards.poster().post, watcher.jobs
+        )
