@@ -110,7 +110,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return backup.id, operation.id
 
 
@@ -255,7 +255,7 @@ def delete(services: Services, caller: Caller, backup_id: str) -> str:
         else:
             running, suspended = _begin_delete(services, session, caller, backup), True
     if suspended:
-        services.post_accepted(running.id)
+        services.post_accepted(running)
     return running.id
 
 

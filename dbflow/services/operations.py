@@ -107,7 +107,7 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
         except (operations.Busy, LookupError) as error:
             raise Conflict(f"Operation {operation.id} is {before} and can't {verb}: {error}") from None
     if operation.state != before:  # else its job is on the board, or a conductor has it
-        services.post_accepted(operation.id)
+        services.post_accepted(operation)
     return operation
 
 
