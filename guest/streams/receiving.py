@@ -68,7 +68,7 @@ class Receiving:
         except BadSegment:
             raise self._damaged("Its end is not what was written, or can't be decrypted.") from None
 
-    def _blocks(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _blocks(self, pieces: Iterator[memoryview]) -> Iterator[bytes]:
         """Of the stream, decompressed."""
         try:
             with zstandard.ZstdDecompressor().stream_reader(cast(IO[bytes], _Joined(pieces))) as source:
@@ -87,7 +87,7 @@ class Receiving:
             except Missing:
                 raise self._damaged(f"Segment {number + 1} of {of} is missing.") from None
 
-    def _pieces(self, segments: Iterator[tuple[int, bytes]]) -> Iterator[bytes]:
+    def _pieces(self, segments: Iterator[tuple[int, bytes]]) -> Iterator[memoryview]:
         """Of the compressed stream, verified."""
         of = len(self.manifest.segments) - 1
         for number, data in segments:
@@ -106,7 +106,7 @@ class Receiving:
 class _Joined(io.RawIOBase):
     """Pieces as a file to read."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[memoryview]) -> None:
         self._pieces, self._piece = pieces, memoryview(b"")
 
     def readable(self) -> bool:
@@ -119,7 +119,7 @@ class _Joined(io.RawIOBase):
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._piece = memoryview(piece)
+            self._piece = piece
         count = min(len(buffer), len(self._piece))
         buffer[:count] = self._piece[:count]
         self._piece = self._piece[count:]

@@ -38,6 +38,8 @@ from guest.streams.sending import Sending
 from guest.streams.store import Store, StoreFailed
 
 LOG = logging.getLogger(__name__)
+_SWITCH = 0.0005
+"""Seconds that a thread may hold up the others, whose work is mostly outside of Python."""
 _TELL = 0.5
 """Seconds between two reports of progress."""
 _PIPE = 1 << 20
@@ -196,6 +198,7 @@ def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
 def main() -> None:
     """Never fails: the result says what did."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(_SWITCH)
     directory, lock = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     # Of which it is the leader, and all that it starts are members.
     (directory / SESSION).write_text(str(os.getpid()))
