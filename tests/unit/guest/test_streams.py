@@ -120,6 +120,12 @@ def test_a_program_that_fails(store: Vault, tmp_path: pathlib.Path) -> None:
     assert work(tmp_path / "s", order) == {"error": "sh failed (3): Error: no luck"}
 
 
+def test_neither_names_nor_data_are_taken_for_the_reason(store: Vault, tmp_path: pathlib.Path) -> None:
+    said = ["Streaming ./shop/error_log.ibd", "ERROR 1064 (42000) at line 3: syntax error near 'a hash'", "[00] bye"]
+    order = send(store, ["sh", "-c", 'for line; do echo "$line" >&2; done; exit 1', "sh", *said])
+    assert work(tmp_path / "s", order) == {"error": "sh failed (1): ERROR 1064 (42000) at line 3: syntax error near …"}
+
+
 def test_a_program_that_does_not_take_all(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     made = keep(store, work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"])
     order = receive(store, made, tmp_path / "back")
