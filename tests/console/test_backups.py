@@ -36,7 +36,7 @@ def test_backups_as_they_are_made_and_deleted(stack: EmbeddedStack, sign_in: Sig
     child, operation = client.back_up(instance_id, "difference", incremental=1)
     client.wait_operation(operation)
     later = page.locator(f"#backup-{child}")
-    expect(later).to_contain_text("incremental, physical")
+    expect(later).to_contain_text("incremental to")
     assert page.evaluate("window.here")
 
     later.get_by_role("link", name=full[:8]).click()
