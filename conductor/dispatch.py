@@ -96,6 +96,7 @@ class GuestExecutor(executor.TaskExecutor):
                 arguments=arguments,
                 epoch=self._epoch,
                 deadline=task.deadline,
+                silence=task.silence,
                 **of_revert,
             )
             answer = self._dispatcher.submit(request, progress_callback)
@@ -121,7 +122,7 @@ def _settle(future: Future, outcome: tuple[str, Any]) -> None:
 
 def _received(task: GuestTask, request: wire.GuestRequest, result: Any) -> Any:
     """The guest's answer; a test may have it come too late."""
-    if request.id.action in task.silence and isinstance(result, failure.Failure) and result.check(GuestUnreachable):
+    if request.id.action in task.unanswered and isinstance(result, failure.Failure) and result.check(GuestUnreachable):
         LOG.warning("step %s: %s goes unanswered, which is in nobody's way", request.name, request.id.action)
         result = None
     try:

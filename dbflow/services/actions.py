@@ -49,14 +49,14 @@ def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: 
             instance = instances.load(session, caller, instance_id, lock=True)
             operation = _accept(services, session, caller, "instance.resize_volume", instance, plan)
             same = dataclasses.replace(caller, once=None)
-            accepted = [operation.id]
+            accepted = [operation]
             for replica in replicas_of(session, instance.id, lock=True):
                 if (replica.volume_size or 0) < size:
-                    accepted.append(_accept(services, session, same, "instance.resize_volume", replica, plan).id)
+                    accepted.append(_accept(services, session, same, "instance.resize_volume", replica, plan))
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    for operation_id in accepted:
-        services.post_accepted(operation_id)
+    for one in accepted:
+        services.post_accepted(one)
     return operation.id
 
 
@@ -105,7 +105,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
             operation = _accept(services, session, caller, kind, instance, plan)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 

@@ -54,7 +54,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             operation = instances.accept(
                 services, session, caller, "instance.replicate", replicas[0], arguments, members=members
             )
-            copy.operation_id = operation.id
+            copy.operation_id = copy.made_by = operation.id
             for one in (source, *replicas):
                 operations.lock_instance(session, one.id, operation)
             # It goes on working meanwhile, as when it is backed up.
@@ -62,7 +62,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             source.task = Task.BACKING_UP
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return replicas[0].id, operation.id
 
 

@@ -119,7 +119,7 @@ def _eject(services: Services, caller: Caller, instance_id: str) -> str:
                 operations.lock_instance(session, one, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 
@@ -157,7 +157,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
                 operations.lock_instance(session, one, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 

@@ -24,6 +24,9 @@ class GuestTask(Task):
     """Whether it may run again after it was interrupted in the middle."""
     deadline: ClassVar[float] = 600.0
     """Seconds the whole step may take, from the first request to the answer."""
+    silence: ClassVar[float | None] = None
+    """Seconds without a sign of life of the agent after which the step has failed; None: as ``[messaging]
+    guest_lost_after`` says. Longer where the work goes on without the agent."""
     reads_only: ClassVar[bool] = False
     """Changes nothing, so it needs no journal (API look-ups)."""
     runs_on_a_full_volume: ClassVar[bool] = False
@@ -35,7 +38,7 @@ class GuestTask(Task):
     interruptible: ClassVar[bool] = False
     """Whether a cancelled flow goes back without waiting for its end: what is undone then ends it."""
 
-    silence: ClassVar[frozenset[str]] = frozenset()
+    unanswered: ClassVar[frozenset[str]] = frozenset()
     """"execute", "revert": what is as good as done when the guest does not answer. Whoever waits for the others of its
     kind can go on then; what it is asked for later must do without."""
 

@@ -187,7 +187,7 @@ class StandUp(ReplicationTask):
     """
 
     deadline: ClassVar[float] = 45.0
-    silence: ClassVar[frozenset[str]] = frozenset({"revert"})
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(self, instance_id: str, replication: Mapping[str, Any]) -> None:
         """Replicas that come from now on are waited for."""
@@ -204,7 +204,7 @@ class Repoint(ReplicationTask):
     """Let another replica follow the candidate. One that does not answer is in nobody's way back."""
 
     deadline: ClassVar[float] = 45.0
-    silence: ClassVar[frozenset[str]] = frozenset({"revert"})
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(self, instance_id: str, candidate: Endpoint, replication: Mapping[str, Any]) -> None:
         """``candidate``: its endpoint."""
@@ -246,7 +246,7 @@ class SettleReplica(ReplicationTask):
     """The source is dead: apply all that came of it. One that does not answer can't be elected."""
 
     deadline: ClassVar[float] = 60.0
-    silence: ClassVar[frozenset[str]] = frozenset({"execute", "revert"})
+    unanswered: ClassVar[frozenset[str]] = frozenset({"execute", "revert"})
 
     def execute(self, instance_id: str) -> dict[str, Any]:
         """Answers its endpoint, its "position" and the endpoint of its "source"."""
@@ -281,7 +281,7 @@ class FollowElected(ReplicationTask):
     """Let another replica follow the elected one; nothing to do for that one itself, and for one that was silent."""
 
     deadline: ClassVar[float] = 45.0
-    silence: ClassVar[frozenset[str]] = frozenset({"revert"})
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(
         self,

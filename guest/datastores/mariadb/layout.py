@@ -7,6 +7,7 @@ import pathlib
 import pwd
 import tempfile
 
+from dbflow import faults
 from guest.datastores.base import Machine
 
 
@@ -163,3 +164,4 @@ def write(path: pathlib.Path, text: str, owner: Owner | None = None) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    faults.within()
