@@ -16,7 +16,7 @@ from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.compute import FenceServer
 from flows.tasks.replicas import ElectSource, RecordSource
-from guest.tasks.replication import FollowElected, SettleReplica, Succeed, TakeOver
+from guest.tasks.eject import FollowElected, SettleReplica, Succeed, TakeOver
 
 EXAMPLE: Arguments = {
     "replica_ids": ["9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01", "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a02"],

@@ -30,7 +30,7 @@ class ElectSource(LocalTask):
     default_provides = ("elected", "candidate", "others")
 
     def execute(self, replica_ids: Sequence[str], **settled: Mapping[str, Any] | None) -> tuple[str, Any, int]:
-        """``settled``: what guest.tasks.replication.SettleReplica answered on each, as settled_1, settled_2, …
+        """``settled``: what guest.tasks.eject.SettleReplica answered on each, as settled_1, settled_2, …
         Returns the elected one's id and answer, and how many others there are that answered."""
         told = [(settled[f"settled_{number}"], one) for number, one in enumerate(replica_ids, 1)]
         answers = [(answer, one) for answer, one in told if answer is not None]

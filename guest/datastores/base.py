@@ -292,7 +292,8 @@ class Replication(abc.ABC):
 
     @abc.abstractmethod
     def dismiss(self) -> None:
-        """Nobody replicates from it any more: commits do not wait, and replicas can't log in."""
+        """Nobody replicates from it any more: commits do not wait, and replicas can't log in. One that is a replica
+        itself is left alone."""
 
     @abc.abstractmethod
     def expect(self) -> None:

@@ -63,6 +63,8 @@ class Replication(base.Replication):
 
     def dismiss(self) -> None:
         """See the base class."""
+        if role.load(self._layout).part is Part.REPLICA:
+            return  # it is another one's by now
         with self._session() as session:
             self._apply(session, part=Part.ALONE, acknowledged=False)
             with _unlogged(session):

@@ -15,22 +15,19 @@ from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from dbflow.status import Service
 from flows.tasks.replicas import transactions
 from guest.datastores.base import DatastoreError
+from guest.tasks.eject import FollowElected, SettleReplica, Succeed, TakeOver
 from guest.tasks.replication import (
     BeginReplica,
     CatchUp,
     Demote,
     DismissReplica,
     ExpectLess,
-    FollowElected,
     HoldWrites,
     KeepReplicas,
     LeaveSource,
     OpenWrites,
     Repoint,
-    SettleReplica,
     StandUp,
-    Succeed,
-    TakeOver,
 )
 from tests.contract.kits.base import Refused
 from tests.contract.kits.mariadb import MariaDBKit
@@ -344,6 +341,8 @@ def test_a_detach_is_undone_unless_it_was_written_to(kit: MariaDBKit, image: pat
         undo(ExpectLess, pair.source, last=True, replication=LOGIN)
         run(KeepReplicas, pair.source, replicas=1)
         assert asked(pair.source, "SELECT @@rpl_semi_sync_master_enabled") == [(1,)]
+        run(KeepReplicas, replica, replicas=0)  # it is another one's by now
+        assert asked(replica, "SELECT @@read_only, @@rpl_semi_sync_slave_enabled") == [(1, 1)]
         run(KeepReplicas, pair.source, replicas=0)
         kit.query(pair.source.machine, "app", pair.password, "CREATE TABLE alone (n INT)", "shop")
 
