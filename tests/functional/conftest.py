@@ -8,6 +8,7 @@ from tests.functional.stack.fixtures import embedded_stack, images, pytest_runte
 __all__ = ["embedded_stack", "images", "pytest_runtest_makereport", "real_stack", "stack"]
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist looks at the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests (``--dist loadgroup``): one has a set of parts and all of its tests, so
     that each stack is started once; tests that start their own servers stay together by file."""
