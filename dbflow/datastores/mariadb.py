@@ -2,10 +2,14 @@
 """MariaDB, as the control plane sees it."""
 
 import re
+from collections.abc import Mapping
 
 from dbflow.datastores import base
-from dbflow.datastores.base import Feature, Invalid
+from dbflow.datastores.base import Feature
+from dbflow.datastores.invalid import Invalid
 from dbflow.datastores.mariadb_charsets import CHARSETS, canonical
+from dbflow.datastores.mariadb_tuning import tuned
+from dbflow.datastores.parameters import Value
 
 DATABASE_NAME_MAX = 64
 USER_NAME_MAX = 128
@@ -26,6 +30,12 @@ class MariaDB(base.Datastore):
     reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
     reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
     charsets = CHARSETS
+
+    def default_configuration(self, ram: int, vcpus: int) -> Mapping[str, Value]:
+        """See the base class. Without the redo log's size, which follows the volume's file system, too."""
+        found = tuned(ram, vcpus, disk=0)
+        del found["innodb_log_file_size"]
+        return found
 
     def check_database(self, name: str, character_set: str | None = None, collate: str | None = None) -> None:
         """See the base class."""

@@ -214,6 +214,20 @@ class Accounts(abc.ABC):
         """Whether the administrator can log in from outside now."""
 
 
+class Configuration(abc.ABC):
+    """The values of a configuration group, on a server that may run."""
+
+    @abc.abstractmethod
+    def check(self, settings: Settings) -> None:
+        """DatastoreError with the server's own reason when it would not take or not start with these. Changes
+        nothing."""
+
+    @abc.abstractmethod
+    def apply(self, settings: Settings, instead_of: Settings) -> bool:
+        """Write the configuration, and have the running server take what it can at once, in place of those other
+        settings. Returns whether it must be restarted for the rest. On a DatastoreError it is as before."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -221,6 +235,7 @@ class Datastore(abc.ABC):
     """TCP port of the server where the machine names none."""
     lifecycle: Lifecycle
     accounts: Accounts | None = None
+    configuration: Configuration | None = None
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine

@@ -8,6 +8,7 @@ from guest.datastores import base
 from guest.datastores.base import Machine
 from guest.datastores.mariadb.accounts import Accounts
 from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.configuration import Configuration
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
 from guest.datastores.mariadb.server import Server
@@ -22,5 +23,7 @@ class Datastore(base.Datastore):
         super().__init__(machine)
         layout = Layout.of(machine)
         client = Client(layout)
-        self.lifecycle = Lifecycle(layout, client, Server(layout, client))
+        server = Server(layout, client)
+        self.lifecycle = Lifecycle(layout, client, server)
+        self.configuration = Configuration(layout, client, server)
         self.accounts = Accounts(client, layout)

@@ -18,6 +18,13 @@ SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 """Of dbflow's sessions, whatever the configuration group says: the quoting relies on it."""
 
 
+_SESSION = (
+    f"SET SESSION sql_mode = '{SQL_MODE}', max_statement_time = 0, lock_wait_timeout = 3600, sql_big_selects = 1,"
+    " sql_safe_updates = 0"
+)
+"""What a group may set for its users must not stand in dbflow's way."""
+
+
 class LockedOut(DatastoreError):
     """The server does not take dbflow's administrator for what it is any more."""
 
@@ -47,7 +54,7 @@ class Client:
             user=ADMIN_USER,
             password=self._layout.secret.read_text(),
             charset="utf8mb4",
-            sql_mode=SQL_MODE,
+            init_command=_SESSION,
             autocommit=True,
             # A Unix socket needs no TLS, and reading the system's certificates takes longer than all the rest.
             ssl_disabled=True,

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import pwd
+import shutil
 import tempfile
 
 from guest.datastores.base import Machine
@@ -54,6 +55,11 @@ class Layout:
         return self.machine.data_dir / "data"
 
     @property
+    def disk(self) -> int:
+        """MiB of the data's file system."""
+        return shutil.disk_usage(self.machine.data_dir).total // (1024 * 1024)
+
+    @property
     def state(self) -> pathlib.Path:
         """What dbflow keeps beside the data."""
         return self.machine.data_dir / "mariadb"
@@ -62,6 +68,11 @@ class Layout:
     def config(self) -> pathlib.Path:
         """The server's configuration file."""
         return self.state / "server.cnf"
+
+    @property
+    def started(self) -> pathlib.Path:
+        """The configuration that the server was started with last."""
+        return self.state / "started.cnf"
 
     @property
     def secret(self) -> pathlib.Path:

@@ -11,7 +11,7 @@ from dbflow.datastores.mariadb import ADMIN_USER
 from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
-from guest.datastores.mariadb import config, image, quoting
+from guest.datastores.mariadb import config, image, quoting, trial
 from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.server import Server
@@ -36,6 +36,8 @@ class Lifecycle(base.Lifecycle):
     def install(self, settings: Settings, progress: Progress) -> None:
         """See the base class. What was left half done is wiped and made again."""
         self._layout.make_directories()
+        if settings.overrides:
+            trial.parse(settings, self._layout)
         progress(0.1)
         if not self._layout.installed.exists():
             self._make_data()
@@ -48,8 +50,7 @@ class Lifecycle(base.Lifecycle):
 
     def configure(self, settings: Settings) -> None:
         """See the base class."""
-        disk = shutil.disk_usage(self._layout.machine.data_dir).total // config.MIB
-        write(self._layout.config, config.render(settings, self._layout, disk), self._layout.owner)
+        write(self._layout.config, config.render(settings, self._layout, self._layout.disk), self._layout.owner)
 
     def start(self, timeout: float) -> None:
         """See the base class."""

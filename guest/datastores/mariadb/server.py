@@ -12,7 +12,7 @@ import pymysql
 from guest.datastores.base import DatastoreError
 from guest.datastores.mariadb import log, programs
 from guest.datastores.mariadb.client import Client
-from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.layout import Layout, write
 
 PROGRAM = "mariadbd"
 _PAUSE = 0.01
@@ -70,6 +70,7 @@ class Server:
     def _spawn(self) -> psutil.Process:
         for leftover in (self._layout.socket, self._layout.pid_file):
             leftover.unlink(missing_ok=True)
+        write(self._layout.started, self._layout.config.read_text(encoding="utf-8"))
         with self._layout.log.open("ab") as output:
             self._child = subprocess.Popen(
                 [programs.find(PROGRAM), f"--defaults-file={self._layout.config}", self._mark],

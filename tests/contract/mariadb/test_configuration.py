@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration groups on the real server: what it takes at once, at its next start, and not at all."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dbflow.datastores.mariadb_tuning import MIB
+from dbflow.datastores.parameters import Parameter, of_version
+from guest.datastores.base import Configuration, DatastoreError, Settings
+from guest.datastores.mariadb import config
+from guest.datastores.mariadb.client import Client, Session
+from guest.datastores.mariadb.layout import Layout
+from tests.contract.site import SETTINGS, TIMEOUT, Site
+
+OTHERS = {"BOOLEAN": "boolean", "DOUBLE": "float"}
+TEXTS = {
+    "character_set_server": "latin1",
+    "collation_server": "utf8mb4_bin",
+    "default_storage_engine": "MyISAM",
+    "init_connect": "SET @a = 'b\\c'",
+    "optimizer_switch": "index_merge=off",
+}
+"""Of parameters that take any text: one that is not the default."""
+
+
+def wanted(**overrides: Any) -> Settings:
+    return dataclasses.replace(SETTINGS, overrides=overrides)
+
+
+@pytest.fixture
+def session(site: Site) -> Iterator[Session]:
+    with Client(Layout.of(site.machine)).session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def configuration(site: Site) -> Iterator[Configuration]:
+    found = site.datastore.configuration
+    assert found is not None
+    yield found
+    site.datastore.lifecycle.configure(SETTINGS)
+    site.datastore.lifecycle.restart(TIMEOUT)
+
+
+@pytest.fixture
+def parameters(session: Session) -> list[Parameter]:
+    ((version,),) = session.rows("SELECT VERSION()")
+    return list(of_version("mariadb", str(version)))
+
+
+def running(session: Session) -> dict[str, Any]:
+    """Every parameter's value now."""
+    rows = session.rows("SELECT VARIABLE_NAME, GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES")
+    return {str(name).lower(): value for name, value in rows}
+
+
+def typed(parameter: Parameter, value: Any) -> Any:
+    """A value that the server tells, as a client of the API writes it."""
+    if parameter.type == "boolean":
+        return {"ON": True, "OFF": False, "1": True, "0": False}[str(value)]
+    return {"integer": int, "float": float, "string": str}[parameter.type](value)
+
+
+def another(parameter: Parameter, value: Any) -> Any:
+    """A value that the parameter does not have."""
+    now = typed(parameter, value)
+    if parameter.type == "boolean":
+        return not now
+    if parameter.words:
+        return next(word for word in parameter.words if word.casefold() != now.casefold())
+    if parameter.type == "string":
+        return TEXTS[parameter.name]
+    assert parameter.max is not None
+    assert parameter.min is not None
+    high, low = min(parameter.max, 64 * MIB), max(parameter.min, 0)
+    return low + (high - low) // 2 if now != low + (high - low) // 2 else high
+
+
+def test_the_list_is_right_for_this_server(parameters: list[Parameter], session: Session) -> None:
+    rows = session.rows(
+        "SELECT VARIABLE_NAME, VARIABLE_TYPE, READ_ONLY, NUMERIC_MIN_VALUE, NUMERIC_MAX_VALUE, ENUM_VALUE_LIST"
+        " FROM information_schema.SYSTEM_VARIABLES"
+    )
+    known = {str(row[0]).lower(): row[1:] for row in rows}
+    assert len(parameters) >= 100
+    for one in parameters:
+        kind, read_only, low, high, words = known[one.name]
+        assert one.type == OTHERS.get(kind, "integer" if "INT" in kind else "string"), one.name
+        assert one.restart_required == (read_only == "YES"), one.name
+        if one.min is not None and one.max is not None:
+            assert float(low) <= one.min <= one.max <= float(high), one.name
+        if kind in {"ENUM", "SET"} and words:
+            assert set(one.words) <= set(words.split(",")), one.name
+
+
+def test_no_parameter_is_what_dbflow_sets_itself(parameters: list[Parameter], site: Site) -> None:
+    assert {one.name for one in parameters} & config.wiring(Layout.of(site.machine)).keys() == set()
+
+
+def test_a_server_takes_and_starts_with_its_own_values(
+    parameters: list[Parameter], session: Session, configuration: Configuration, site: Site
+) -> None:
+    """So every parameter is known under its name to SET or to the option file, whichever it is for."""
+    now = running(session)
+    settings = wanted(**{one.name: typed(one, now[one.name]) for one in parameters})
+    configuration.check(settings)
+    configuration.apply(settings, SETTINGS)
+    site.datastore.lifecycle.restart(TIMEOUT)
+    with Client(Layout.of(site.machine)).session() as opened:
+        after = running(opened)
+    now["query_cache_type"] = "ON"  # as a server has it that starts with a size for the cache
+    assert {one.name: after[one.name] for one in parameters} == {one.name: now[one.name] for one in parameters}
+
+
+def test_each_dynamic_parameter_goes_and_comes_back(
+    parameters: list[Parameter], session: Session, configuration: Configuration
+) -> None:
+    first = running(session)
+    for one in parameters:
+        if one.restart_required:
+            continue
+        settings = wanted(**{one.name: another(one, first[one.name])})
+        configuration.check(settings)
+        assert running(session)[one.name] == first[one.name], f"{one.name} was changed by the check"
+        assert not configuration.apply(settings, SETTINGS), one.name
+        assert running(session)[one.name] != first[one.name], one.name
+        assert not configuration.apply(SETTINGS, settings), one.name
+        assert running(session)[one.name] == first[one.name], one.name
+
+
+def test_static_ones_wait_for_a_restart(session: Session, configuration: Configuration, site: Site) -> None:
+    settings = wanted(back_log=99, max_connections=55)
+    configuration.check(settings)
+    assert configuration.apply(settings, SETTINGS)
+    now = running(session)
+    assert (now["back_log"], now["max_connections"]) != ("99", "55")
+    assert now["max_connections"] == "55"
+    assert configuration.apply(settings, SETTINGS), "the same once more"
+    assert not configuration.apply(SETTINGS, settings), "what the server runs with is wanted again"
+    assert configuration.apply(settings, SETTINGS)
+    site.datastore.lifecycle.restart(TIMEOUT)
+    with Client(Layout.of(site.machine)).session() as opened:
+        assert running(opened)["back_log"] == "99"
+    assert configuration.apply(SETTINGS, settings), "back to the default takes a restart, too"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        ({"sql_mode": "BOO"}, "sql_mode"),
+        ({"thread_handling": "foo"}, "thread_handling"),
+        ({"innodb_flush_method": "foo"}, "innodb-flush-method"),
+        ({"no_such_parameter": 1}, "no_such_parameter"),
+        ({"max_connections": 9_999_999}, "max_connections"),
+        ({"max_connections": 60, "character_set_server": "latin9000"}, "latin9000"),
+        ({"max_connections": 60, "collation_server": "utf8mb4_nowhere"}, "utf8mb4_nowhere"),
+        ({"max_connections": 60, "default_storage_engine": "FOO"}, "FOO"),
+        ({"innodb_buffer_pool_size": 1024 * MIB}, "innodb_buffer_pool_size"),
+        ({"innodb_log_file_size": 1 << 50}, "half of the volume"),
+        ({"init_connect": 'SELECT "x"'}, "init_connect"),
+    ],
+)
+def test_what_a_server_does_not_take_is_refused_and_changes_nothing(
+    site: Site, session: Session, overrides: dict[str, Any], why: str
+) -> None:
+    configuration, layout = site.datastore.configuration, Layout.of(site.machine)
+    assert configuration is not None
+    before, file = running(session), layout.config.read_text()
+    with pytest.raises(DatastoreError, match=re.escape(why)):
+        configuration.check(wanted(**overrides))
+    assert running(session) == before
+    assert layout.config.read_text() == file
+    assert list(layout.temporary.iterdir()) == []
+
+
+def test_what_fails_half_way_is_undone(
+    session: Session, configuration: Configuration, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, layout = running(session), Layout.of(site.machine)
+    file = layout.config.read_text()
+    with pytest.raises(DatastoreError, match="FOO"):
+        configuration.apply(wanted(max_connections=60, default_storage_engine="FOO"), SETTINGS)
+    assert running(session)["max_connections"] == before["max_connections"]
+    assert layout.config.read_text() == file
+
+
+def test_a_stopped_server_gets_its_values_at_its_start(configuration: Configuration, site: Site) -> None:
+    site.datastore.lifecycle.stop(TIMEOUT)
+    settings = wanted(back_log=98, max_connections=56)
+    configuration.check(settings)
+    assert not configuration.apply(settings, SETTINGS)
+    site.datastore.lifecycle.start(TIMEOUT)
+    with Client(Layout.of(site.machine)).session() as opened:
+        now = running(opened)
+    assert (now["back_log"], now["max_connections"]) == ("98", "56")
+
+
+@pytest.mark.parametrize("overrides", [{"character_set_server": "latin1"}, {"collation_server": "latin1_swedish_ci"}])
+def test_a_character_set_and_its_collation_go_together(
+    configuration: Configuration, site: Site, overrides: dict[str, Any]
+) -> None:
+    client, settings = Client(Layout.of(site.machine)), wanted(**overrides)
+    configuration.check(settings)
+    assert not configuration.apply(settings, SETTINGS)
+    for _ in range(2):
+        with client.session() as session:
+            now = running(session)
+        assert (now["character_set_server"], now["collation_server"]) == ("latin1", "latin1_swedish_ci")
+        site.datastore.lifecycle.restart(TIMEOUT)
+    configuration.apply(SETTINGS, settings)
+    with client.session() as session:
+        assert running(session)["collation_server"] == "utf8mb4_general_ci"
+
+
+def test_a_server_is_not_installed_with_what_it_does_not_take(fresh: Site) -> None:
+    with pytest.raises(DatastoreError, match="sql_mode"):
+        fresh.datastore.lifecycle.install(wanted(sql_mode="BOO"), lambda fraction: None)
+    fresh.datastore.lifecycle.install(wanted(max_connections=57), lambda fraction: None)
+    with Client(Layout.of(fresh.machine)).session() as opened:
+        assert running(opened)["max_connections"] == "57"
