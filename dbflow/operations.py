@@ -5,7 +5,7 @@ import dataclasses
 import enum
 import functools
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 from sqlalchemy import select, update
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from taskflow import states
 
 from dbflow.crypto import Keyring
-from dbflow.db.models import Instance, Operation, new_id, utcnow
+from dbflow.db.models import Configuration, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
 
 
@@ -38,10 +38,10 @@ CANCEL, SUSPEND = "cancel", "suspend"
 
 
 class Busy(Exception):
-    """The instance has a running operation; ``operation_id`` names it."""
+    """The instance (or the group) has a running operation; ``operation_id`` names it."""
 
-    def __init__(self, instance_id: str, operation_id: str) -> None:
-        super().__init__(f"Instance {instance_id} is busy with operation {operation_id}.")
+    def __init__(self, target_id: str, operation_id: str, what: str = "Instance") -> None:
+        super().__init__(f"{what} {target_id} is busy with operation {operation_id}.")
         self.operation_id = operation_id
 
 
@@ -162,13 +162,11 @@ def retry(session: Session, operation: Operation) -> None:
     Raises Busy when another operation has its instance, LookupError when the instance is gone. Post its job after
     the commit.
     """
-    instance = session.get(Instance, operation.target_id, with_for_update=True)
-    if instance is None or instance.deleted:
-        raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
-    if instance.operation_id not in (None, operation.id):
-        raise Busy(instance.id, instance.operation_id)
     kind = catalog().kind(operation.kind)
-    instance.operation_id, instance.task = operation.id, kind.task
+    for instance in _targets(session, operation):
+        if instance.operation_id not in (None, operation.id):
+            raise Busy(instance.id, instance.operation_id)
+        instance.operation_id, instance.task = operation.id, kind.task
     operation.state, operation.error = State.ACCEPTED, None
     operation.requested = CANCEL if kind.cancellable else None
     operation.finished, operation.since, operation.attempts = None, utcnow(), 0
@@ -179,6 +177,24 @@ def retry(session: Session, operation: Operation) -> None:
         again = {**meta, "attempt": meta.get("attempt", 0) + 1}
         values = {"state": states.REVERTING, "revert_failure": None, "meta": again}
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
+
+
+def _targets(session: Session, operation: Operation) -> Sequence[Instance]:
+    """The instances that it works on, locked; the group that it changes, too. Raises LookupError, Busy."""
+    chosen = Instance.id == operation.target_id
+    if operation.target_type == "configuration":
+        chosen = Instance.configuration_id == operation.target_id
+        group = session.get(Configuration, operation.target_id, with_for_update=True)
+        if group is not None:
+            if group.operation_id not in (None, operation.id):
+                raise Busy(group.id, group.operation_id, "Configuration")
+            group.operation_id = operation.id
+    found = session.scalars(
+        select(Instance).where(chosen, Instance.deleted.is_(False)).order_by(Instance.id).with_for_update()
+    ).all()
+    if not found:
+        raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
+    return found
 
 
 VERBS: dict[str, Callable[[Session, Operation], None]] = {

@@ -36,11 +36,12 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show",
+        "instance": "index detail show configuration",
         "instance:extension:root": "index",
         "instance:extension:user": "index show",
         "instance:extension:user_access": "index",
         "instance:extension:database": "index show",
+        "configuration": "index show instances",
         "limits": "index",
         "operation": "index show",
     },
@@ -51,12 +52,18 @@ _RULES: dict[str, dict[str, str]] = {
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
+        "configuration": "create delete update edit",
         "operation": "update",
     },
-    ADMIN: {"instance": "reset_status", "mgmt": "quota_update jobs conductors guests", "operation": "all_projects"},
+    ADMIN: {
+        "instance": "reset_status",
+        "mgmt": "quota_update jobs conductors guests parameters",
+        "operation": "all_projects",
+    },
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
         "list_associated_volume_types",
+        "configuration-parameter": "index show index_by_version show_by_version",
         "flavor": "index show",
     },
 }

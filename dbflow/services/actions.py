@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Health, Instance, utcnow
-from dbflow.services import instances
+from dbflow.services import configurations, instances
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import reserve, volume_size
 from dbflow.services.errors import BadRequest, Unprocessable
-from dbflow.services.flavors import of_reference
+from dbflow.services.flavors import of_reference, size_of
 from dbflow.status import Service, Task, public_status
 
 _CAN_ACT = {Service.RUNNING, Service.HEALTHY, Service.SHUTDOWN, Service.CRASHED}
@@ -52,15 +52,15 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
             raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
         reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
         old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
-        old = next((known for known in services.flavors.list() if known.id == instance.flavor_id), None)
+        old = size_of(services.flavors, instance)
         return {
             "flavor_id": flavor.id,
             "ram": flavor.ram,
             "vcpus": flavor.vcpus,
             "old_flavor_id": instance.flavor_id,
             "old_ram": old_ram,
-            "old_vcpus": old.vcpus if old else 1,
-            "overrides": {},
+            "old_vcpus": old["vcpus"],
+            "overrides": configurations.settings_of(session, instance),
         }
 
     return _operate(services, caller, instance_id, "instance.resize_flavor", plan)
@@ -75,7 +75,8 @@ def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
         if instance.operation_id is not None and instance.task != Task.DELETING:
             _, woken = instances.cancel_running(session, running)
         elif instance.operation_id is None:
-            instance.task, instance.fault, instance.updated = Task.NONE, None, utcnow()
+            instance.task = Task.RESTART_REQUIRED if instance.restart_required else Task.NONE
+            instance.fault, instance.updated = None, utcnow()
     if woken is not None:
         services.post_accepted(woken)
 
@@ -97,7 +98,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
-            _must_be_ready(session, instance)
+            must_be_ready(session, instance)
             operation = instances.accept(services, session, caller, kind, instance, plan(session, instance))
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
@@ -106,7 +107,8 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     return operation.id
 
 
-def _must_be_ready(session: Session, instance: Instance) -> None:
+def must_be_ready(session: Session, instance: Instance) -> None:
+    """Unprocessable unless an operation can begin on it."""
     service = session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
     if instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None and service in _CAN_ACT:
         return

@@ -7,7 +7,7 @@ from typing import Any
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import datastores, instances, names
+from dbflow.services import configurations, datastores, instances, names
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
@@ -29,6 +29,10 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     instance = _instance(services, caller, wanted, version, flavor, size)
     arguments = _arguments(instance, flavor, version) | {"databases": databases, "users": users}
     with services.database.write() as session:
+        if wanted.get("configuration"):
+            group = configurations.usable(session, caller, wanted["configuration"], version.id)
+            instance.configuration_id = group.id
+            arguments["overrides"] = dict(group.settings)
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
         session.add(instance)
         operation = instances.accept(services, session, caller, "instance.create", instance, arguments)
@@ -58,7 +62,7 @@ def volume_size(services: Services, wanted: Any) -> int:
 
 
 def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[str, Any]) -> None:
-    """Replicas, restores, configuration groups and modules: none of what they would refer to can exist."""
+    """Replicas, restores and modules: none of what they would refer to can exist."""
     source = wanted.get("replica_of") or wanted.get("slave_of")
     if source:
         instances.show(services, caller, str(source).rstrip("/").rsplit("/", 1)[-1])
@@ -67,8 +71,6 @@ def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[s
         raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
     if wanted.get("restorePoint"):
         raise NotFound("Backup cannot be found. (restorePoint.backupRef)")
-    if wanted.get("configuration"):
-        raise NotFound("Configuration cannot be found. (configuration)")
     if wanted.get("modules"):
         raise NotFound("Module cannot be found. (modules)")
 

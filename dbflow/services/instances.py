@@ -4,10 +4,10 @@
 import dataclasses
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, Operation, utcnow
@@ -85,23 +85,14 @@ def load_with_operation(session: Session, caller: Caller, instance_id: str) -> t
 
 @contended
 def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> None:
-    """PUT and PATCH: a new name, and at most one other change."""
-    others = wanted.keys() - {"name"}
-    if len(others) > 1:
-        raise BadRequest("Only one attribute (except 'name') is allowed to update.")
+    """A new name, or a change that can't be made."""
     with services.database.write() as session:
         instance = load(session, caller, instance_id, lock=True)
-        for attribute in others:
+        for attribute in wanted.keys() - {"name"}:
             _CHANGES[attribute](instance, wanted[attribute])
         if "name" in wanted:
             instance.name = wanted["name"]
             instance.updated = utcnow()
-
-
-def _configuration(instance: Instance, value: Any) -> None:
-    # Configuration groups can't be made yet, so none can be attached, and to detach what is not there is done.
-    if value:
-        raise NotFound(f"Configuration {str(value)[:255]} cannot be found. (configuration)")
 
 
 def _replica_of(instance: Instance, value: Any) -> None:
@@ -119,7 +110,6 @@ def _datastore_version(instance: Instance, value: Any) -> None:
 
 
 _CHANGES = {
-    "configuration": _configuration,
     "replica_of": _replica_of,
     "slave_of": _replica_of,
     "access": _access,
@@ -144,6 +134,7 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
             operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
             instance.operation_id = operation.id
             instance.task = Task.DELETING
+            instance.configuration_id = None
             instance.updated = utcnow()
             if before is None:
                 to_post = operation.id
@@ -161,22 +152,29 @@ def cancel_running(session: Session, running: Operation | None) -> tuple[str | N
     return running.id, running.id if suspended else None
 
 
+class Target(Protocol):
+    """What an operation is about: an instance, a configuration group."""
+
+    id: Mapped[str]
+    project_id: Mapped[str]
+
+
 def accept(
     services: Services,
     session: Session,
     caller: Caller,
     kind: str,
-    instance: Instance,
+    target: Target,
     arguments: dict[str, Any],
     after_id: str | None = None,
 ) -> Operation:
-    """Record an operation on this instance, and what the caller's Idempotency-Key stands for from now on."""
+    """Record an operation on this target, and what the caller's Idempotency-Key stands for from now on."""
     operation = operations.accept(
         session,
         services.keyring,
         kind,
-        target_id=instance.id,
-        project_id=instance.project_id,
+        target_id=target.id,
+        project_id=target.project_id,
         user_id=caller.user_id,
         request_id=caller.request_id,
         arguments=arguments,
@@ -184,5 +182,5 @@ def accept(
     )
     session.flush()
     if caller.once is not None:
-        caller.once.accepted(session, operation.id, instance.id)
+        caller.once.accepted(session, operation.id, target.id)
     return operation

@@ -17,6 +17,18 @@ def update_instance(fence: Fence, instance_id: str, **columns: Any) -> None:
         session.execute(update(Instance).where(Instance.id == instance_id).values(**columns, updated=utcnow()))
 
 
+class RecordRestart(LocalTask):
+    """Record whether the server must be restarted for some of its values."""
+
+    def execute(self, instance_id: str, restart_required: bool) -> None:
+        """``restart_required``: what guest.tasks.configuration.ApplyConfiguration returns."""
+        update_instance(self.context.fence, instance_id, restart_required=restart_required)
+
+    def revert(self, instance_id: str, old_restart_required: bool, **_: Any) -> None:
+        """As it was."""
+        update_instance(self.context.fence, instance_id, restart_required=old_restart_required)
+
+
 class RecordHealth(LocalTask):
     """Record the guest's state, so that the instance is seen as healthy when it is seen as active."""
 

@@ -108,6 +108,7 @@ DETAIL: Schema = {
         "updated": _STRING,
         "service_status_updated": _STRING,
         "fault": obj(["message", "created", "details"], message=_STRING, created=_STRING, details=OPTIONAL_TEXT),
+        "configuration": obj(["id", "name", "links"], id=_STRING, name=_STRING, links=LINKS),
         "locality": _STRING,
         "tenant_id": _STRING,
         "server_id": _STRING,
@@ -116,5 +117,6 @@ DETAIL: Schema = {
     },
 }
 INSTANCE = obj(["instance"], instance=DETAIL)
+CONFIGURATION = obj(["instance"], instance=obj(["configuration"], configuration={"type": "object"}))
 INSTANCES = obj(["instances"], instances=several(SUMMARY), links=LINKS)
 INSTANCES_DETAIL = obj(["instances"], instances=several(DETAIL), links=LINKS)
