@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where an engine's tasks run: guest tasks on their instance's guest, all others in this process."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from concurrent import futures
 from typing import Any
@@ -17,6 +18,7 @@ from dbflow.messaging import wire
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import GuestOverdue
 from dbflow.messaging.pending import OnEvent
+from dbflow.waits import Cancelled
 from guest.tasks.base import GuestTask
 
 
@@ -29,12 +31,21 @@ class GuestExecutor(executor.TaskExecutor):
         the task's state says that it runs, of this execution or revert."""
         self._dispatcher, self._epoch, self._attempt_of = dispatcher, epoch, attempt_of
         self._asked: dict[futures.Future[Any], wire.RequestId] = {}
+        self._interruptible: dict[futures.Future[Any], Future] = {}
+        """Executions that a cancelled flow does not wait for."""
 
     def withdraw(self) -> None:
         """Ask no more for what is not answered: the flow is another conductor's, or nobody's, now."""
         for answer, request in list(self._asked.items()):
             if not answer.done():
                 self._dispatcher.withdraw(request, answer)
+
+    def cancel(self) -> None:
+        """Executions that may be interrupted fail as Cancelled now; their reverts end them on the guest."""
+        for answer, future in list(self._interruptible.items()):
+            self._dispatcher.withdraw(self._asked[answer], answer)
+            cancelled = failure.Failure.from_exception(Cancelled("the operation was cancelled"))
+            _settle(future, (executor.EXECUTED, cancelled))
 
     def execute_task(
         self, task: GuestTask, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None
@@ -93,8 +104,16 @@ class GuestExecutor(executor.TaskExecutor):
             future.set_result((event, failure.Failure()))
         else:
             self._asked[answer] = request.id
-            answer.add_done_callback(lambda done: future.set_result((event, _received(request, done.result()))))
+            if task.interruptible and event == executor.EXECUTED:
+                self._interruptible[answer] = future
+            answer.add_done_callback(lambda done: _settle(future, (event, _received(request, done.result()))))
         return future
+
+
+def _settle(future: Future, outcome: tuple[str, Any]) -> None:
+    """An answer and a cancel may come at once; the first counts."""
+    with contextlib.suppress(futures.InvalidStateError):
+        future.set_result(outcome)
 
 
 def _received(request: wire.GuestRequest, result: Any) -> Any:
@@ -135,8 +154,9 @@ class TaskRouter(executor.TaskExecutor):
         self._local.break_off()
 
     def cancel(self) -> None:
-        """Local executions that wait fail."""
+        """Executions that wait, and those of guests that may be interrupted, fail."""
         self._local.cancel()
+        self._guests.cancel()
 
     def execute_task(
         self, task: Any, task_uuid: str, arguments: Mapping[str, Any], progress_callback: OnEvent | None = None

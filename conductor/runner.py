@@ -15,6 +15,7 @@ from conductor.ending import finish, on_end
 from conductor.engine import Engine
 from conductor.leftovers import not_undone
 from conductor.pool import TaskPool
+from dbflow import objectstore
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation
@@ -57,6 +58,7 @@ class Runner:
     ) -> None:
         self._conf, self._database, self._keyring, self._guest_keys = conf, database, keyring, guest_keys
         self._cloud, self._dispatcher = cloud, dispatcher
+        self._objects = objectstore.load(conf)
         self._pool = TaskPool(conf.conductor.task_threads)
         self._group = GroupCommit(database)
 
@@ -127,7 +129,9 @@ class Runner:
     ) -> Engine:
         flow = definition.build(arguments)
         detail = backend.open(operation.flow_uuid, flow.name)
-        context = FlowContext(fence, self._keyring, self._cloud, self._dispatcher, self._guest_keys, self._conf)
+        context = FlowContext(
+            fence, self._keyring, self._cloud, self._objects, self._dispatcher, self._guest_keys, self._conf
+        )
         options = {"context": context, "control": control, "dispatcher": self._dispatcher, "pool": self._pool}
         engine = Engine(flow, detail, backend, options)
         if not len(detail):

@@ -5,15 +5,16 @@ import dataclasses
 import enum
 import functools
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
 from dbflow.crypto import Keyring
-from dbflow.db.models import Configuration, Instance, Operation, new_id, utcnow
+from dbflow.db.backups import descendants
+from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
 
 
@@ -38,7 +39,7 @@ CANCEL, SUSPEND = "cancel", "suspend"
 
 
 class Busy(Exception):
-    """The instance (or the group) has a running operation; ``operation_id`` names it."""
+    """The target has a running operation; ``operation_id`` names it."""
 
     def __init__(self, target_id: str, operation_id: str, what: str = "Instance") -> None:
         super().__init__(f"{what} {target_id} is busy with operation {operation_id}.")
@@ -159,14 +160,11 @@ def retry(session: Session, operation: Operation) -> None:
     """Let a parked (FAILED) operation go on: what could not be undone is tried again, and one that was given up
     half-way is undone too, since nothing keeps room for its going forward. What has no way back goes forward.
 
-    Raises Busy when another operation has its instance, LookupError when the instance is gone. Post its job after
-    the commit.
+    Raises Busy when another operation has its target, LookupError when the target is gone. Post its job after the
+    commit.
     """
     kind = catalog().kind(operation.kind)
-    for instance in _targets(session, operation):
-        if instance.operation_id not in (None, operation.id):
-            raise Busy(instance.id, instance.operation_id)
-        instance.operation_id, instance.task = operation.id, kind.task
+    _LOCK_AGAIN[operation.target_type](session, operation, kind)
     operation.state, operation.error = State.ACCEPTED, None
     operation.requested = CANCEL if kind.cancellable else None
     operation.finished, operation.since, operation.attempts = None, utcnow(), 0
@@ -179,23 +177,47 @@ def retry(session: Session, operation: Operation) -> None:
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
 
-def _targets(session: Session, operation: Operation) -> Sequence[Instance]:
-    """The instances that it works on, locked; the group that it changes, too. Raises LookupError, Busy."""
-    chosen = Instance.id == operation.target_id
-    if operation.target_type == "configuration":
-        chosen = Instance.configuration_id == operation.target_id
-        group = session.get(Configuration, operation.target_id, with_for_update=True)
-        if group is not None:
-            if group.operation_id not in (None, operation.id):
-                raise Busy(group.id, group.operation_id, "Configuration")
-            group.operation_id = operation.id
-    found = session.scalars(
-        select(Instance).where(chosen, Instance.deleted.is_(False)).order_by(Instance.id).with_for_update()
-    ).all()
+def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
+    _take_again(session, operation, kind, Instance.id == operation.target_id)
+
+
+def _lock_configuration_again(session: Session, operation: Operation, kind: Kind) -> None:
+    group = session.get(Configuration, operation.target_id, with_for_update=True)
+    if group is None:
+        raise LookupError(f"configuration {operation.target_id} is gone.")
+    if group.operation_id not in (None, operation.id):
+        raise Busy(group.id, group.operation_id, "Configuration")
+    group.operation_id = operation.id
+    _take_again(session, operation, kind, Instance.configuration_id == group.id)
+
+
+def _take_again(session: Session, operation: Operation, kind: Kind, chosen: ColumnElement[bool]) -> None:
+    instances = select(Instance).where(chosen, Instance.deleted.is_(False)).order_by(Instance.id)
+    found = session.scalars(instances.with_for_update()).all()
     if not found:
         raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
-    return found
+    for instance in found:
+        if instance.operation_id not in (None, operation.id):
+            raise Busy(instance.id, instance.operation_id)
+        instance.operation_id, instance.task = operation.id, kind.task
 
+
+def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> None:
+    backup = session.get(Backup, operation.target_id, with_for_update=True)
+    if backup is None or backup.deleted:
+        raise LookupError(f"backup {operation.target_id} is gone.")
+    for one in (backup, *descendants(session, backup, lock=True)):
+        if one.operation_id not in (None, operation.id):
+            raise Busy(one.id, one.operation_id, "Backup")
+        one.operation_id = operation.id
+
+
+_LOCK_AGAIN: dict[str, Callable[[Session, Operation, Kind], None]] = {
+    "instance": _lock_instance_again,
+    "configuration": _lock_configuration_again,
+    "backup": _lock_backups_again,
+}
+"""Target type -> how a parked operation of it gets its lock back."""
 
 VERBS: dict[str, Callable[[Session, Operation], None]] = {
     "cancel": cancel,

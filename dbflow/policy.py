@@ -36,7 +36,9 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show configuration",
+        "instance": "index detail show backups configuration",
+        "backup": "index show",
+        "backup_strategy": "index",
         "instance:extension:root": "index",
         "instance:extension:user": "index show",
         "instance:extension:user_access": "index",
@@ -53,10 +55,13 @@ _RULES: dict[str, dict[str, str]] = {
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
         "configuration": "create delete update edit",
+        "backup": "create delete",
+        "backup_strategy": "create delete",
         "operation": "update",
     },
     ADMIN: {
         "instance": "reset_status",
+        "backup:index": "all_projects",
         "mgmt": "quota_update jobs conductors guests parameters",
         "operation": "all_projects",
     },

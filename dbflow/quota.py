@@ -9,7 +9,7 @@ from oslo_config import cfg
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Instance, Quota
+from dbflow.db.models import Backup, Instance, Quota
 
 RESOURCES = ("instances", "ram", "volumes", "backups")
 UNLIMITED = -1
@@ -20,6 +20,9 @@ _USAGE = sa.select(
     sa.func.count(),
     sa.func.coalesce(sa.func.sum(Instance.ram), 0),
     sa.func.coalesce(sa.func.sum(Instance.quota_volume), 0),
+    sa.select(sa.func.count())
+    .where(Backup.project_id == sa.bindparam("project"), Backup.deleted == sa.false())
+    .scalar_subquery(),
 ).where(Instance.project_id == sa.bindparam("project"), Instance.deleted == sa.false())
 
 
@@ -40,8 +43,8 @@ def limits(session: Session, conf: cfg.ConfigOpts, project_id: str) -> dict[str,
 
 def usage(session: Session, project_id: str) -> dict[str, int]:
     """Resource -> what a project has now: instances and backups in pieces, ram in MiB, volumes in GiB."""
-    count, ram, volumes = session.execute(_USAGE, {"project": project_id}).one()
-    return {"instances": count, "ram": int(ram), "volumes": int(volumes or 0), "backups": 0}
+    count, ram, volumes, backups = session.execute(_USAGE, {"project": project_id}).one()
+    return {"instances": count, "ram": int(ram), "volumes": int(volumes or 0), "backups": backups}
 
 
 def reserve(session: Session, conf: cfg.ConfigOpts, project_id: str, wanted: Mapping[str, int]) -> None:

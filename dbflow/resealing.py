@@ -10,7 +10,7 @@ import tenacity
 
 from dbflow import faults
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import IdempotencyKey, Instance, Operation
+from dbflow.db.models import IdempotencyKey, Instance, Operation, ProjectKey
 from dbflow.db.session import Database
 from dbflow.persistence.tables import ATOMS
 
@@ -20,6 +20,7 @@ SEALED: tuple[sa.Column[Any], ...] = tuple(
         (Operation.__table__, ["arguments"]),
         (Instance.__table__, ["guest_key"]),
         (IdempotencyKey.__table__, ["answer"]),
+        (ProjectKey.__table__, ["sealed"]),
         (ATOMS, ["results", "failure", "revert_results", "revert_failure"]),
     )
     for column in columns

@@ -37,6 +37,24 @@ class Service(enum.StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class BackupState(enum.StrEnum):
+    """Where a backup stands: Trove's words."""
+
+    NEW = "NEW"
+    BUILDING = "BUILDING"
+    SAVING = "SAVING"
+    """All of it is in the object store; it is looked at once more."""
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    DELETE_FAILED = "DELETE_FAILED"
+    RESTORED = "RESTORED"
+    """Made elsewhere, registered here."""
+
+
+USABLE = frozenset({BackupState.COMPLETED, BackupState.RESTORED})
+"""States of backups that an instance can be made from."""
+BACKING_UP = frozenset({BackupState.NEW, BackupState.BUILDING, BackupState.SAVING})
+
 _TASK_WORDS = {
     Task.ERROR: "ERROR",
     Task.BUILDING: "BUILD",

@@ -30,6 +30,7 @@ def ended(session: Session, ending: Ending) -> None:
             server_id=None,
             volume_id=None,
             port_id=None,
+            restoring_id=None,
             addresses=[],
         )
         session.execute(delete(Health).where(Health.instance_id == ending.target_id))

@@ -5,7 +5,8 @@ It speaks TaskFlow's worker protocol and runs tasks by TaskFlow's endpoints. Wha
 a journal, so that a request asked again is answered and not done again; seals; signs of life.
 
 Tasks that change something run one at a time, in the order in which they came, so that a revert waits for the
-execution that it undoes. Tasks that only read run beside them.
+execution that it undoes. Tasks that only read run beside them. So do streams, which may take hours, one at a time;
+their revert breaks them off.
 """
 
 import contextlib
@@ -63,6 +64,7 @@ class Agent:
             settings.url, [self._layout.guest(self._id, declare=False)], self._on_message, on_ready=on_ready
         )
         self._writer = futures.ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._streams = futures.ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._readers = futures.ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._running: dict[str, Running] = {}
         self._lock = threading.Lock()
@@ -71,6 +73,12 @@ class Agent:
     def in_flight(self) -> int:
         """Requests taken and not yet answered."""
         return len(self._running)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is at work on the server."""
+        with self._lock:
+            return any(not running.beside for running in self._running.values())
 
     def start(self) -> None:
         """Begin to take requests. A server that ran before the machine went down is brought up first."""
@@ -83,12 +91,12 @@ class Agent:
             self._writer.submit(self._resume)
 
     def stop(self, grace: float) -> None:
-        """Take no more requests, give those that run ``grace`` seconds to end, and go."""
+        """Take no more requests, give those that run ``grace`` seconds to end, and go. Streams go on by themselves."""
         deadline = time.monotonic() + grace
         self._link.stop_receiving()
-        self._writer.shutdown(wait=False)
-        self._readers.shutdown(wait=False)
-        while self._running and time.monotonic() < deadline:
+        for pool in (self._writer, self._streams, self._readers):
+            pool.shutdown(wait=False)
+        while self.busy and time.monotonic() < deadline:
             time.sleep(0.02)
         self._link.stop()
 
@@ -123,7 +131,7 @@ class Agent:
         elif not (found.reads_only and request.action == wire.EXECUTE):
             self._admit(found, request, asker, body)
         elif not self._turn_to(str(request), asker):
-            self._launch(request, asker, body["task_name"], lambda: self._perform(found, body, request), self._readers)
+            self._launch(found, request, asker, body, lambda: self._perform(found, body, request), self._readers)
 
     def _admit(self, found: type[GuestTask], request: wire.RequestId, asker: str, body: dict[str, Any]) -> None:
         if body["epoch"] == 0 and time.time() - body["issued"] > OLDEST_CALL:
@@ -146,15 +154,23 @@ class Agent:
         else:
             again = admission.verdict is Verdict.RESUME
             job = functools.partial(self._change, found, body, request, again)
-            self._launch(request, asker, body["task_name"], job, self._writer)
+            if request.action == wire.REVERT:
+                self._interrupt(request.atom)
+            self._launch(found, request, asker, body, job, self._streams if found.beside else self._writer)
 
     def _launch(
-        self, request: wire.RequestId, asker: str, step: str, job: Callable[[], work.Answer], pool: futures.Executor
+        self,
+        found: type[GuestTask],
+        request: wire.RequestId,
+        asker: str,
+        body: dict[str, Any],
+        job: Callable[[], work.Answer],
+        pool: futures.Executor,
     ) -> None:
         with self._lock:
-            self._running[str(request)] = Running(asker)
+            self._running[str(request)] = Running(asker, beside=found.beside)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
-        ended = pool.submit(self._run, request, step, job)
+        ended = pool.submit(self._run, request, body["task_name"], job)
         if pool is self._writer:
             ended.add_done_callback(lambda _ended: self._on_change())
 
@@ -167,6 +183,13 @@ class Agent:
         if running is not None:
             self._reply(request_id, asker, {"state": wire.RUNNING, "data": {}})
         return running is not None
+
+    def _interrupt(self, atom: str) -> None:
+        """What runs of this step is to be undone."""
+        with self._lock:
+            for request_id, running in self._running.items():
+                if wire.RequestId.parse(request_id).atom == atom:
+                    running.interrupted.set()
 
     # -- running
 
@@ -187,7 +210,8 @@ class Agent:
             if running is not None and running.progress(event_type, details):
                 self._tell(str(request), running)
 
-        return work.perform(found, body, self._datastore, str(request), on_progress)
+        interrupted = self._running[str(request)].interrupted
+        return work.perform(found, body, self._datastore, str(request), on_progress, interrupted)
 
     def _change(
         self, found: type[GuestTask], body: dict[str, Any], request: wire.RequestId, again: bool

@@ -32,6 +32,9 @@ class Worker(Protocol):
     @property
     def in_flight(self) -> int: ...
 
+    @property
+    def busy(self) -> bool: ...
+
     def beat(self) -> None: ...
 
     def heartbeat(self, body: dict[str, Any]) -> None: ...
@@ -105,7 +108,7 @@ class Heart:
         it."""
         if health.service_status == Service.HEALTHY:
             self._revive_interval = REVIVE_INTERVAL
-        idle = not self._worker.in_flight
+        idle = not self._worker.busy
         broken = health.service_status == Service.CRASHED or health.locked_out
         if broken and idle and self._is_due("revive", self._revive_interval):
             LOG.warning("the database server %s; starting it", "locks us out" if health.locked_out else "has died")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request at work on this guest."""
 
+import threading
 import time
 from typing import Any
 
@@ -15,8 +16,10 @@ Event = tuple[str, dict[str, Any]]
 class Running:
     """Who asked last, and what is to be told next."""
 
-    def __init__(self, asker: str) -> None:
-        self.asker = asker
+    def __init__(self, asker: str, *, beside: bool = False) -> None:
+        """``beside``: nobody waits for it."""
+        self.asker, self.beside = asker, beside
+        self.interrupted = threading.Event()
         self._told = 0.0
         self._news: Event | None = None
 

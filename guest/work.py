@@ -3,6 +3,7 @@
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,13 +32,19 @@ class UnfitAnswer(Exception):
 
 
 def perform(
-    task_class: type[GuestTask], body: dict[str, Any], datastore: Datastore, request_id: str, on_progress: OnProgress
+    task_class: type[GuestTask],
+    body: dict[str, Any],
+    datastore: Datastore,
+    request_id: str,
+    on_progress: OnProgress,
+    interrupted: threading.Event,
 ) -> Answer:
-    """Execute or revert; never raises. Neither log nor answer shows the arguments' secrets."""
+    """Execute or revert; never raises. Neither log nor answer shows the arguments' secrets. ``interrupted`` is set when
+    the task is to end."""
     began = time.monotonic()
     hidden = sorted(secrets(body.get("arguments", {})), key=len, reverse=True)
     try:
-        result = _run(task_class, body, datastore, request_id, on_progress)
+        result = _run(task_class, body, datastore, request_id, on_progress, interrupted)
         answer = failed(result, hidden) if isinstance(result, failure.Failure) else _succeeded(result)
     except Exception:
         answer = failed(failure.Failure(), hidden)
@@ -47,7 +54,12 @@ def perform(
 
 
 def _run(
-    task_class: type[GuestTask], body: dict[str, Any], datastore: Datastore, request_id: str, on_progress: OnProgress
+    task_class: type[GuestTask],
+    body: dict[str, Any],
+    datastore: Datastore,
+    request_id: str,
+    on_progress: OnProgress,
+    interrupted: threading.Event,
 ) -> Any:
     unit = protocol.Request.from_dict(body, task_uuid=request_id)
     arguments = dict(unit.arguments)
@@ -56,7 +68,7 @@ def _run(
         arguments.setdefault("failures", {})
     served = endpoint.Endpoint(task_class)
     task = served.generate(name=unit.task_name)
-    task.bind(datastore, request_id)
+    task.bind(datastore, request_id, interrupted)
     task.notifier.register(taskflow_task.EVENT_UPDATE_PROGRESS, on_progress)
     faults.point(f"guest.{unit.task_name}.{unit.action}.before")
     result = getattr(served, unit.action)(task, **arguments)

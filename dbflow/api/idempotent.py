@@ -7,8 +7,9 @@ import logging
 from flask import Response, g, request
 
 from dbflow.api.here import answer, caller, services
+from dbflow.api.views.backups import backup as backup_view
 from dbflow.api.views.instances import Viewer
-from dbflow.services import idempotency, instances
+from dbflow.services import backups, idempotency, instances
 from dbflow.services.errors import BadRequest
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +43,9 @@ def _again(known: idempotency.Accepted) -> Response:
     if request.path.rstrip("/").endswith("/instances"):
         row, replicas = instances.show(services(), caller(), known.target_id)
         return answer({"instance": Viewer().detail(row, replicas)}, operation=known.operation_id)
+    if request.path.rstrip("/").endswith("/backups"):
+        seen = backups.show(services(), caller(), known.target_id)
+        return answer({"backup": backup_view(seen)}, 202, operation=known.operation_id)
     return answer(status=202, operation=known.operation_id)
 
 

@@ -31,6 +31,9 @@ from dbflow.crypto import broker_password
 from dbflow.db import migrate
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.embedded import EmbeddedBroker
+from dbflow.objectstore.directory import Directory
+from dbflow.objectstore.file import FileStore
+from dbflow.objectstore.server import ObjectServer
 from dbflow.services.seed import ensure_datastore
 
 LOG = logging.getLogger(__name__)
@@ -89,6 +92,7 @@ class _Standalone:
         ensure_datastore(self._parts.database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
         self._prepare_images()
         server = self._listen()
+        self._serve_objects()
         self._broker.start()
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
@@ -113,6 +117,12 @@ class _Standalone:
             max_request_body_size=16 * self._parts.conf.api.max_body,
             channel_timeout=_QUIET_CHANNEL,
         )
+
+    def _serve_objects(self) -> None:
+        """Backups come here, and are read from here, where they are kept as files."""
+        options = self._parts.conf.object_store
+        if options.driver == FileStore.name:
+            ObjectServer(Directory(options.directory), options.bind_host, options.bind_port).start()
 
     def _conduct(self, health: HealthBook | None) -> None:
         service = self._parts.conductor(self._dispatcher, health)

@@ -19,6 +19,7 @@ from dbflow.messaging.embedded.rights import CONTROL
 # `openstack database quota` asks Keystone for every project whose id does not look like a UUID.
 PROJECT, ADMIN_PROJECT = (uuid.uuid5(uuid.NAMESPACE_URL, f"dbflow:{name}").hex for name in ("demo", "admin"))
 _MAX_SOCKET = 107
+_HIGHEST_PORT = 65535
 
 
 class InUse(Exception):
@@ -89,6 +90,13 @@ class StateDir:
             "security": {"key_file": str(self._keys)},
             "coordination": {"driver": "embedded"},
             "messaging": {"url": with_login(f"{EMBEDDED}{self.broker_socket}", CONTROL, self.broker_secret)},
+            "object_store": {
+                "driver": "file",
+                "directory": str(self.path / "objects"),
+                "bind_host": bind,
+                # The next one, or the one before the highest.
+                "bind_port": str(port + 1 if port < _HIGHEST_PORT else port - 1),
+            },
             "cloud": {"driver": "local"},
             "local_cloud": {"state_dir": str(self.path / "cloud")},
             "api": {"auth": "token_file", "token_file": str(self._tokens), "bind_host": bind, "bind_port": str(port)},

@@ -10,7 +10,7 @@ from oslo_log import log
 
 from conductor.health import HealthBook
 from conductor.service import ConductorService, unique_name
-from dbflow import cloud, conf
+from dbflow import cloud, conf, objectstore
 from dbflow.boardwatch import Watcher
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
@@ -22,6 +22,7 @@ from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
 from dbflow.messaging.logins import Logins, logins
+from dbflow.objectstore import ObjectStore
 from dbflow.orphans import Orphanage
 from dbflow.services.context import Services
 from dbflow.services.flavors import FlavorCache
@@ -48,6 +49,7 @@ class Parts:
     keyring: Keyring
     guest_keys: GuestKeys
     cloud: Cloud
+    objects: ObjectStore
     boards: Boards
 
     @classmethod
@@ -55,7 +57,8 @@ class Parts:
         """Connects to nothing yet."""
         database = Database.from_conf(conf)
         keyring = Keyring.from_file(conf.security.key_file)
-        return cls(conf, database, keyring, GuestKeys(database, keyring), cloud.load(conf), Boards(conf))
+        keys = GuestKeys(database, keyring)
+        return cls(conf, database, keyring, keys, cloud.load(conf), objectstore.load(conf), Boards(conf))
 
     def dispatcher(self, on_heartbeat: OnHeartbeat | None = None) -> Dispatcher:
         """The one thing of this process that talks to guests."""
@@ -95,7 +98,9 @@ class Parts:
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
         posting = _Posting(self.database, self.boards.poster())
         watcher = Watcher(self.boards, unique_name())
-        return Services(self.conf, self.database, self.keyring, flavors, dispatcher, posting, watcher.jobs)
+        return Services(
+            self.conf, self.database, self.keyring, flavors, dispatcher, self.objects, posting, watcher.jobs
+        )
 
 
 class _Posting:

@@ -4,12 +4,12 @@
 import functools
 import importlib.metadata
 
-from dbflow.datastores.base import Datastore, Feature
+from dbflow.datastores.base import Datastore, Feature, Strategy
 from dbflow.datastores.invalid import Invalid
 
 GROUP = "dbflow.datastores"
 
-__all__ = ["GROUP", "Datastore", "Feature", "Invalid", "load", "managers"]
+__all__ = ["GROUP", "Datastore", "Feature", "Invalid", "Strategy", "load", "managers"]
 
 
 def managers() -> list[str]:

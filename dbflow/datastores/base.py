@@ -24,6 +24,16 @@ class Feature(enum.StrEnum):
     RESIZE_VOLUME = "resize_volume"
     CONFIGURATIONS = "configurations"
     LOGS = "logs"
+    BACKUP = "backup"
+
+
+class Strategy(enum.StrEnum):
+    """How a backup is made."""
+
+    PHYSICAL = "physical"
+    """The files of the data, and what changed in them: the next one may be the difference to it."""
+    LOGICAL = "logical"
+    """The statements that make the data."""
 
 
 class Datastore(abc.ABC):
@@ -40,6 +50,8 @@ class Datastore(abc.ABC):
     """The engine's own, in lower case: neither shown nor made nor deleted."""
     reserved_users: ClassVar[frozenset[str]]
     """The engine's own and dbflow's, in lower case."""
+    strategies: ClassVar[tuple[Strategy, ...]] = ()
+    """How its backups can be made; the first when nobody says."""
     charsets: ClassVar[Mapping[str, frozenset[str]]]
     """Character set -> its collations."""
 

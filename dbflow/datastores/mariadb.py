@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from dbflow.datastores import base
-from dbflow.datastores.base import Feature
+from dbflow.datastores.base import Feature, Strategy
 from dbflow.datastores.invalid import Invalid
 from dbflow.datastores.mariadb_charsets import CHARSETS, canonical
 from dbflow.datastores.mariadb_tuning import tuned
@@ -29,6 +29,7 @@ class MariaDB(base.Datastore):
     capabilities = frozenset(Feature)
     reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
     reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
+    strategies = (Strategy.PHYSICAL, Strategy.LOGICAL)
     charsets = CHARSETS
 
     def default_configuration(self, ram: int, vcpus: int) -> Mapping[str, Value]:

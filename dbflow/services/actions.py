@@ -108,7 +108,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
 
 
 def must_be_ready(session: Session, instance: Instance) -> None:
-    """Unprocessable unless an operation can begin on it."""
+    """Unprocessable unless the instance may be changed now."""
     service = session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
     if instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None and service in _CAN_ACT:
         return

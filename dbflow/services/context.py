@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.session import Database
+from dbflow.objectstore import ObjectStore
 from dbflow.services.flavors import FlavorCache
 from dbflow.services.guests import GuestCalls
 
@@ -49,6 +50,7 @@ class Services:
     keyring: Keyring
     flavors: FlavorCache
     guests: GuestCalls
+    objects: ObjectStore
     post: Callable[[str], Any]
     """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
     board: "Callable[[], Sequence[JobView]]"

@@ -4,10 +4,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import configurations, datastores, instances, names
+from dbflow.services import configurations, datastores, instances, names, restores
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
@@ -28,14 +30,20 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     databases, users = names.for_create(version.manager, wanted)
     instance = _instance(services, caller, wanted, version, flavor, size)
     arguments = _arguments(instance, flavor, version) | {"databases": databases, "users": users}
+    point = (wanted.get("restorePoint") or {}).get("backupRef")
+    kind = "instance.restore" if point else "instance.create"
+    if point:
+        _check_objects(services, caller, instance, point)
     with services.database.write() as session:
         if wanted.get("configuration"):
             group = configurations.usable(session, caller, wanted["configuration"], version.id)
             instance.configuration_id = group.id
             arguments["overrides"] = dict(group.settings)
+        if point:
+            arguments |= _restore(session, caller, instance, point)
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
         session.add(instance)
-        operation = instances.accept(services, session, caller, "instance.create", instance, arguments)
+        operation = instances.accept(services, session, caller, kind, instance, arguments)
         operations.lock_instance(session, instance.id, operation)
     services.post_accepted(operation.id)
     return instance.id, operation.id
@@ -62,17 +70,30 @@ def volume_size(services: Services, wanted: Any) -> int:
 
 
 def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[str, Any]) -> None:
-    """Replicas, restores and modules: none of what they would refer to can exist."""
+    """Replicas and modules: none of what they would refer to can exist."""
     source = wanted.get("replica_of") or wanted.get("slave_of")
     if source:
         instances.show(services, caller, str(source).rstrip("/").rsplit("/", 1)[-1])
         raise BadRequest("replica_of: replication is not supported for this datastore.")
     if (wanted.get("replica_count") or 1) > 1:
         raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
-    if wanted.get("restorePoint"):
-        raise NotFound("Backup cannot be found. (restorePoint.backupRef)")
     if wanted.get("modules"):
         raise NotFound("Module cannot be found. (modules)")
+
+
+def _check_objects(services: Services, caller: Caller, instance: Instance, reference: str) -> None:
+    """Before the transaction: the object store may be slow."""
+    with services.database.read() as session:
+        chain = restores.check(session, caller, reference, instance.datastore_version_id, instance.volume_size or 0)
+    restores.check_objects(services, chain)
+
+
+def _restore(session: Session, caller: Caller, instance: Instance, reference: str) -> dict[str, Any]:
+    """The operation's arguments. From now on the backup can't be deleted until the instance is made."""
+    version, size = instance.datastore_version_id, instance.volume_size or 0
+    chain = restores.check(session, caller, reference, version, size, lock=True)
+    instance.restoring_id = chain[-1].id
+    return {"backup_ids": [backup.id for backup in chain]}
 
 
 def _flavor(services: Services, wanted: dict[str, Any]) -> Flavor:

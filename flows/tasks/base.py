@@ -17,6 +17,7 @@ from dbflow.cloud import guard
 from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence, StaleClaim
+from dbflow.objectstore import ObjectStore
 from flows.tasks.tries import Tries
 
 LOG = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class FlowContext:
     """Every write goes through it."""
     keyring: Keyring
     cloud: Cloud
+    objects: ObjectStore
     channels: GuestChannels
     guest_key: Callable[[str], bytes]
     """Instance id -> its message key."""

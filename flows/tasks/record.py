@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import update
 
 from dbflow.db.health import save_health
-from dbflow.db.models import Instance, utcnow
+from dbflow.db.models import Instance, RootHistory, utcnow
 from dbflow.fencing import Fence
 from flows.tasks.base import LocalTask
 
@@ -27,6 +27,19 @@ class RecordRestart(LocalTask):
     def revert(self, instance_id: str, old_restart_required: bool, **_: Any) -> None:
         """As it was."""
         update_instance(self.context.fence, instance_id, restart_required=old_restart_required)
+
+
+class RecordRoot(LocalTask):
+    """Record that the restored data has an administrator who can log in from outside."""
+
+    def execute(self, instance_id: str, root_enabled: bool) -> None:
+        """``root_enabled``: what guest.tasks.accounts.RootEnabled returned."""
+        if not root_enabled:
+            return
+        with self.context.fence.write() as session:
+            if session.get(RootHistory, instance_id) is None:
+                user_id = session.get_one(Instance, instance_id).user_id
+                session.add(RootHistory(instance_id=instance_id, user_id=user_id))
 
 
 class RecordHealth(LocalTask):

@@ -7,6 +7,7 @@ reverts). On the guest, ``self.datastore`` is the machine's plug-in.
 """
 
 import inspect
+import threading
 from typing import Any, ClassVar
 
 from taskflow import atom, task
@@ -26,6 +27,12 @@ class GuestTask(task.Task):
     """Changes nothing, so it needs no journal (API look-ups)."""
     runs_on_a_full_volume: ClassVar[bool] = False
     """Makes room, so it is done even when there is none to write it down first; it must be resumable."""
+
+    beside: ClassVar[bool] = False
+    """Takes long and is in nobody's way: other tasks do not wait for it, and its revert breaks it off (it looks at
+    ``interrupted``)."""
+    interruptible: ClassVar[bool] = False
+    """Whether a cancelled flow goes back without waiting for its end: what is undone then ends it."""
 
     _datastore: Datastore | None = None
 
@@ -49,10 +56,11 @@ class GuestTask(task.Task):
         """The name under which conductor and guest know it."""
         return f"{cls.__module__}.{cls.__qualname__}"
 
-    def bind(self, datastore: Datastore, request: str = "") -> None:
+    def bind(self, datastore: Datastore, request: str = "", interrupted: threading.Event | None = None) -> None:
         """Called by the agent before the task runs, in the thread it runs in. ``request`` is the same when the task
-        is run again after an interruption."""
+        is run again after an interruption; ``interrupted`` is set when it is to end."""
         self._datastore = datastore
+        self.interrupted = interrupted or threading.Event()
         REQUEST.set(request)
 
     @property

@@ -7,6 +7,7 @@ from dbflow.datastores.mariadb import MariaDB
 from guest.datastores import base
 from guest.datastores.base import Machine
 from guest.datastores.mariadb.accounts import Accounts
+from guest.datastores.mariadb.backups import Backups
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.configuration import Configuration
 from guest.datastores.mariadb.layout import Layout
@@ -26,4 +27,5 @@ class Datastore(base.Datastore):
         server = Server(layout, client)
         self.lifecycle = Lifecycle(layout, client, server)
         self.configuration = Configuration(layout, client, server)
+        self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)

@@ -111,6 +111,11 @@ class Layout:
         return self.state / "stopped"
 
     @property
+    def restored(self) -> pathlib.Path:
+        """A data directory that is being made from backups."""
+        return self.machine.data_dir / ".restored"
+
+    @property
     def runtime(self) -> pathlib.Path:
         """The server's own directory for its socket and pid file."""
         return self.machine.run_dir / "mariadb"

@@ -42,11 +42,24 @@ class Lifecycle(base.Lifecycle):
         if not self._layout.installed.exists():
             self._make_data()
         progress(0.5)
+        self._complete(settings)
+        progress(1.0)
+
+    def adopt(self, settings: Settings, data: pathlib.Path) -> None:
+        """Make a secured server of a data directory that is complete, running when this returns. The directory is
+        moved; it may have been already."""
+        self._layout.make_directories()
+        if data.exists():
+            image.settle(data, self._layout.owner)
+            shutil.rmtree(self._layout.data, ignore_errors=True)
+            data.rename(self._layout.data)
+        self._complete(settings)
+
+    def _complete(self, settings: Settings) -> None:
         self._make_administrator()
         self.configure(settings)
         write(self._layout.installed, "")
         self.start(START_TIMEOUT)
-        progress(1.0)
 
     def configure(self, settings: Settings) -> None:
         """See the base class."""

@@ -2,8 +2,10 @@
 """What the shared suite must know of an engine to look at it from outside."""
 
 import abc
+import contextlib
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from guest.datastores.base import DatabaseSpec, Machine
 
@@ -64,3 +66,33 @@ class Kit(abc.ABC):
     @abc.abstractmethod
     def die_at(self, statement: int) -> None:
         """Let this process end, as by SIGKILL, right before its n-th statement from now (counted from 0)."""
+
+    @abc.abstractmethod
+    def writing(
+        self, machine: Machine, user: str, password: str, database: str
+    ) -> "contextlib.AbstractContextManager[Load]":
+        """Somebody writes in the database, as fast as it goes, until the end of the block."""
+
+    @abc.abstractmethod
+    def written(self, machine: Machine, user: str, password: str, database: str) -> "Written":
+        """What a load has left in a database."""
+
+
+class Load(Protocol):
+    """Somebody who writes."""
+
+    @property
+    def written(self) -> int:
+        """Transactions that are acknowledged."""
+
+    def wait_more(self) -> int:
+        """Until some more transactions are; how many they are in all."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What is there of a load's transactions."""
+
+    count: int
+    consistent: bool
+    """None is there in part, and none is missing before another one."""

@@ -3,6 +3,9 @@
 
 import contextlib
 import os
+import secrets
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pymysql
@@ -12,10 +15,42 @@ from pymysql.cursors import Cursor
 from dbflow.datastores.mariadb_tuning import tuned
 from guest.datastores.base import DatabaseSpec, Machine
 from guest.datastores.mariadb.client import Session
-from tests.contract.kits.base import Kit, LoginRefused, Refused
+from tests.contract.kits.base import Kit, Load, LoginRefused, Refused, Written
+from tests.waiting import wait_for
 
 DIED = 9
 ACCESS_DENIED, HOST_NOT_PRIVILEGED = 1045, 1130
+
+
+class Writer(threading.Thread):
+    """Writes numbers, each to two tables of different engines' pages, in one transaction."""
+
+    def __init__(self, connection: "Connection[Cursor]") -> None:
+        super().__init__(daemon=True)
+        self._connection, self._stopping = connection, False
+        self.written = 0
+        with connection.cursor() as cursor:
+            for table in ("one", "two"):
+                cursor.execute(f"CREATE TABLE {table} (n INT PRIMARY KEY, filler VARCHAR(2000))")
+
+    def run(self) -> None:
+        while not self._stopping:
+            number = self.written + 1
+            with self._connection.cursor() as cursor:
+                cursor.execute("BEGIN")
+                for table in ("one", "two"):
+                    filler = secrets.token_hex(1000)
+                    cursor.execute(f"INSERT INTO {table} VALUES ({number}, '{filler}')")
+                cursor.execute("COMMIT")
+            self.written = number
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.join(30)
+
+    def wait_more(self) -> int:
+        wanted = self.written + 20
+        return wait_for(lambda: self.written if self.written >= wanted else 0, 60, "more transactions")
 
 
 class MariaDBKit(Kit):
@@ -103,6 +138,28 @@ class MariaDBKit(Kit):
 
     def logged(self, machine: Machine) -> list[str]:
         return [path.read_text(errors="replace") for path in (machine.data_dir / "data").glob("*.log")]
+
+    @contextlib.contextmanager
+    def writing(self, machine: Machine, user: str, password: str, database: str) -> Iterator[Load]:
+        with contextlib.closing(self.connect(machine, user, password, database)) as connection:
+            load = Writer(connection)
+            load.start()
+            try:
+                yield load
+            finally:
+                load.stop()
+
+    def written(self, machine: Machine, user: str, password: str, database: str) -> Written:
+        """Each transaction wrote its number to both tables."""
+        ((count, last, total),) = self.query(
+            machine, user, password, "SELECT count(*), max(n), CAST(sum(n) AS INTEGER) FROM one", database
+        )
+        other = self.query(
+            machine, user, password, "SELECT count(*), max(n), CAST(sum(n) AS INTEGER) FROM two", database
+        )
+        whole = (count, last, total) == (last, last, last * (last + 1) // 2)
+        checked = self.query(machine, user, password, "CHECK TABLE one, two EXTENDED", database)
+        return Written(count, whole and other == [(count, last, total)] and {row[3] for row in checked} == {"OK"})
 
     def die_at(self, statement: int) -> None:
         rows, left = Session.rows, iter(range(statement))

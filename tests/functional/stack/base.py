@@ -20,7 +20,7 @@ from dbflow.faults import VARIABLE
 from dbflow.persistence.tables import FLOWS
 from tests.functional.stack.client import PATIENCE, Client
 from tests.functional.stack.faults import Faults
-from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database
+from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database, of_objects
 from tests.functional.stack.process import Service
 from tests.waiting import wait_for
 
@@ -59,6 +59,11 @@ class Stack(abc.ABC):
     @abc.abstractmethod
     def cloud(self) -> pathlib.Path:
         """State directory of the local cloud."""
+
+    @property
+    @abc.abstractmethod
+    def objects(self) -> pathlib.Path:
+        """Directory of the file store."""
 
     @property
     @abc.abstractmethod
@@ -106,7 +111,7 @@ class Stack(abc.ABC):
         """Everything there is of instances, in every place."""
         with contextlib.closing(self.database()) as database:
             rows = of_database(database)
-        return self.inventory_of_cloud() | rows | self.parts_inventory()
+        return self.inventory_of_cloud() | rows | of_objects(self.objects) | self.parts_inventory()
 
     def inventory_of_cloud(self) -> Inventory:
         """What the local cloud has."""

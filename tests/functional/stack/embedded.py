@@ -23,8 +23,8 @@ class EmbeddedStack(Stack):
     def __init__(self, images: pathlib.Path, settings: Settings | None = None) -> None:
         super().__init__(images, settings)
         self.state = self.directory / "s"
-        (port,) = ports.free_ports(1)
-        more = self.write_settings(self.directory / "more.conf")
+        port, objects = ports.free_ports(2)
+        more = self.write_settings(self.directory / "more.conf", {"object_store": {"bind_port": objects}})
         arguments = [*self.command, "--state-dir", self.state, "--port", port, "--config-file", more]
         self.process = self.service("standalone", [str(part) for part in arguments], self._ready)
         self._ready_before = 0
@@ -37,6 +37,10 @@ class EmbeddedStack(Stack):
     @property
     def cloud(self) -> pathlib.Path:
         return (self.state / "cloud").resolve()
+
+    @property
+    def objects(self) -> pathlib.Path:
+        return self.state / "objects"
 
     @property
     def services(self) -> list[Service]:

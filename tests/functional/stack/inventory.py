@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow.cloud.local.processes import Processes
-from dbflow.db.models import Health, Instance, Operation, Orphan
+from dbflow.db.models import Backup, Health, Instance, Operation, Orphan
 from dbflow.db.session import Database
 from dbflow.messaging.connection import opened
 from dbflow.messaging.layout import Layout
@@ -25,6 +25,12 @@ def of_cloud(cloud: pathlib.Path) -> Inventory:
     """Directories, addresses and processes of the local cloud in ``cloud``."""
     found = {name: _names(cloud / name) for name in ("servers", "volumes", "addresses")}
     return found | {"processes": sorted(f"{one.server} {one.name()}" for one in Processes(str(cloud)).all())}
+
+
+def of_objects(directory: pathlib.Path) -> Inventory:
+    """Directories of the file store that hold a backup's objects: container, project and backup."""
+    found = {path.relative_to(directory).parts[:3] for path in directory.glob("*/*/*/**/*") if path.is_file()}
+    return {"objects": sorted("/".join(parts) for parts in found)}
 
 
 def of_database(database: Database) -> Inventory:
@@ -50,6 +56,8 @@ def of_database(database: Database) -> Inventory:
         return {
             "instances": sorted(instances),
             "left of deleted instances": sorted(kept),
+            "backups": sorted(session.scalars(sa.select(Backup.id).where(Backup.deleted.is_(False)))),
+            "backup locks": sorted(session.scalars(sa.select(Backup.id).where(Backup.operation_id.is_not(None)))),
             "health": sorted(session.scalars(sa.select(Health.instance_id))),
             "orphans": sorted(f"{row.kind} {row.instance_id}" for row in session.scalars(sa.select(Orphan))),
             "unfinished operations": sorted(" ".join(row) for row in running),

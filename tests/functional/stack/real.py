@@ -43,10 +43,12 @@ class RealStack(Stack):
         self.zookeeper = ZooKeeper(self.directory)
         self.rabbitmq = RabbitMQ(self.directory)
         self.mariadb = MariaDBServer(self.directory)
-        (self._port,) = ports.free_ports(1)
+        self._port, self._objects_port = ports.free_ports(2)
         self._tokens = {name: secrets.token_urlsafe(32) for name in ("demo", "admin")}
         self.conf = self.directory / "dbflow.conf"
         self.api = self.service("api", ["dbflow-api", "--config-file", str(self.conf)], self._serves)
+        serve = ["dbflow-objects", "--config-file", str(self.conf)]
+        self.object_server = self.service("objects", serve, lambda service: "ready: " in service.text())
         self.conductors = [
             self.service(f"conductor-{number}", ["dbflow-conductor", "--config-file", str(self.conf)], self._conducts)
             for number in range(CONDUCTORS)
@@ -58,7 +60,11 @@ class RealStack(Stack):
 
     @property
     def services(self) -> list[Service]:
-        return [self.api, *self.conductors]
+        return [self.api, self.object_server, *self.conductors]
+
+    @property
+    def objects(self) -> pathlib.Path:
+        return self.directory / "objects"
 
     def client(self) -> Client:
         return self._client("demo")
@@ -111,6 +117,7 @@ class RealStack(Stack):
             "coordination": {"hosts": self.zookeeper.hosts, "session_timeout": self.session_timeout},
             "messaging": {"url": self.rabbitmq.url(), "management_url": self.rabbitmq.management_url},
             "local_cloud": {"state_dir": self.cloud},
+            "object_store": {"directory": self.objects, "bind_port": self._objects_port},
             "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},
         }
         self.write_settings(self.conf, more)

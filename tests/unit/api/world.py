@@ -14,6 +14,7 @@ from oslo_config import cfg
 from werkzeug.test import TestResponse
 
 from dbflow import conf as options
+from dbflow import objectstore
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
 from dbflow.cloud.base import Flavor, Flavors
@@ -159,6 +160,8 @@ class World:
         self.version_id = ensure_datastore(self.database, "mariadb", "10.11", "10.11.14", "mariadb", None)
         self.keyring = Keyring([Fernet.generate_key()])
         self.flavors, self.guests = FakeFlavors(), FakeGuests()
+        self.conf.set_override("directory", f"{directory}/objects", "object_store")
+        self.objects = objectstore.load(self.conf)
         self.posted: list[str] = []
         self.jobs: list[JobView] = []
         self.services = Services(
@@ -167,6 +170,7 @@ class World:
             self.keyring,
             FlavorCache(self.flavors),
             self.guests,
+            self.objects,
             self.posted.append,
             lambda: self.jobs,
         )

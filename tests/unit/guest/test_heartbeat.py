@@ -36,6 +36,10 @@ class Agent:
 
     in_flight = 2
 
+    @property
+    def busy(self) -> bool:
+        return bool(self.in_flight)
+
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
         self.beats = 0

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys that backups are encrypted with: a random secret for each project, sealed in SQL, and a key for each
+backup derived from it. A guest gets the keys of the backups that it makes or restores, and no other."""
+
+import base64
+import os
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.orm import Session
+
+from dbflow.crypto import Keyring
+from dbflow.db.models import ProjectKey
+
+SIZE = 32
+"""Bytes"""
+
+
+class KeyMissing(Exception):
+    """The project has no key: its backups were made by another control plane."""
+
+
+def project_key(session: Session, keyring: Keyring, project_id: str) -> bytes:
+    """The project's secret, made if there is none: in a transaction that may write and that nobody shares the
+    project's row with."""
+    row = session.get(ProjectKey, project_id, with_for_update=True)
+    if row is None:
+        row = ProjectKey(project_id=project_id, sealed=keyring.seal(base64.b64encode(os.urandom(SIZE)).decode()))
+        session.add(row)
+        session.flush()
+    return base64.b64decode(keyring.unseal(row.sealed))
+
+
+def known_project_key(session: Session, keyring: Keyring, project_id: str) -> bytes:
+    """The project's secret; KeyMissing."""
+    sealed = session.scalar(sa.select(ProjectKey.sealed).where(ProjectKey.project_id == project_id))
+    if sealed is None:
+        raise KeyMissing(f"Project {project_id} has no key for backups.")
+    return base64.b64decode(keyring.unseal(sealed))
+
+
+def backup_key(secret: bytes, prefix: str) -> str:
+    """The key, in base64, of the backup whose objects' names begin with ``prefix``; ``secret`` is the project's."""
+    derive = HKDF(algorithm=hashes.SHA256(), length=SIZE, salt=None, info=f"dbflow backup {prefix}".encode())
+    return base64.b64encode(derive.derive(secret)).decode()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What dbflow asks of an object store.
+
+The control plane looks, lists and deletes; the data itself goes between guests and the store, by plain HTTP requests
+to URLs that the control plane has signed. A guest holds no credential: it can read or write, for a time, the objects
+whose names begin with one prefix.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from dbflow.cloud.base import CloudError, Unavailable
+
+READ, WRITE = "GET", "PUT"
+
+
+class StoreError(CloudError):
+    """The object store refused or failed; ``str()`` is fit for a user to read."""
+
+
+class StoreUnavailable(StoreError, Unavailable):
+    """The object store did not answer; trying again may help."""
+
+
+class NoSuchObject(StoreError):
+    """It is not there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Grant:
+    """The right to read or write the objects below one prefix."""
+
+    url: str
+    """An object's URL is this, its name after the prefix, ``?`` and a query."""
+    queries: dict[str, str] = dataclasses.field(repr=False)
+    """Method -> the query that is the right to it."""
+
+    def for_guest(self) -> dict[str, Any]:
+        """As a guest task takes it; the name says what must not be logged."""
+        return {"url": self.url, "secrets": dict(self.queries)}
+
+
+class ObjectStore(abc.ABC):
+    """A driver: entry point group ``dbflow.objectstores``, called with the configuration.
+
+    Every method may be called again after a lost answer. Raises StoreUnavailable when the store does not answer,
+    StoreError when it refuses.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def make_container(self, container: str) -> None:
+        """Fine when it is there."""
+
+    @abc.abstractmethod
+    def grant(self, container: str, prefix: str, methods: tuple[str, ...]) -> Grant:
+        """Let the bearer do ``methods`` (READ, WRITE) with objects whose names begin with ``prefix``, which ends
+        with a slash, for as long as ``[object_store] url_lifetime`` says."""
+
+    @abc.abstractmethod
+    def read(self, container: str, name: str) -> bytes:
+        """A small object. NoSuchObject."""
+
+    @abc.abstractmethod
+    def sizes(self, container: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """(name, bytes) of every object whose name begins with ``prefix``, by name; nothing where there is no such
+        container."""
+
+    @abc.abstractmethod
+    def delete(self, container: str, name: str) -> None:
+        """Fine when it is gone."""
+
+    @abc.abstractmethod
+    def location(self, container: str, name: str) -> str:
+        """The object's URL, without any right to it."""
+
+    @abc.abstractmethod
+    def parse(self, location: str) -> tuple[str, str]:
+        """(container, name) of a location of this store. StoreError when it is of another one."""

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The objects of backups. Guests read and write them; what is here makes the rights, looks and removes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dbflow.backupkeys import KeyMissing, backup_key, known_project_key, project_key
+from dbflow.backupmanifest import NAME, BadManifest, Manifest
+from dbflow.db.models import Backup, Datastore, DatastoreVersion, utcnow
+from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError
+from dbflow.status import BackupState
+from flows.tasks.base import LocalTask
+
+
+class OpenUpload(LocalTask):
+    """Make the container, and the guest's right to write the backup."""
+
+    default_provides = "upload"
+
+    def execute(self, backup_id: str) -> dict[str, Any]:
+        """Return what guest.tasks.backup.MakeBackup takes as ``upload``."""
+        with self.context.fence.write() as session:
+            backup = session.get_one(Backup, backup_id)
+            secret = project_key(session, self.context.keyring, backup.project_id)
+            about = _about(session, backup)
+            backup.state, backup.updated = BackupState.BUILDING, utcnow()
+        objects, options = self.context.objects, self.context.conf.backups
+        objects.make_container(backup.container)
+        return {
+            "store": objects.grant(backup.container, backup.prefix, (WRITE,)).for_guest(),
+            "backup_key": backup_key(secret, backup.prefix),
+            "label": backup.prefix,
+            "segment_size": options.segment_size,
+            "level": options.compression_level,
+            "patience": options.store_patience,
+            "about": about,
+        }
+
+    def revert(self, backup_id: str, **_: Any) -> None:
+        """Remove what came into the store."""
+        with self.context.fence.database.read() as session:
+            backup = session.get_one(Backup, backup_id)
+        remove_objects(self.context.objects, backup)
+
+
+class KeepBackup(LocalTask):
+    """See that all of the backup is in the store, and record it."""
+
+    def execute(self, backup_id: str, made: Mapping[str, Any]) -> None:
+        """``made``: what guest.tasks.backup.MakeBackup returned. What an interrupted stream left is removed."""
+        with self.context.fence.write() as session:
+            backup = session.get_one(Backup, backup_id)
+            backup.state, backup.updated = BackupState.SAVING, utcnow()
+        objects = self.context.objects
+        manifest = _manifest(objects, backup, made["checksum"])
+        self._look_through(backup, manifest)
+        with self.context.fence.write() as session:
+            backup = session.get_one(Backup, backup_id)
+            backup.location = objects.location(backup.container, f"{backup.prefix}{NAME}")
+            backup.checksum, backup.size, backup.position = made["checksum"], made["size"], made["position"]
+            backup.updated = utcnow()
+
+    def _look_through(self, backup: Backup, manifest: Manifest) -> None:
+        """StoreError unless every segment is there in its size."""
+        missing = {
+            f"{backup.prefix}{manifest.object_name(number)}": segment.size
+            for number, segment in enumerate(manifest.segments)
+        }
+        wanted = {*missing, f"{backup.prefix}{NAME}"}
+        for name, size in self.context.objects.sizes(backup.container, backup.prefix):
+            if missing.get(name) == size:
+                del missing[name]
+            elif name not in wanted:
+                self.context.objects.delete(backup.container, name)
+        if missing:
+            raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
+
+
+class OpenDownload(LocalTask):
+    """Make the guest's right to read the backup."""
+
+    default_provides = "download"
+
+    def execute(self, backup_ids: Sequence[str]) -> dict[str, Any]:
+        """Return what guest.tasks.backup.RestoreBackup takes as ``download``."""
+        with self.context.fence.database.read() as session:
+            chain = [session.get_one(Backup, backup_id) for backup_id in backup_ids]
+            try:
+                secret = known_project_key(session, self.context.keyring, chain[0].project_id)
+            except KeyMissing as error:
+                raise StoreError(str(error)) from None
+        return {
+            "patience": self.context.conf.backups.store_patience,
+            "chain": [self._link(backup, secret) for backup in chain],
+        }
+
+    def _link(self, backup: Backup, secret: bytes) -> dict[str, Any]:
+        return {
+            "strategy": backup.strategy,
+            "backup_id": backup.id,
+            "store": self.context.objects.grant(backup.container, backup.prefix, (READ,)).for_guest(),
+            "backup_key": backup_key(secret, backup.prefix),
+            "label": backup.prefix,
+            "checksum": backup.checksum,
+        }
+
+
+class DeleteObjects(LocalTask):
+    """Remove the objects of backups, one backup after the other."""
+
+    def execute(self, backup_ids: Sequence[str]) -> None:
+        """Fine with what is gone."""
+        for backup_id in backup_ids:
+            with self.context.fence.database.read() as session:
+                backup = session.get_one(Backup, backup_id)
+            if not (backup.registered or backup.deleted):
+                remove_objects(self.context.objects, backup)
+
+
+def remove_objects(objects: ObjectStore, backup: Backup) -> None:
+    """The manifest first: what is half gone must not look whole."""
+    objects.delete(backup.container, f"{backup.prefix}{NAME}")
+    for name, _ in objects.sizes(backup.container, backup.prefix):
+        objects.delete(backup.container, name)
+
+
+def _about(session: Session, backup: Backup) -> dict[str, Any]:
+    """Members of the manifest that the guest does not know."""
+    version = session.get_one(DatastoreVersion, backup.datastore_version_id)
+    return {
+        "backup_id": backup.id,
+        "project_id": backup.project_id,
+        "parent_id": backup.parent_id,
+        "datastore": session.get_one(Datastore, version.datastore_id).name,
+        "datastore_version": version.version,
+        "created": backup.created.isoformat(timespec="seconds"),
+    }
+
+
+def _manifest(objects: ObjectStore, backup: Backup, checksum: str) -> Manifest:
+    try:
+        data = objects.read(backup.container, f"{backup.prefix}{NAME}")
+        return Manifest.of_bytes(data, checksum)
+    except (BadManifest, NoSuchObject) as error:
+        raise StoreError(f"Backup {backup.id} is not whole: {error}") from None

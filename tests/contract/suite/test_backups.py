@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full and incremental backups, and servers made of them, by the tasks that flows use."""
+
+import pathlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from guest.datastores.base import DatastoreError, UserSpec
+from guest.tasks.backup import MakeBackup, RestoreBackup
+from tests.contract.kits import Kit
+from tests.contract.site import SETTINGS, Site, new_site
+from tests.objects.vault import Vault, vault
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("objects")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def password(site: Site) -> str:
+    """Of the user ``app``, who has the database ``shop``."""
+    made = site.password()
+    site.accounts.create_databases([site.kit.specs[0].__class__("shop")])
+    site.accounts.create_users([UserSpec("app", made, databases=("shop",))])
+    return made
+
+
+def back_up(site: Site, store: Vault, name: str, parent: tuple[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+    task = MakeBackup("stream-backup")
+    task.bind(site.datastore)
+    upload = store.upload(name, parent_id=parent[0] if parent else None)
+    answer: dict[str, Any] = task.execute("i", name, "physical", parent[1]["position"] if parent else None, upload)
+    return answer
+
+
+def restore(site: Site, download: dict[str, Any]) -> None:
+    task = RestoreBackup("restore-backup")
+    task.bind(site.datastore)
+    task.execute("i", SETTINGS.ram, SETTINGS.vcpus, {}, download)
+
+
+def test_a_chain_under_load(site: Site, kit: Kit, image: pathlib.Path, store: Vault, password: str) -> None:
+    """A full backup and two differences while somebody writes; each restored server has what was there at its time."""
+    with kit.writing(site.machine, "app", password, "shop") as load:
+        made = {"full": back_up(site, store, "full")}
+        low = load.wait_more()
+        made["first"] = back_up(site, store, "first", ("full", made["full"]))
+        load.wait_more()
+        made["second"] = back_up(site, store, "second", ("first", made["first"]))
+        high = load.written
+    with new_site(kit, image) as other:
+        restore(other, store.download(made))
+        found = kit.written(other.machine, "app", password, "shop")
+    assert low <= found.count <= high + 1
+    assert found.consistent
+    assert len(store.files("first")) <= len(store.files("full"))
+
+
+def test_users_and_root_come_along(site: Site, kit: Kit, image: pathlib.Path, store: Vault, password: str) -> None:
+    root = site.password()
+    site.accounts.enable_root(root)
+    made = {"rooted": back_up(site, store, "rooted")}
+    site.accounts.disable_root()
+    with new_site(kit, image) as other:
+        restore(other, store.download(made))
+        assert other.accounts.list_users() == site.accounts.list_users()
+        assert other.accounts.root_enabled()
+        assert kit.query(other.machine, "root", root, "SELECT 1") == [(1,)]
+        # A server like any other from now on.
+        other.datastore.lifecycle.restart(60.0)
+        assert other.accounts.root_enabled()
+
+
+def test_no_trace_of_data_or_password_in_the_store(site: Site, store: Vault, password: str, kit: Kit) -> None:
+    kit.write_row(site.machine, "app", password, "shop", "a very plain secret")
+    back_up(site, store, "plain")
+    held = b"".join(path.read_bytes() for path in store.directory.rglob("*") if path.is_file())
+    assert b"a very plain secret" not in held
+    assert password.encode() not in held
+
+
+@pytest.fixture
+def damaged(site: Site, store: Vault, password: str) -> tuple[dict[str, Any], list[pathlib.Path]]:
+    """(a download, the files of its segments), to be damaged."""
+    made = {"victim": back_up(site, store, "victim")}
+    files = store.files("victim")
+    assert len(files) > 1
+    return store.download(made), files
+
+
+def refused(kit: Kit, image: pathlib.Path, download: dict[str, Any]) -> str:
+    """Why a restore fails; nothing may run afterwards."""
+    with new_site(kit, image) as other:
+        with pytest.raises(DatastoreError) as caught:
+            restore(other, download)
+        assert other.process() is None
+    return str(caught.value)
+
+
+def test_a_changed_segment(damaged: tuple[dict[str, Any], list[pathlib.Path]], kit: Kit, image: pathlib.Path) -> None:
+    download, files = damaged
+    data = bytearray(files[1].read_bytes())
+    data[len(data) // 2] ^= 1
+    files[1].write_bytes(data)
+    assert "Backup victim is damaged: Segment 2 of" in refused(kit, image, download)
+
+
+def test_a_missing_segment(damaged: tuple[dict[str, Any], list[pathlib.Path]], kit: Kit, image: pathlib.Path) -> None:
+    download, files = damaged
+    files[-1].unlink()
+    assert f"Segment {len(files)} of {len(files)} is missing" in refused(kit, image, download)
+
+
+def test_segments_that_changed_places(
+    damaged: tuple[dict[str, Any], list[pathlib.Path]], kit: Kit, image: pathlib.Path
+) -> None:
+    download, files = damaged
+    first, second = (file.read_bytes() for file in files[:2])
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    assert "Segment 1 of" in refused(kit, image, download)
+
+
+def test_another_backups_key(
+    damaged: tuple[dict[str, Any], list[pathlib.Path]], kit: Kit, image: pathlib.Path, store: Vault
+) -> None:
+    download, _ = damaged
+    download["chain"][0]["backup_key"] = store.upload("other")["backup_key"]
+    assert "can't be decrypted" in refused(kit, image, download)
+
+
+def test_a_changed_manifest(damaged: tuple[dict[str, Any], list[pathlib.Path]], kit: Kit, image: pathlib.Path) -> None:
+    download, files = damaged
+    manifest = files[0].parent.parent / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"stream_size":', '"stream_size":1'))
+    assert "not the one that was written" in refused(kit, image, download)
+
+
+def test_an_expired_right(site: Site, store: Vault, password: str) -> None:
+    upload = store.upload("late")
+    upload["store"]["secrets"]["PUT"] = upload["store"]["secrets"]["PUT"].replace("expires=", "expires=1")
+    task = MakeBackup("stream-backup")
+    task.bind(site.datastore)
+    with pytest.raises(DatastoreError, match="refuses \\(403\\)"):
+        task.execute("i", "late", "physical", None, upload)
+    task.revert("i", "late")
+
+
+def test_undoing_breaks_it_off(site: Site, store: Vault, password: str, kit: Kit) -> None:
+    """While the store does not take anything."""
+    upload = store.upload("stuck", patience=600.0)
+    upload["store"]["url"] = "http://127.0.0.1:9/"
+    task = MakeBackup("stream-backup")
+    task.bind(site.datastore)
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            task.execute("i", "stuck", "physical", None, upload)
+        except DatastoreError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    task.interrupted.set()
+    thread.join(30)
+    assert [type(error).__name__ for error in failed] == ["Interrupted"]
+    again = MakeBackup("stream-backup")
+    again.bind(site.datastore)
+    again.revert("i", "stuck")
+    assert not (site.machine.run_dir / "streams" / "stuck").exists()
