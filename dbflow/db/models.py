@@ -145,9 +145,6 @@ class Instance(Base):
     volume_id: Mapped[str | None]
     port_id: Mapped[str | None]
     configuration_id: Mapped[str | None] = mapped_column(Id, index=True)
-    restart_required: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    """Its server runs with other values of parameters than it would start with; where nothing goes on, its task is
-    RESTART_REQUIRED then."""
     replica_of_id: Mapped[str | None] = mapped_column(Id, index=True)
     fault: Mapped[dict[str, Any] | None]
     """{"message", "details", "created"}: why the last operation failed, in words for its user."""
@@ -155,6 +152,9 @@ class Instance(Base):
     """The instance's message key, sealed by the keyring."""
     restoring_id: Mapped[str | None] = mapped_column(Id, index=True)
     """The backup that it is being made from, which may not be deleted meanwhile."""
+    restart_required: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Its server runs with other values of parameters than it would start with; where nothing goes on, its task is
+    RESTART_REQUIRED then."""
 
 
 class Health(Base):

@@ -17,7 +17,6 @@ from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unavailable, Unprocessable
 from dbflow.status import Service, Task
 
-_TASKS = "guest.tasks.accounts"
 _QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
 _UP = {Service.HEALTHY, Service.RUNNING}
 _ALPHABET = string.ascii_letters + string.digits
@@ -27,6 +26,8 @@ _LATER = {"Retry-After": "5"}
 
 class Guest:
     """The guest of an instance that this caller may use and that can answer now."""
+
+    tasks = "guest.tasks.accounts"
 
     def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
         """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
@@ -42,6 +43,11 @@ class Guest:
         self.datastore: Datastore = load(str(manager))
         if not self.datastore.supports(feature):
             raise Unprocessable(f"{self.datastore.name} has no {feature}.")
+
+    @property
+    def _timeout(self) -> float:
+        """Seconds to wait for an answer."""
+        return float(self._services.conf.messaging.call_timeout)
 
     def _must_be_up(self, instance: Instance, health: Health | None) -> None:
         expiry = self._services.conf.messaging.heartbeat_expiry
@@ -59,9 +65,8 @@ class Guest:
 
         ``missing`` is the message where the guest finds something not there.
         """
-        timeout = self._services.conf.messaging.call_timeout
         try:
-            return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
+            return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, self._timeout)
         except BrokerUnavailable:
             raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
         except GuestUnreachable:

@@ -204,7 +204,5 @@ def delete(services: Services, caller: Caller, reference: str) -> None:
     with services.database.write() as session:
         group = load(session, caller, reference, lock=True)
         if session.scalar(_attached(group.id).limit(1)) is not None:
-            raise BadRequest(
-                f"Configuration {group.id} is attached to instances; detach it first."
-            )
+            raise BadRequest(f"Configuration {group.id} is attached to instances; detach it first.")
         session.delete(group)

@@ -4,13 +4,13 @@
 import dataclasses
 import uuid
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, Session
+from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Instance, Operation, utcnow
+from dbflow.db.models import Configuration, Instance, Operation, utcnow
 from dbflow.services import rows
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -152,19 +152,12 @@ def cancel_running(session: Session, running: Operation | None) -> tuple[str | N
     return running.id, running.id if suspended else None
 
 
-class Target(Protocol):
-    """What an operation is about: an instance, a configuration group."""
-
-    id: Mapped[str]
-    project_id: Mapped[str]
-
-
 def accept(
     services: Services,
     session: Session,
     caller: Caller,
     kind: str,
-    target: Target,
+    target: Instance | Configuration,
     arguments: dict[str, Any],
     after_id: str | None = None,
 ) -> Operation:

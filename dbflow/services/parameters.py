@@ -95,9 +95,7 @@ def checked(session: Session, version_id: str, values: Mapping[str, Any]) -> dic
     known = {row.name: _parameter(row) for row in session.scalars(_rows(version_id)) if not row.deleted}
     for name in values:
         if name not in known:
-            raise Unprocessable(
-                f"The configuration parameter {name[:255]} is not supported for this version."
-            )
+            raise Unprocessable(f"The configuration parameter {name[:255]} is not supported for this version.")
     try:
         return {name: known[name].check(value) for name, value in values.items()}
     except Invalid as error:

@@ -8,6 +8,7 @@ calls only; they must not reach argv, the environment, logs, or files readable b
 
 import abc
 import dataclasses
+import enum
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -273,6 +274,75 @@ class Backups(abc.ABC):
         left half done is wiped and made again; ``run`` takes up what still runs."""
 
 
+class LogType(enum.StrEnum):
+    """Whose a log is."""
+
+    USER = "USER"
+    SYS = "SYS"
+    """For administrators; always on."""
+
+
+class LogStatus(enum.StrEnum):
+    """Of a log, in the API's words."""
+
+    DISABLED = "Disabled"
+    ENABLED = "Enabled"
+    """On, and nothing in it yet."""
+    UNAVAILABLE = "Unavailable"
+    READY = "Ready"
+    """Something in it, nothing of it sent."""
+    PUBLISHED = "Published"
+    PARTIAL = "Partial"
+    """There is more than was sent."""
+    ROTATED = "Rotated"
+    """It was begun anew since."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Log:
+    """How a log is."""
+
+    name: str
+    type: LogType
+    status: LogStatus
+    published: int
+    """Bytes sent to the object store"""
+    pending: int
+    """Bytes that were not"""
+
+
+Send = Callable[[str, bytes, int], None]
+"""Writes an object: its name, its bytes, the number of lines."""
+
+
+class Logs(abc.ABC):
+    """The logs of a server. NotFound for a name that there is not."""
+
+    @abc.abstractmethod
+    def every(self) -> list[Log]:
+        """All of them."""
+
+    @abc.abstractmethod
+    def one(self, name: str) -> Log:
+        """One of them."""
+
+    @abc.abstractmethod
+    def enable(self, name: str) -> None:
+        """Switch a user's log on; fine when it is on."""
+
+    @abc.abstractmethod
+    def disable(self, name: str) -> None:
+        """Switch it off; what is in it stays."""
+
+    @abc.abstractmethod
+    def publish(self, name: str, send: Send) -> None:
+        """Send what was not sent yet. Interrupted and called again, it sends nothing twice under two names."""
+
+    @abc.abstractmethod
+    def discard(self, name: str) -> None:
+        """What was sent is gone from the object store: from now on nothing of the file was sent."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -281,6 +351,7 @@ class Datastore(abc.ABC):
     lifecycle: Lifecycle
     accounts: Accounts | None = None
     configuration: Configuration | None = None
+    logs: Logs | None = None
     backups: Backups | None = None
 
     def __init__(self, machine: Machine) -> None:

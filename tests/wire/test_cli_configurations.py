@@ -48,7 +48,7 @@ def test_create_show_list(openstack: OpenStack, group: dict[str, Any]) -> None:
     assert (row["ID"], row["Name"], row["Datastore Name"]) == (group["id"], "tuned", "mariadb")
     with pytest.raises(Refused, match="HTTP 422"):
         openstack("database configuration create", "bad", '{"port": 1}', *("--datastore", "mariadb"))
-    with pytest.raises(Refused, match="No databaseconfiguration|No configuration|No .* with a name or ID"):
+    with pytest.raises(Refused, match=r"No .* with a name or ID of 'nothing'"):
         openstack("database configuration show nothing")
 
 
@@ -83,7 +83,7 @@ def test_attach_change_detach(openstack: OpenStack, shop: Shop, group: dict[str,
 
     openstack("database configuration parameter set", group["id"], '{"max_connections": 89}')
     assert now(shop, "max_connections") == 89
-    with pytest.raises(Refused, match="HTTP 422.*FOO"):
+    with pytest.raises(Refused, match=r"(?s)FOO.*HTTP 422"):
         openstack("database configuration parameter set", group["id"], '{"default_storage_engine": "FOO"}')
     openstack("database configuration set", group["id"], '{"max_connections": 90}', "--name", "other")
     assert (now(shop, "max_connections"), now(shop, "sql_mode") != "ANSI_QUOTES") == (90, True)

@@ -9,6 +9,12 @@ VALUES: Schema = {"type": "object", "maxProperties": 1000}
 """What a value may be is the parameter's matter."""
 DESCRIPTION: Schema = {"type": ["string", "null"], "maxLength": 4000}
 
+
+def _of(name: str, content: Schema) -> Schema:
+    """An object with this one property, which is no name in Python."""
+    return {"type": "object", "required": [name], "properties": {name: content}}
+
+
 CREATE = obj(
     ["configuration"],
     configuration=obj(
@@ -65,7 +71,7 @@ PARAMETER = obj(
     max=_NUMBER,
     min=_NUMBER,
 )
-PARAMETERS: Schema = obj(["configuration-parameters"], **{"configuration-parameters": several(PARAMETER)})
+PARAMETERS = _of("configuration-parameters", several(PARAMETER))
 MGMT_PARAMETER: Schema = {
     "type": "object",
     "required": ["name", "datastore_version_id", "restart_required", "type", "deleted", "deleted_at"],
@@ -79,7 +85,7 @@ MGMT_PARAMETER: Schema = {
         "deleted_at": {"type": ["string", "null"]},
     },
 }
-MGMT_PARAMETERS: Schema = obj(["configuration-parameters"], **{"configuration-parameters": several(MGMT_PARAMETER)})
+MGMT_PARAMETERS = _of("configuration-parameters", several(MGMT_PARAMETER))
 _SIZE: Schema = {"anyOf": [{"type": ["number", "null"]}, {"type": "string", "pattern": "^-?[0-9]+$", "maxLength": 20}]}
 """Trove's schema wants digits, its code and its client numbers."""
 _CHANGES: dict[str, Schema] = {
@@ -88,12 +94,15 @@ _CHANGES: dict[str, Schema] = {
     "max_size": _SIZE,
     "min_size": _SIZE,
 }
-_NAMED: dict[str, Schema] = {"name": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 64}}
-NEW_PARAMETER: Schema = obj(
-    ["configuration-parameter"],
-    **{"configuration-parameter": obj(["name", "restart_required", "data_type"], **_NAMED, **_CHANGES)},
+NEW_PARAMETER = _of(
+    "configuration-parameter",
+    {
+        "type": "object",
+        "required": ["name", "restart_required", "data_type"],
+        "properties": {"name": {"type": "string", "pattern": "^[a-z][a-z0-9_]*$", "maxLength": 64}, **_CHANGES},
+    },
 )
-CHANGE_PARAMETER: Schema = obj(
-    ["configuration-parameter"],
-    **{"configuration-parameter": obj(["restart_required", "data_type"], **_CHANGES)},
+CHANGE_PARAMETER = _of(
+    "configuration-parameter",
+    {"type": "object", "required": ["restart_required", "data_type"], "properties": _CHANGES},
 )

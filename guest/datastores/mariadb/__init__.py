@@ -12,6 +12,7 @@ from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.configuration import Configuration
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
+from guest.datastores.mariadb.logs import Logs
 from guest.datastores.mariadb.server import Server
 
 
@@ -27,5 +28,6 @@ class Datastore(base.Datastore):
         server = Server(layout, client)
         self.lifecycle = Lifecycle(layout, client, server)
         self.configuration = Configuration(layout, client, server)
+        self.logs = Logs(layout, client)
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)

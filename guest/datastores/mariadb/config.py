@@ -4,6 +4,7 @@ overrides of a configuration group, and last, where nothing overrides it, what m
 addresses, paths, security.
 """
 
+import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,12 +14,13 @@ from dbflow.datastores.mariadb_tuning import largest_io_capacity, tuned
 from guest.datastores.base import DatastoreError, Settings
 from guest.datastores.mariadb.layout import Layout
 
+_LOG_LINE = re.compile(r"(log_output|general_log|slow_query_log)(_file)? = ")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def render(settings: Settings, layout: Layout, disk: int) -> str:
     """The text of the option file; ``disk`` is the size of the data file system in MiB."""
-    return text({**effective(settings, disk), **wiring(layout)})
+    return text({**effective(settings, disk), **wiring(layout), **logs(layout)})
 
 
 def text(parameters: Mapping[str, Any]) -> str:
@@ -57,6 +59,31 @@ def wiring(layout: Layout) -> dict[str, Any]:
         "local_infile": False,
         "symbolic_links": False,
     }
+
+
+def logs(layout: Layout) -> dict[str, Any]:
+    """The logs that are on."""
+    found: dict[str, Any] = {}
+    for name, state in log_states(layout).items():
+        if state.get("enabled"):
+            switch = f"{name}_log"
+            found |= {switch: True, f"{switch}_file": layout.log_file(name)}
+    return found and {"log_output": "FILE", **found}
+
+
+def log_states(layout: Layout) -> dict[str, dict[str, Any]]:
+    """Log -> {"enabled", "published" (bytes), "header", "generation"}, whatever there is."""
+    try:
+        states: dict[str, dict[str, Any]] = json.loads(layout.logs.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return states
+
+
+def with_logs(text_now: str, layout: Layout) -> str:
+    """An option file with the logs that are on now, and all else as it was."""
+    kept = [line for line in text_now.splitlines() if not _LOG_LINE.match(line)]
+    return "\n".join([*kept, *_lines(logs(layout)), ""])
 
 
 def server_id(instance_id: str) -> int:

@@ -135,6 +135,15 @@ class Layout:
         """The server's error log."""
         return self.machine.log_dir / "mariadb.log"
 
+    @property
+    def logs(self) -> pathlib.Path:
+        """Which logs are on, and how much of each was sent away."""
+        return self.state / "logs.json"
+
+    def log_file(self, name: str) -> pathlib.Path:
+        """Of a log by its public name."""
+        return self.log if name == "error" else self.machine.log_dir / f"mariadb-{name}.log"
+
     def make_directories(self) -> None:
         """Everything around the data directory itself; fine when it is there."""
         for path in (self.machine.data_dir, self.machine.run_dir, self.machine.log_dir):

@@ -9,6 +9,7 @@ import pytest
 from conductor.ending import finish
 from dbflow.db.models import Configuration, Instance, Operation
 from dbflow.operations import State
+from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
 from flows.registry import REGISTRY
 from tests.unit.api.world import TOKENS, World
@@ -208,7 +209,9 @@ def test_attached(world: World, ends: Callable[..., None]) -> None:
     assert world.ask("DELETE", f"configurations/{group_id}").status_code == 400
 
 
-@pytest.mark.parametrize(("method", "body"), [("PUT", {}), ("PUT", {"configuration": None}), ("PATCH", {"configuration": ""})])
+@pytest.mark.parametrize(
+    ("method", "body"), [("PUT", {}), ("PUT", {"configuration": None}), ("PATCH", {"configuration": ""})]
+)
 def test_detached(world: World, ends: Callable[..., None], method: str, body: dict[str, Any]) -> None:
     group_id, instance_id = made(world), world.active()
     ends()
@@ -253,6 +256,7 @@ def test_a_group_in_use_can_not_go_while_it_is_being_attached(world: World, ends
 
 def test_who_can_not_have_it(world: World) -> None:
     instance_id, group_id = world.active(), made(world)
+    newer = ensure_datastore(world.database, "mariadb", "11.8", "11.8.3", "mariadb", None)
     assert attach(world, instance_id, UUID).status_code == 404
     assert attach(world, world.created(), group_id).status_code == 400
     with world.database.write() as session:
@@ -261,7 +265,7 @@ def test_who_can_not_have_it(world: World) -> None:
     assert attach(world, instance_id, group_id).status_code == 404
     with world.database.write() as session:
         session.get_one(Configuration, group_id).project_id = "p1"
-        session.get_one(Instance, instance_id).datastore_version_id = UUID
+        session.get_one(Instance, instance_id).datastore_version_id = newer
     assert attach(world, instance_id, group_id).status_code == 400
     assert world.count(Operation) == 2, "two creates and nothing else"
 
