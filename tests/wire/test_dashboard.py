@@ -55,5 +55,4 @@ def test_tabs_of_what_there_is_not(trove: Any, shop: Shop) -> None:
     for asked in (trove.backups.list, trove.clusters.list):
         with pytest.raises(exceptions.NotFound):
             asked()
-    with pytest.raises(exceptions.NotFound):
-        trove.instances.log_list(shop.id)
+    assert [log.name for log in trove.instances.log_list(shop.id)] == ["general", "slow_query"]

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The logs of a real server: switched, sent in parts, begun anew."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from guest.datastores.base import Logs, LogStatus, NotFound
+from guest.datastores.mariadb import logs as mariadb_logs
+from guest.datastores.mariadb.client import Client, Session
+from guest.datastores.mariadb.layout import Layout
+from tests.contract.site import SETTINGS, TIMEOUT, Site
+
+
+@pytest.fixture
+def session(site: Site) -> Iterator[Session]:
+    with Client(Layout.of(site.machine)).session() as opened:
+        yield opened
+
+
+@pytest.fixture
+def logs(site: Site) -> Iterator[Logs]:
+    found, layout = site.datastore.logs, Layout.of(site.machine)
+    assert found is not None
+    yield found
+    for name in mariadb_logs.SWITCHES:
+        found.disable(name)
+        layout.log_file(name).unlink(missing_ok=True)
+    layout.logs.unlink()
+
+
+class Sent:
+    """An object store made of a dictionary."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.lines = 0
+
+    def __call__(self, name: str, data: bytes, lines: int) -> None:
+        self.objects[name] = data
+        self.lines += lines
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.objects[name] for name in sorted(self.objects)).decode()
+
+
+def status(logs: Logs, name: str) -> LogStatus:
+    return logs.one(name).status
+
+
+def test_what_there_is(logs: Logs) -> None:
+    assert {one.name: one.type for one in logs.every()} == {"general": "USER", "slow_query": "USER", "error": "SYS"}
+    assert status(logs, "general") == LogStatus.DISABLED
+    error = logs.one("error")
+    assert (error.status, error.published, error.pending > 0) == (LogStatus.READY, 0, True)
+    for call in (logs.one, logs.enable, logs.disable, logs.discard):
+        with pytest.raises(NotFound):
+            call("audit")
+    for call in (logs.enable, logs.disable):
+        with pytest.raises(NotFound):
+            call("error")
+
+
+def test_the_general_log(logs: Logs, session: Session) -> None:
+    logs.enable("general")
+    session.run("SELECT 'written down'")
+    first = logs.one("general")
+    assert (first.status, first.published, first.pending > 0) == (LogStatus.READY, 0, True)
+    sent = Sent()
+    logs.publish("general", sent)
+    assert "written down" in sent.text
+    assert sent.lines == sent.text.count("\n")
+    session.run("SELECT 'and more'")
+    partial = logs.one("general")
+    assert (partial.status, partial.published, partial.pending > 0) == (LogStatus.PARTIAL, len(sent.text), True)
+    logs.disable("general")
+    session.run("SELECT 'in silence'")
+    logs.publish("general", sent)
+    assert "and more" in sent.text
+    assert "in silence" not in sent.text
+    assert (status(logs, "general"), logs.one("general").pending) == (LogStatus.PUBLISHED, 0)
+    before = dict(sent.objects)
+    logs.publish("general", sent)
+    assert sent.objects == before, "nothing new"
+    logs.discard("general")
+    assert status(logs, "general") == LogStatus.DISABLED
+    again = Sent()
+    logs.publish("general", again)
+    assert again.text == sent.text
+    assert not again.objects.keys() & sent.objects.keys()
+
+
+def test_slow_queries(logs: Logs, site: Site) -> None:
+    logs.enable("slow_query")
+    client = Client(Layout.of(site.machine))
+    with client.session() as session:
+        session.run("SET SESSION long_query_time = 0.01")
+        session.run("SELECT SLEEP(0.05), 'slow'")
+    sent = Sent()
+    logs.publish("slow_query", sent)
+    assert "'slow'" in sent.text
+    logs.disable("slow_query")
+
+
+def test_a_log_stays_on(logs: Logs, site: Site) -> None:
+    """Through a restart, and through another configuration of the server."""
+    logs.enable("general")
+    site.datastore.lifecycle.configure(dataclasses.replace(SETTINGS, overrides={"max_connections": 50}))
+    site.datastore.lifecycle.restart(TIMEOUT)
+    with Client(Layout.of(site.machine)).session() as session:
+        assert session.rows("SELECT @@GLOBAL.general_log, @@GLOBAL.max_connections") == [(1, 50)]
+    logs.disable("general")
+    site.datastore.lifecycle.restart(TIMEOUT)
+    with Client(Layout.of(site.machine)).session() as session:
+        assert session.rows("SELECT @@GLOBAL.general_log, @@GLOBAL.max_connections") == [(0, 50)]
+    site.datastore.lifecycle.configure(SETTINGS)
+    site.datastore.lifecycle.restart(TIMEOUT)
+
+
+def test_a_file_that_was_begun_anew_is_sent_from_its_beginning(logs: Logs, session: Session, site: Site) -> None:
+    logs.enable("general")
+    session.run("SELECT 'of the first file'")
+    sent = Sent()
+    logs.publish("general", sent)
+    layout = Layout.of(site.machine)
+    layout.log_file("general").rename(site.machine.log_dir / "general.old")
+    layout.log_file("general").touch(mode=0o640)
+    layout.owner.give(layout.log_file("general"))
+    session.run("FLUSH GENERAL LOGS")
+    session.run("SELECT 'of the second file'")
+    assert status(logs, "general") == LogStatus.ROTATED
+    logs.publish("general", sent)
+    assert (sent.text.count("of the first file"), sent.text.count("of the second file")) == (1, 1)
+    assert len(sent.objects) == 2
+    (site.machine.log_dir / "general.old").unlink()
+
+
+def test_parts_end_with_a_line(logs: Logs, session: Session, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mariadb_logs, "_PART", 2000)
+    logs.enable("general")
+    for number in range(50):
+        session.run(f"SELECT 'line {number} {'x' * 100}'")
+    logs.disable("general")
+    sent = Sent()
+    logs.publish("general", sent)
+    assert len(sent.objects) > 2
+    assert all(part.endswith(b"\n") for part in sent.objects.values())
+    assert sent.text.encode() == Layout.of(site.machine).log_file("general").read_bytes()
+
+
+def test_an_interrupted_publish_sends_nothing_twice(logs: Logs, session: Session) -> None:
+    """The store has the object, but the agent died before it could remember it."""
+    logs.enable("general")
+    session.run("SELECT 'once'")
+    sent = Sent()
+
+    def dying(name: str, data: bytes, lines: int) -> None:
+        sent(name, data, lines)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        logs.publish("general", dying)
+    session.run("SELECT 'later'")
+    logs.publish("general", sent)
+    assert (sent.text.count("'once'"), sent.text.count("'later'"), len(sent.objects)) == (1, 1, 1)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/instances/{id}/log: what is asked of the guest, in which order, and who may."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.api.world import World
+
+GENERAL = {"name": "general", "type": "USER", "status": "Ready", "published": 0, "pending": 12}
+ERROR = {"name": "error", "type": "SYS", "status": "Partial", "published": 3, "pending": 4}
+
+
+@pytest.fixture
+def asked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """What the guest was asked for."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def call(instance_id: str, task: str, arguments: dict[str, Any], timeout: float) -> Any:
+        calls.append((task.removeprefix("guest.tasks.logs."), arguments))
+        return [GENERAL, ERROR] if task.endswith(".ListLogs") else GENERAL
+
+    monkeypatch.setattr(world.guests, "call", call)
+    return calls
+
+
+def log(world: World, instance_id: str, token: str = "owner", **wanted: Any) -> Any:
+    path = f"instances/{instance_id}/log"
+    if token == "admin":
+        path = f"/v1.0/padmin/{path}"
+    return world.ask("POST", path, token, json=wanted)
+
+
+@pytest.mark.usefixtures("asked")
+def test_list(world: World) -> None:
+    instance_id = world.active()
+    place = {"container": "None", "prefix": "None", "metafile": f"{instance_id}/mariadb-general_metafile"}
+    assert world.ask("GET", f"instances/{instance_id}/log").json == {"logs": [GENERAL | place]}
+    shown = world.ask("GET", f"/v1.0/padmin/instances/{instance_id}/log", "admin").json["logs"]
+    assert [one["name"] for one in shown] == ["general", "error"]
+    assert (shown[1]["container"], shown[1]["prefix"]) == ("database_logs", f"{instance_id}/mariadb-error/")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tasks"),
+    [
+        ({}, []),
+        ({"enable": 1}, ["EnableLog"]),
+        ({"enable": 0, "disable": True}, ["DisableLog"]),
+        ({"publish": 1}, ["EnableLog", "PublishLog"]),
+        ({"discard": 1}, ["DiscardLog"]),
+        ({"publish": 1, "disable": 1, "discard": 1}, ["DiscardLog", "EnableLog", "PublishLog", "DisableLog"]),
+    ],
+)
+def test_actions(
+    world: World, asked: list[tuple[str, dict[str, Any]]], wanted: dict[str, Any], tasks: list[str]
+) -> None:
+    instance_id = world.active()
+    answer = log(world, instance_id, name="general", **wanted)
+    assert (answer.status_code, answer.json["log"]["name"]) == (200, "general")
+    assert [task for task, _ in asked] == ["ListLogs", *tasks]
+    for task, arguments in asked:
+        if task == "PublishLog":
+            assert f"/database_logs/{instance_id}/" in arguments["store"]["url"]
+            assert set(arguments["store"]["secrets"]) == {"PUT"}
+            assert arguments["directory"] == "mariadb-general"
+
+
+@pytest.mark.parametrize(
+    ("token", "wanted", "code"),
+    [
+        ("owner", {"name": "general", "enable": 1, "disable": 1}, 400),
+        ("owner", {"name": "general", "enable": 2}, 400),
+        ("owner", {"name": 5}, 400),
+        ("owner", {"enable": 1}, 400),
+        ("owner", {"name": "audit"}, 404),
+        ("owner", {"name": "error"}, 403),
+        ("owner", {"name": "error", "publish": 1}, 403),
+        ("admin", {"name": "error", "enable": 1}, 400),
+        ("admin", {"name": "error", "disable": 1}, 400),
+        ("admin", {"name": "error", "publish": 1}, 200),
+        ("reader", {"name": "general"}, 200),
+        ("reader", {"name": "general", "enable": 1}, 403),
+        ("other", {"name": "general"}, 404),
+    ],
+)
+def test_refusals(
+    world: World, asked: list[tuple[str, dict[str, Any]]], token: str, wanted: dict[str, Any], code: int
+) -> None:
+    assert log(world, world.active(), token, **wanted).status_code == code
+    if code >= 400:
+        assert {task for task, _ in asked} <= {"ListLogs"}
+
+
+def test_a_server_that_is_not_up_is_not_asked(world: World, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    instance_id = world.created()
+    assert world.ask("GET", f"instances/{instance_id}/log").status_code == 422
+    assert log(world, instance_id, name="general").status_code == 422
+    assert asked == []
