@@ -62,7 +62,7 @@ _RULES: dict[str, dict[str, str]] = {
     ADMIN: {
         "instance": "reset_status",
         "backup:index": "all_projects",
-        "mgmt": "quota_update jobs conductors guests parameters",
+        "mgmt": "quota_update jobs conductors guests parameters instance_action",
         "operation": "all_projects",
     },
     ANYONE: {

@@ -12,7 +12,7 @@ from dbflow.db.models import Health, Instance, utcnow
 from dbflow.services import configurations, instances
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.create import reserve, volume_size
+from dbflow.services.create import check_access, reserve, volume_size
 from dbflow.services.errors import BadRequest, Unprocessable
 from dbflow.services.flavors import of_reference, size_of
 from dbflow.status import Service, Task, public_status
@@ -26,6 +26,21 @@ Plan = Callable[[Session, Instance], dict[str, Any]]
 def restart(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the database server; returns the operation's id."""
     return _operate(services, caller, instance_id, "instance.restart", lambda *_: {})
+
+
+def stop(services: Services, caller: Caller, instance_id: str) -> str:
+    """Stop the database server until it is restarted; returns the operation's id."""
+    return _operate(services, caller, instance_id, "instance.stop", lambda *_: {})
+
+
+def update_access(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str:
+    """Change who may reach the instance; what is not named stays. Returns the operation's id."""
+    check_access(wanted)
+
+    def plan(_session: Session, instance: Instance) -> dict[str, Any]:
+        return {"access": {**instance.access, **wanted}, "old_access": instance.access}
+
+    return _operate(services, caller, instance_id, "instance.update_access", plan)
 
 
 def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: Any) -> str:

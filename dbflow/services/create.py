@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Creating an instance: everything that can be wrong is found before anything is recorded."""
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     ``wanted`` is the ``instance`` of a body that fits the schema.
     """
     _refuse_what_is_not_there(services, caller, wanted)
+    check_access(wanted.get("access") or {})
     with services.database.read() as session:
         version = datastores.for_create(session, wanted.get("datastore") or {})
     flavor = _flavor(services, wanted)
@@ -55,6 +57,15 @@ def reserve(services: Services, session: Any, project_id: str, more: Mapping[str
         quota.reserve(session, services.conf, project_id, more)
     except quota.QuotaExceeded as error:
         raise OverLimit(str(error)) from None
+
+
+def check_access(wanted: Mapping[str, Any]) -> None:
+    """BadRequest unless ``allowed_cidrs`` are IPv4 networks."""
+    for cidr in wanted.get("allowed_cidrs") or ():
+        try:
+            ipaddress.IPv4Network(cidr, strict=False)
+        except ValueError:
+            raise BadRequest(f"Validation error: access allowed_cidrs: {cidr} is not an IPv4 network.") from None
 
 
 def volume_size(services: Services, wanted: Any) -> int:

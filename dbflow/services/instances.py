@@ -101,10 +101,6 @@ def _replica_of(instance: Instance, value: Any) -> None:
     raise BadRequest(f"Instance {instance.id} is not a replica.")
 
 
-def _access(instance: Instance, value: Any) -> None:
-    raise BadRequest("access: can not be changed after the instance was created.")
-
-
 def _datastore_version(instance: Instance, value: Any) -> None:
     raise BadRequest("datastore_version: upgrading an instance is not supported for this datastore.")
 
@@ -112,7 +108,6 @@ def _datastore_version(instance: Instance, value: Any) -> None:
 _CHANGES = {
     "replica_of": _replica_of,
     "slave_of": _replica_of,
-    "access": _access,
     "datastore_version": _datastore_version,
 }
 

@@ -13,7 +13,7 @@ from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import instances as schemas
 from dbflow.api.views.instances import View, Viewer
 from dbflow.api.waiting import done
-from dbflow.services import attachments, create, instances
+from dbflow.services import actions, attachments, create, instances
 from dbflow.services.errors import BadRequest
 
 ns = namespace("instances", "Database servers", "/instances")
@@ -36,6 +36,11 @@ def _change(instance_id: str, wanted: dict[str, Any]) -> Response:
             operation = attachments.attach(services(), caller(), instance_id, reference)
         else:
             operation = attachments.detach(services(), caller(), instance_id)
+    if "access" in wanted:
+        operation = actions.update_access(services(), caller(), instance_id, wanted.pop("access"))
+        if wanted:
+            instances.change(services(), caller(), instance_id, wanted)
+        return answer(status=202, operation=operation)
     if wanted or operation is None:
         instances.change(services(), caller(), instance_id, wanted)
     return done(operation, 202)

@@ -79,6 +79,14 @@ ACTION: Schema = {
     },
 }
 
+MGMT_ACTION: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {"stop": _ANYTHING, "reset-task-status": _ANYTHING},
+}
+
 _STRING: Schema = {"type": "string"}
 _REPLICA = obj(["id", "links"], id=_STRING, links=LINKS)
 SUMMARY = obj(
