@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
-orphans and for guests that the broker has forgotten, purge what is old."""
+orphans and for guests that the broker has forgotten, purge what is old, delete failed backups."""
 
 import datetime
 import logging
@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from conductor.reopening import Reopening
+from conductor.retention import Retention
 from dbflow.cloud.base import Cloud, CloudError
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, utcnow
@@ -69,6 +70,7 @@ class Leader:
             Every(options.orphan_interval, self.look_for_orphans),
             Every(options.orphan_interval, Reopening(database, census, dispatcher).keep),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
+            Every(_PURGE_EVERY, Retention(conf.backups.failed_retention, database, keyring).keep),
         ]
         self.orphans: int | None = None
         """How many are reported; None where this conductor has not looked."""

@@ -8,10 +8,11 @@ import os
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.orm import Session
 
 from dbflow.crypto import Keyring
-from dbflow.db.models import ProjectKey
+from dbflow.db.models import ProjectKey, utcnow
 
 SIZE = 32
 """Bytes"""
@@ -22,14 +23,17 @@ class KeyMissing(Exception):
 
 
 def project_key(session: Session, keyring: Keyring, project_id: str) -> bytes:
-    """The project's secret, made if there is none: in a transaction that may write and that nobody shares the
-    project's row with."""
-    row = session.get(ProjectKey, project_id, with_for_update=True)
-    if row is None:
-        row = ProjectKey(project_id=project_id, sealed=keyring.seal(base64.b64encode(os.urandom(SIZE)).decode()))
-        session.add(row)
-        session.flush()
-    return base64.b64decode(keyring.unseal(row.sealed))
+    """The project's secret, made if there is none, in a transaction that may write. Of two that make one the second
+    has that of the first."""
+    sealed = keyring.seal(base64.b64encode(os.urandom(SIZE)).decode())
+    row = {"project_id": project_id, "sealed": sealed, "created": utcnow()}
+    if session.get_bind().dialect.name == "sqlite":
+        session.execute(sqlite.insert(ProjectKey).values(row).on_conflict_do_nothing())
+    else:
+        session.execute(mysql.insert(ProjectKey).values(row).prefix_with("IGNORE"))
+    # What is locked is read as it is now, not as it was when the transaction began.
+    newest = sa.select(ProjectKey.sealed).where(ProjectKey.project_id == project_id).with_for_update()
+    return base64.b64decode(keyring.unseal(session.scalars(newest).one()))
 
 
 def known_project_key(session: Session, keyring: Keyring, project_id: str) -> bytes:

@@ -13,7 +13,7 @@ from dbflow.db.models import Backup, utcnow
 from dbflow.operations import State
 from dbflow.status import BackupState, Task
 from flows.registry import Arguments, Ending, operation
-from flows.tasks.objects import DeleteObjects
+from flows.tasks.objects import DeleteManifests, DeleteSegments
 
 
 def ended(session: Session, ending: Ending) -> None:
@@ -39,4 +39,4 @@ def ended(session: Session, ending: Ending) -> None:
 )
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Whatever is there."""
-    return linear_flow.Flow("backup.delete").add(DeleteObjects())
+    return linear_flow.Flow("backup.delete").add(DeleteSegments(), DeleteManifests())

@@ -17,4 +17,23 @@ OPTS = [
         min=60,
         help="Seconds for which the URLs that a guest gets are good: longer than a backup may take.",
     ),
+    cfg.StrOpt("swift_auth_url", help="swift: of Keystone, such as https://keystone:5000/v3."),
+    cfg.StrOpt(
+        "swift_auth_version",
+        default="3",
+        choices=[("3", "Keystone"), ("1", "Swift's own TempAuth: for tests")],
+        help="swift: how dbflow logs in.",
+    ),
+    cfg.StrOpt("swift_username", default="dbflow", help="swift: user whose account holds the backups."),
+    cfg.StrOpt(
+        "swift_password",
+        secret=True,
+        help="swift: its password. The temporary URLs of guests are signed with keys that follow from it: with another "
+        "one, those that are out are good no more.",
+    ),
+    cfg.StrOpt("swift_project_name", default="service", help="swift: project whose account holds the backups."),
+    cfg.StrOpt("swift_user_domain_name", default="Default", help="swift: domain of the user."),
+    cfg.StrOpt("swift_project_domain_name", default="Default", help="swift: domain of the project."),
+    cfg.StrOpt("swift_region_name", help="swift: region whose object store is used; any when unset."),
+    cfg.StrOpt("swift_cafile", help="swift: certificates to check those of Keystone and Swift with."),
 ]

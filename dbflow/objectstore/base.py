@@ -65,9 +65,13 @@ class ObjectStore(abc.ABC):
         """A small object. NoSuchObject."""
 
     @abc.abstractmethod
+    def size(self, container: str, name: str) -> int | None:
+        """Bytes of an object; None when there is none."""
+
+    @abc.abstractmethod
     def sizes(self, container: str, prefix: str) -> Iterator[tuple[str, int]]:
         """(name, bytes) of every object whose name begins with ``prefix``, by name; nothing where there is no such
-        container."""
+        container. What was written a moment ago may not be among them yet."""
 
     @abc.abstractmethod
     def delete(self, container: str, name: str) -> None:

@@ -43,6 +43,12 @@ class FileStore(ObjectStore):
         with _reachable():
             return self._directory.read(container, name)
 
+    def size(self, container: str, name: str) -> int | None:
+        """See the base class."""
+        with _reachable():
+            path = self._directory.file(container, name)
+            return path.stat().st_size if path.is_file() else None
+
     def sizes(self, container: str, prefix: str) -> Iterator[tuple[str, int]]:
         """See the base class."""
         with _reachable():

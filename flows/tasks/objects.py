@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The objects of backups. Guests read and write them; what is here makes the rights, looks and removes."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from dbflow.backupkeys import KeyMissing, backup_key, known_project_key, project_key
 from dbflow.backupmanifest import NAME, BadManifest, Manifest
 from dbflow.db.models import Backup, Datastore, DatastoreVersion, utcnow
+from dbflow.fencing import Fence
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError
 from dbflow.status import BackupState
 from flows.tasks.base import LocalTask
@@ -42,7 +44,8 @@ class OpenUpload(LocalTask):
         """Remove what came into the store."""
         with self.context.fence.database.read() as session:
             backup = session.get_one(Backup, backup_id)
-        remove_objects(self.context.objects, backup)
+        remove_segments(self.context.objects, backup)
+        self.context.objects.delete(backup.container, f"{backup.prefix}{NAME}")
 
 
 class KeepBackup(LocalTask):
@@ -74,6 +77,10 @@ class KeepBackup(LocalTask):
                 del missing[name]
             elif name not in wanted:
                 self.context.objects.delete(backup.container, name)
+        # A listing of Swift's may be behind.
+        missing = {
+            name: size for name, size in missing.items() if self.context.objects.size(backup.container, name) != size
+        }
         if missing:
             raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
 
@@ -107,23 +114,43 @@ class OpenDownload(LocalTask):
         }
 
 
-class DeleteObjects(LocalTask):
-    """Remove the objects of backups, one backup after the other."""
+class DeleteSegments(LocalTask):
+    """Remove what backups consist of, one backup after the other."""
 
     def execute(self, backup_ids: Sequence[str]) -> None:
         """Fine with what is gone."""
-        for backup_id in backup_ids:
-            with self.context.fence.database.read() as session:
-                backup = session.get_one(Backup, backup_id)
-            if not (backup.registered or backup.deleted):
-                remove_objects(self.context.objects, backup)
+        for backup in _ours(self.context.fence, backup_ids):
+            remove_segments(self.context.objects, backup)
 
 
-def remove_objects(objects: ObjectStore, backup: Backup) -> None:
-    """The manifest first: what is half gone must not look whole."""
-    objects.delete(backup.container, f"{backup.prefix}{NAME}")
+class DeleteManifests(LocalTask):
+    """Remove the objects that say what the others are."""
+
+    def execute(self, backup_ids: Sequence[str]) -> None:
+        """Last, since only a manifest knows all segments of its backup."""
+        for backup in _ours(self.context.fence, backup_ids):
+            self.context.objects.delete(backup.container, f"{backup.prefix}{NAME}")
+
+
+def _ours(fence: Fence, backup_ids: Sequence[str]) -> Iterator[Backup]:
+    """Those whose objects are dbflow's."""
+    for backup_id in backup_ids:
+        with fence.database.read() as session:
+            backup = session.get_one(Backup, backup_id)
+        if not (backup.registered or backup.deleted):
+            yield backup
+
+
+def remove_segments(objects: ObjectStore, backup: Backup) -> None:
+    """Those that the manifest names, and whatever else a listing has, which may be behind; all but the manifest."""
+    manifest = f"{backup.prefix}{NAME}"
+    with contextlib.suppress(NoSuchObject, BadManifest):
+        known = Manifest.of_bytes(objects.read(backup.container, manifest))
+        for number in range(len(known.segments)):
+            objects.delete(backup.container, f"{backup.prefix}{known.object_name(number)}")
     for name, _ in objects.sizes(backup.container, backup.prefix):
-        objects.delete(backup.container, name)
+        if name != manifest:
+            objects.delete(backup.container, name)
 
 
 def _about(session: Session, backup: Backup) -> dict[str, Any]:

@@ -42,6 +42,18 @@ class RecordRoot(LocalTask):
                 session.add(RootHistory(instance_id=instance_id, user_id=user_id))
 
 
+class RecordAccess(LocalTask):
+    """Record who may reach the instance."""
+
+    def execute(self, instance_id: str, access: dict[str, Any]) -> None:
+        """``access`` as the API shows it."""
+        update_instance(self.context.fence, instance_id, access=access)
+
+    def revert(self, instance_id: str, old_access: dict[str, Any], **_: Any) -> None:
+        """As it was."""
+        update_instance(self.context.fence, instance_id, access=old_access)
+
+
 class RecordHealth(LocalTask):
     """Record the guest's state, so that the instance is seen as healthy when it is seen as active."""
 

@@ -12,9 +12,9 @@ step's ``do`` is one of
 ``make``      make the directory ``path``, empty
 ``remove``    remove the directory ``path``
 
-with ``user`` ([uid, gid], or None) for commands and directories. ``DIR/progress`` holds a fraction, ``DIR/commands.log``
-what the commands say; ``DIR/result.json`` appears at the end: ``{"sent": {"read": bytes, "segments": [[size, sha256]]}}`` or
-``{"error": "…"}``.
+with ``user`` ([uid, gid], or None) for commands and directories. ``DIR/progress`` holds a fraction,
+``DIR/commands.log`` what the commands say; ``DIR/result.json`` appears at the end:
+``{"sent": {"read": bytes, "segments": [[size, sha256], …]}}`` or ``{"error": "…"}``.
 """
 
 import json

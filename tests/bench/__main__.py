@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.bench create|steps|flows|api|jobs|guests``: a table, and as the last line its figures as JSON."""
+"""``python -m tests.bench NAME``: a table, and as the last line its figures as JSON."""
 
 import argparse
 
-from tests.bench import api, create, flows, guests, jobs, steps
+from tests.bench import api, backup, create, flows, guests, jobs, steps
 
-BENCHMARKS = {"create": create, "steps": steps, "flows": flows, "api": api, "jobs": jobs, "guests": guests}
+BENCHMARKS = {
+    "create": create,
+    "steps": steps,
+    "flows": flows,
+    "api": api,
+    "jobs": jobs,
+    "guests": guests,
+    "backup": backup,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

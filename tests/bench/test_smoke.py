@@ -55,3 +55,9 @@ def test_api(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys, "api", *small.split())
     assert found["list_statements"] <= 3
     assert min(found[name] for name in ("list_rps", "show_rps", "post_rps", "list_p99_ms", "post_p99_ms")) > 0
+
+
+def test_backup(capsys: pytest.CaptureFixture[str]) -> None:
+    found = figures(capsys, "backup", "--size", "8", "--runs", "1")
+    assert min(found[name] for name in ("ratio", "restore_ratio", "backup_mb_s", "restore_mb_s")) > 0
+    assert 0 < found["guest_mib"] < 150

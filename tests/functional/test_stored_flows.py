@@ -17,7 +17,23 @@ import pytest
 from dbflow.cloud.local.files import names
 from dbflow.persistence.steps import Step, steps_of
 from tests.fixtures.flows import rows, stage
-from tests.fixtures.flows.cases import CASES, CREATE, DATABASE, PASSWORD, STORED, USER, Case, released
+from tests.fixtures.flows.cases import (
+    APPLY,
+    ATTACH,
+    BACK_UP,
+    CASES,
+    CREATE,
+    DATABASE,
+    DELETE_BACKUP,
+    DETACH,
+    PASSWORD,
+    RESTORE,
+    STOP,
+    STORED,
+    USER,
+    Case,
+    released,
+)
 from tests.fixtures.flows.stage import StagedStack
 from tests.functional.stack.fixtures import after_failure
 
@@ -34,6 +50,7 @@ class Stored:
         self.case = Case(*(self._kept[name] for name in ("kind", "where", "held", "fails", "ends")))
         self.rows = rows.from_json(self._kept["rows"], self._kept["stored"])
         self.instance_id: str = self.rows[rows.INSTANCES][0]["id"]
+        self.target_id: str = self.rows[rows.OPERATIONS][-1]["target_id"]
         self.operations: list[str] = [row["id"] for row in self.rows[rows.OPERATIONS]]
 
     def steps(self, stack: StagedStack) -> dict[str, Step]:
@@ -75,6 +92,8 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
         _check(stack, one, now)
     left = [one.instance_id for one in found if (one.case.kind, one.case.ends) != ("instance.delete", "SUCCESS")]
     stack.client().deleted(*left)
+    for backup in stack.client().ask("GET", "/backups")["backups"]:
+        stack.client().delete_backup(backup["id"])
     assert {place: lines for place, lines in stack.inventory().items() if lines} == {}
 
 
@@ -90,9 +109,16 @@ def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
         if len(one.operations) > 1:
             client.wait_operation(one.operations[0], timeout=LONG)
     for one in found:
+        if one.case.kind == DELETE_BACKUP:
+            stage.provide(stack, one.rows, one.instance_id)
+    source = next(one.instance_id for one in found if one.case.kind == DELETE_BACKUP)
+    for one in found:
+        if one.case.kind == RESTORE:
+            stage.provide(stack, one.rows, source)
+    for one in found:
         with stage.held_at(stack, one.case):
             stage.accept(stack, one.rows, len(one.operations) - 1)
-        stage.settle(stack, one.instance_id, one.case)
+        stage.settle(stack, one.target_id, one.case)
 
 
 def _done(steps: dict[str, Step]) -> dict[str, Step]:
@@ -109,14 +135,42 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         stack.client().ask("GET", f"/instances/{one.instance_id}", status=404)
         return
     shown = stack.client().show(one.instance_id)
-    if kind in (CREATE, "instance.delete") and ends == "REVERTED":
+    if kind in _BACKUP_STATES:
+        _check_backup(stack, one)
+    if kind in (CREATE, RESTORE, "instance.delete") and ends == "REVERTED":
         assert (shown["status"], one.instance_id in names(stack.cloud / "servers")) == ("ERROR", False)
         return
     assert shown["status"] == "ACTIVE", shown
     changed = ends == "SUCCESS"
+    if kind == STOP and changed:
+        with pytest.raises(pymysql.OperationalError):
+            _connect(stack, shown)
+        return
+    assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
-    _connect(stack, shown).close()
+    with _connect(stack, shown) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_connections")
+        assert cursor.fetchall() == ((_CONFIGURED.get((kind, ends), 40),),)
+
+
+_CONFIGURED = {(ATTACH, "SUCCESS"): 77, (DETACH, "REVERTED"): 77, (APPLY, "REVERTED"): 77, (APPLY, "SUCCESS"): 78}
+"""max_connections where it is not what follows from the flavor."""
+
+
+_BACKUP_STATES = {
+    BACK_UP: {"SUCCESS": "COMPLETED", "REVERTED": "FAILED"},
+    DELETE_BACKUP: {"SUCCESS": None, "REVERTED": "DELETE_FAILED"},
+}
+
+
+def _check_backup(stack: StagedStack, one: Stored) -> None:
+    (backup,) = one.rows[rows.BACKUPS]
+    path, wanted = f"/backups/{backup['id']}", _BACKUP_STATES[one.case.kind][one.case.ends]
+    if wanted is None:
+        stack.client().ask("GET", path, status=404)
+    else:
+        assert stack.client().ask("GET", path)["backup"]["status"] == wanted
 
 
 def _connect(stack: StagedStack, shown: dict[str, Any]) -> "pymysql.Connection[pymysql.cursors.Cursor]":

@@ -49,6 +49,21 @@ class Slow(GuestTask):
         trace(path, "revert")
 
 
+class Stream(GuestTask):
+    """Goes on for ever, beside all others, until it is broken off."""
+
+    beside = interruptible = True
+
+    def execute(self, instance_id: str, path: str) -> None:
+        trace(path, "begin")
+        assert self.interrupted.wait(60)
+        trace(path, "end")
+        raise RuntimeError("broken off")
+
+    def revert(self, instance_id: str, path: str, **kwargs: Any) -> None:
+        trace(path, "revert")
+
+
 class Stubborn(GuestTask):
     """Can be undone at the so manieth try."""
 

@@ -4,6 +4,7 @@
 from tests.servers.mariadb import MariaDBServer
 from tests.servers.process import Server, ServerError
 from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.swift import Swift
 from tests.servers.zookeeper import ZooKeeper
 
-__all__ = ["MariaDBServer", "RabbitMQ", "Server", "ServerError", "ZooKeeper"]
+__all__ = ["MariaDBServer", "RabbitMQ", "Server", "ServerError", "Swift", "ZooKeeper"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from kazoo.client import KazooClient
 
-from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper
+from tests.servers import MariaDBServer, RabbitMQ, Swift, ZooKeeper
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,12 @@ def rabbitmq(servers_base: pathlib.Path) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def mariadb_server(servers_base: pathlib.Path) -> Iterator[MariaDBServer]:
     with MariaDBServer(servers_base) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift(servers_base: pathlib.Path) -> Iterator[Swift]:
+    with Swift(servers_base) as server:
         yield server
 
 

@@ -289,7 +289,7 @@ def test_idempotency_key(member: Client, shop: Shop) -> None:
 
 
 def test_what_this_release_does_not_have(member: Client, shop: Shop) -> None:
-    for path in ("/backups", "/clusters", "/modules", "/backup_strategies"):
+    for path in ("/clusters", "/modules"):
         fault(member.raw("GET", path), 404, "itemNotFound")
 
 

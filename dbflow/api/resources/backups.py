@@ -35,14 +35,14 @@ def _text(name: str) -> str | None:
     return request.args.get(name) or None
 
 
-def _project(rule: str) -> str | None:
+def _project() -> str | None:
     """Whose backups are asked for; None: everybody's."""
     asked, everybody = _text("project_id"), request.args.get("all_projects", "").lower()
     if everybody not in _TRUE | _FALSE:
         raise BadRequest("all_projects: must be true or false.")
     own = caller().project_id
     if everybody in _TRUE or asked not in (None, own):
-        authorize(rule)
+        authorize("backup:index:all_projects")
     return asked or (None if everybody in _TRUE else own)
 
 
@@ -54,7 +54,7 @@ class Backups(Resource):
     def get(self) -> Response:
         """List"""
         authorize("backup:index")
-        project = _project("backup:index:all_projects")
+        project = _project()
         filters = backups.Filters(project, _text("instance_id"), _text("datastore"))
         return _page(*backups.page(services(), filters, *paging.asked_offset("backups")))
 
@@ -114,7 +114,7 @@ class BackupStrategies(Resource):
     def get(self) -> Response:
         """List strategies"""
         authorize("backup_strategy:index")
-        project = _project("backup:index:all_projects") or caller().project_id
+        project = _project() or caller().project_id
         found = backup_strategies.every(services(), project, _text("instance_id"))
         return answer({"backup_strategies": [views.strategy(row) for row in found]})
 
@@ -131,6 +131,6 @@ class BackupStrategies(Resource):
     def delete(self) -> Response:
         """Delete a strategy"""
         authorize("backup_strategy:delete")
-        project = _project("backup:index:all_projects") or caller().project_id
+        project = _project() or caller().project_id
         backup_strategies.delete(services(), project, _text("instance_id"))
         return answer(status=202)

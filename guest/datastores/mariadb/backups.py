@@ -84,8 +84,6 @@ class Backups(base.Backups):
             "--triggers",
             "--hex-blob",
             "--quick",
-            "--gtid",
-            "--master-data=2",
         )
 
     def _restore_files(self, settings: Settings, chain: Sequence[Link], run: RunSteps) -> None:

@@ -68,6 +68,10 @@ class Kit(abc.ABC):
         """Let this process end, as by SIGKILL, right before its n-th statement from now (counted from 0)."""
 
     @abc.abstractmethod
+    def fill(self, machine: Machine, user: str, password: str, database: str, size: int) -> None:
+        """Put so many MiB into a table, of what no compression makes smaller."""
+
+    @abc.abstractmethod
     def writing(
         self, machine: Machine, user: str, password: str, database: str
     ) -> "contextlib.AbstractContextManager[Load]":

@@ -139,6 +139,16 @@ class MariaDBKit(Kit):
     def logged(self, machine: Machine) -> list[str]:
         return [path.read_text(errors="replace") for path in (machine.data_dir / "data").glob("*.log")]
 
+    def fill(self, machine: Machine, user: str, password: str, database: str, size: int) -> None:
+        self.query(machine, user, password, "CREATE TABLE filler (b BLOB)", database)
+        self.query(
+            machine,
+            user,
+            password,
+            f"INSERT INTO filler SELECT random_bytes(1024) FROM seq_1_to_{1024 * size}",
+            database,
+        )
+
     @contextlib.contextmanager
     def writing(self, machine: Machine, user: str, password: str, database: str) -> Iterator[Load]:
         with contextlib.closing(self.connect(machine, user, password, database)) as connection:

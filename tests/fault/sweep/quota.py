@@ -14,7 +14,7 @@ def quotas(client: Client) -> list[str]:
         "instances": len(there),
         "ram": sum(ram[one["flavor"]["id"]] for one in there),
         "volumes": sum(one["volume"]["size"] for one in there),
-        "backups": 0,
+        "backups": len(client.ask("GET", "/backups?limit=1000")["backups"]),
     }
     return [
         f"quota of {name}: {told[name]} in use and reserved, {count} there"

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.fault.sweep import configurations, reaching, scenarios
+from tests.fault.sweep import backups, configurations, reaching, scenarios
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
@@ -18,7 +18,7 @@ from tests.functional.stack import EmbeddedStack, RealStack, Stack
 from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
 
-SCENARIOS = (scenarios, configurations, reaching)
+SCENARIOS = (scenarios, backups, configurations, reaching)
 """Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {
@@ -111,7 +111,6 @@ def _judge(point: Point, look: Callable[[], list[str]]) -> Result:
 def _leave(scenarios: Iterable[Scenario], stack: Stack, empty: Inventory) -> list[str]:
     """Nothing must stand in the way of deleting what served so many points, and then nothing is left."""
     for scenario in scenarios:
-        if scenario.instance_id:
-            scenario.away()
+        scenario.leave()
     stack.wait_inventory(empty)
     return []

@@ -128,6 +128,23 @@ class Scenario(abc.ABC):
         self.instance_id = ""
         return []
 
+    def whole(self, parts: dict[str, int]) -> list[str]:
+        """What a new instance is made of, each once. Its guest may still be on its way back to a broker that was
+        started again."""
+
+        def surplus() -> dict[str, int]:
+            more = {place: len(lines) - len(self.expected[place]) for place, lines in self.stack.inventory().items()}
+            return {place: count for place, count in more.items() if count != parts.get(place, 0)}
+
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: not surplus(), SETTLED, "a whole instance")
+        return [f"made {count} of {place}" for place, count in surplus().items()]
+
+    def leave(self) -> None:
+        """Delete all that served so many points."""
+        if self.instance_id:
+            self.away()
+
 
 class Create(Scenario):
     """A create that succeeded serves; one that was undone left an ERROR with its reason, and no resource."""
@@ -160,7 +177,7 @@ class Create(Scenario):
             self.client.wait_healthy(self.instance_id)
             with self.connection() as connection:
                 query(connection, "CREATE TABLE t (n INT)")
-            violations += self.whole()
+            violations += self.whole(PARTS)
         else:
             shown = self.client.show(self.instance_id)
             if shown["status"] != "ERROR" or "fault" not in shown:
@@ -168,18 +185,6 @@ class Create(Scenario):
             row: Inventory = {"instances": sorted([*self.expected["instances"], self.instance_id])}
             self.stack.wait_inventory(self.expected | row)
         return violations + self.away()
-
-    def whole(self) -> list[str]:
-        """What a new instance is made of, each once. Its guest may still be on its way back to a broker that was
-        started again."""
-
-        def surplus() -> dict[str, int]:
-            more = {place: len(lines) - len(self.expected[place]) for place, lines in self.stack.inventory().items()}
-            return {place: count for place, count in more.items() if count != PARTS.get(place, 0)}
-
-        with contextlib.suppress(AssertionError):
-            wait_for(lambda: not surplus(), SETTLED, "a whole instance")
-        return [f"made {count} of {place}" for place, count in surplus().items()]
 
 
 class Delete(Scenario):

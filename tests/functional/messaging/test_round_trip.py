@@ -105,6 +105,18 @@ def test_changes_run_one_at_a_time_and_reads_beside_them(field: Field) -> None:
     assert lines(path) == ["begin", "end", "second"]
 
 
+def test_a_stream_is_in_nobodys_way_and_its_revert_breaks_it_off(field: Field) -> None:
+    asker, guest = field.dispatcher(), field.guest()
+    path, other = field.root / "f", field.root / "g"
+    first = request(guest.instance_id, "Stream", path=str(path))
+    asker.submit(first)
+    wait_for(lambda: lines(path) == ["begin"], 20, "the stream")
+    assert asker.submit(request(guest.instance_id, "Write", path=str(other), word="one")).result(20) == "one"
+    again = request(guest.instance_id, "Stream", atom=first.id.atom, action=REVERT, attempt=2, path=str(path))
+    assert asker.submit(again).result(20) is None
+    assert lines(path) == ["begin", "end", "revert"]
+
+
 def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"

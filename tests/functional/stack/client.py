@@ -91,6 +91,31 @@ class Client:
         for instance_id in instance_ids:
             self.ask("GET", f"/instances/{instance_id}", status=404)
 
+    def back_up(self, instance_id: str, name: str = "backup", **more: Any) -> tuple[str, str]:
+        """Ask for a backup: (its id, the id of the operation)."""
+        answer = self.raw("POST", "/backups", {"backup": {"name": name, "instance": instance_id, **more}})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["backup"]["id"], operation_of(answer)
+
+    def wait_backup(self, backup_id: str, status: str = "COMPLETED") -> dict[str, Any]:
+        """Until a backup has that status; AssertionError at once when it has another one for good."""
+
+        def reached() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.ask("GET", f"/backups/{backup_id}")["backup"]
+            if found["status"] == status:
+                return found
+            assert found["status"] in {"NEW", "BUILDING", "SAVING"}, found
+            return None
+
+        return wait_for(reached, PATIENCE, f"backup {backup_id} {status}")
+
+    def delete_backup(self, backup_id: str) -> None:
+        """Delete and wait until it is gone."""
+        answer = self.raw("DELETE", f"/backups/{backup_id}")
+        assert answer.status_code == 202, answer.text
+        self.wait_operation(operation_of(answer))
+        self.ask("GET", f"/backups/{backup_id}", status=404)
+
     def operation(self, operation_id: str) -> dict[str, Any]:
         """The operation with its steps."""
         found: dict[str, Any] = self.ask("GET", f"/operations/{operation_id}")["operation"]

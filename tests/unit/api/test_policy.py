@@ -77,10 +77,11 @@ def test_every_resource_asks(world: World) -> None:
 
 
 def test_every_rule_is_asked(world: World) -> None:
-    policy = _with(world, Refusing(frozenset({"operation:index"})))
+    policy = _with(world, Refusing(frozenset({"operation:index", "backup:index"})))
     for method, path, body in list(_requests(world)):
         _refused(world, method, path, body)
-    world.ask("GET", "operations?all_projects=1")
+    for plural in ("operations", "backups"):
+        world.ask("GET", f"{plural}?all_projects=1")
     assert policy.asked == {rule.name for rule in list_rules()} - BASE_RULES
 
 

@@ -13,6 +13,7 @@ from conductor.dispatch import GuestExecutor, TaskRouter
 from conductor.local import LocalExecutor
 from conductor.pool import TaskPool
 from dbflow.messaging import wire
+from guest.tasks.backup import MakeBackup
 from guest.tasks.status import Status
 
 
@@ -53,6 +54,21 @@ def test_a_database_that_is_away_is_no_failure_of_the_task() -> None:
 
     with pytest.raises(exceptions.StorageFailure):
         _executor(Away()).execute_task(Status("a"), "uuid", {"instance_id": "i"})
+
+
+def test_a_cancel_waits_for_no_stream() -> None:
+    asked = Asked()
+    guests = _executor(asked)
+    plain = guests.execute_task(Status("a"), "uuid-a", {"instance_id": "i"})
+    stream = guests.execute_task(MakeBackup("b"), "uuid-b", {"instance_id": "i"})
+    undoing = guests.revert_task(MakeBackup("c"), "uuid-c", {"instance_id": "i"}, None, {})
+    guests.cancel()
+    assert [request.atom for request in asked.withdrawn] == ["uuid-b"]
+    assert stream.result(0)[1].check("dbflow.waits.Cancelled")
+    asked.answers[1].set_result("too late")
+    assert stream.result(0)[0] == "executed"
+    assert not plain.done()
+    assert not undoing.done()
 
 
 def test_a_step_that_waits_for_a_thread_is_not_taken_back() -> None:

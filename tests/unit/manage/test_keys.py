@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from dbflow import faults, resealing
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import Base, IdempotencyKey, Instance, Operation, utcnow
+from dbflow.db.models import Base, IdempotencyKey, Instance, Operation, ProjectKey, utcnow
 from dbflow.keyfile import KeyFile
 from dbflow.persistence.tables import ATOMS
 from tests.unit.manage.conftest import Deployment
@@ -39,6 +39,7 @@ def filled(deployment: Deployment) -> Deployment:
                 project_id="p", user_id="u", key="k", fingerprint="f", status=200, answer=seal("it"), created=utcnow()
             )
         )
+        session.add(ProjectKey(project_id="p", sealed=seal("project key")))
         session.add_all(
             Operation(
                 kind="instance.create", version=1, target_type="instance", target_id="i", project_id="p", user_id="u",

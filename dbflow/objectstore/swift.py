@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Swift, in an account of dbflow's own. Guests get temporary URLs for a prefix; the key that signs them is of one
+container and follows from dbflow's own password, so every conductor knows it without asking another."""
+
+import base64
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, unquote
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from oslo_config import cfg
+from requests import RequestException
+from swiftclient import client
+from swiftclient.utils import generate_temp_url
+
+from dbflow.cloud import guard
+from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
+
+_TIMEOUT = 30.0
+_PAGE = 10_000
+_KEY = "x-container-meta-temp-url-key"
+_LATER = {408, 429}
+
+
+class SwiftStore(ObjectStore):
+    """As ``[object_store] swift_…`` says. Safe for threads: each has a connection of its own."""
+
+    name = "swift"
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        options = conf.object_store
+        self._lifetime = options.url_lifetime
+        self._password = options.swift_password or ""
+        self._login: dict[str, Any] = {
+            "authurl": options.swift_auth_url,
+            "user": options.swift_username,
+            "key": options.swift_password,
+            "tenant_name": options.swift_project_name,
+            "auth_version": options.swift_auth_version,
+            "os_options": {
+                "user_domain_name": options.swift_user_domain_name,
+                "project_domain_name": options.swift_project_domain_name,
+                "region_name": options.swift_region_name,
+            },
+            "timeout": _TIMEOUT,
+            "retries": 1,
+            "cacert": options.swift_cafile,
+        }
+        self._mine = threading.local()
+
+    def make_container(self, container: str) -> None:
+        """See the base class."""
+        with self._connected() as connection:
+            connection.put_container(container)
+        self._key_of(container)
+
+    def grant(self, container: str, prefix: str, methods: tuple[str, ...]) -> Grant:
+        """See the base class."""
+        key = self._key_of(container)
+        base = self._base()
+        host, account = base[: base.index("/", len("https://"))], base[base.index("/", len("https://")) :]
+        path = f"{account}/{quote(container, safe='')}/{prefix}"
+        queries = {
+            method: generate_temp_url(path, self._lifetime, key, method, prefix=True, digest="sha256").partition("?")[2]
+            for method in methods
+        }
+        return Grant(f"{host}{quote(path)}", queries)
+
+    def read(self, container: str, name: str) -> bytes:
+        """See the base class."""
+        with self._connected() as connection:
+            data: bytes = connection.get_object(container, name)[1]
+        return data
+
+    def size(self, container: str, name: str) -> int | None:
+        """See the base class."""
+        try:
+            with self._connected() as connection:
+                return int(connection.head_object(container, name)["content-length"])
+        except NoSuchObject:
+            return None
+
+    def sizes(self, container: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """See the base class."""
+        marker = ""
+        while True:
+            try:
+                with self._connected() as connection:
+                    found = connection.get_container(container, prefix=prefix, marker=marker, limit=_PAGE)[1]
+            except NoSuchObject:
+                return
+            yield from ((entry["name"], entry["bytes"]) for entry in found)
+            if not found:
+                return
+            marker = found[-1]["name"]
+
+    def delete(self, container: str, name: str) -> None:
+        """See the base class."""
+        guard.still_wanted()
+        with contextlib.suppress(NoSuchObject), self._connected() as connection:
+            connection.delete_object(container, name)
+
+    def location(self, container: str, name: str) -> str:
+        """See the base class."""
+        return f"{self._base()}/{quote(container, safe='')}/{quote(name)}"
+
+    def parse(self, location: str) -> tuple[str, str]:
+        """See the base class."""
+        base = f"{self._base()}/"
+        container, _, name = location.removeprefix(base).partition("/")
+        if not location.startswith(base) or not container or not name or "?" in location:
+            raise StoreError(f"{location[:255]} is not an object of this object store.")
+        return unquote(container), unquote(name)
+
+    def _base(self) -> str:
+        """URL of the account."""
+        with self._connected() as connection:
+            url, connection.token = connection.get_auth() if not connection.url else (connection.url, connection.token)
+            connection.url = url
+        return str(url).rstrip("/")
+
+    def _key_of(self, container: str) -> str:
+        """The key of the container's temporary URLs; from now on it has it."""
+        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
+        key = base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
+        with self._connected() as connection:
+            if connection.head_container(container).get(_KEY) != key:
+                connection.post_container(container, {_KEY: key})
+        return key
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[client.Connection]:
+        """A connection of this thread; what goes wrong comes as an error of the store."""
+        if not hasattr(self._mine, "connection"):
+            self._mine.connection = client.Connection(**self._login)
+        try:
+            yield self._mine.connection
+        except client.ClientException as error:
+            raise _meaning(error) from None
+        except (RequestException, OSError) as error:
+            raise StoreUnavailable(f"The object store does not answer ({type(error).__name__}).") from None
+
+
+def _meaning(error: client.ClientException) -> StoreError:
+    """The exception's own words may hold URLs and tokens."""
+    status = error.http_status or 0
+    if status == 404:
+        return NoSuchObject("It is not in the object store.")
+    if status == 0 or status >= 500 or status in _LATER:
+        return StoreUnavailable(f"The object store does not answer ({status or 'no connection'}).")
+    return StoreError(f"The object store refuses ({status}).")

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams without a database: programs that write and read, and a store that misbehaves."""
+
+import hashlib
+import os
+import pathlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dbflow.backupmanifest import BadManifest, Manifest, Segment, digest
+from guest.streams import segments
+from guest.streams.files import RESULT, SESSION
+from guest.streams.job import Interrupted, StreamFailed, StreamJob
+from guest.streams.store import Store
+from guest.streams.worker import Worker
+from tests.objects.vault import Vault, vault
+from tests.waiting import wait_for
+
+MANY = 5_000_000
+"""Bytes that no compression makes smaller: five segments of a MiB."""
+
+
+@pytest.fixture
+def store(tmp_path: pathlib.Path) -> Iterator[Vault]:
+    with vault(tmp_path / "objects") as made:
+        yield made
+
+
+@pytest.fixture
+def data(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "data"
+    path.write_bytes(os.urandom(MANY) + b"\0" * MANY)
+    return path
+
+
+def send(store: Vault, command: list[str], patience: float = 5.0, **changes: Any) -> dict[str, Any]:
+    """An order."""
+    upload = store.upload("b1") | changes
+    step = {
+        "do": "send",
+        "command": command,
+        "user": None,
+        "expected": 2 * MANY,
+        "store": upload["store"],
+        "key": upload["backup_key"],
+        "label": upload["label"],
+        "stream": "s1",
+        "segment_size": upload["segment_size"],
+        "level": upload["level"],
+    }
+    return {"patience": patience, "steps": [step]}
+
+
+def keep(store: Vault, sent: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest: what making the backup would have answered."""
+    upload = store.upload("b1")
+    manifest = Manifest(
+        **upload["about"],
+        strategy="physical",
+        stream="s1",
+        segments=tuple(Segment(*one) for one in sent["segments"]),
+        stream_size=sent["read"],
+        data_size=0.1,
+        position={},
+    )
+    Store(upload["store"], 5.0).put("manifest.json", manifest.to_bytes())
+    return {"checksum": digest(manifest.to_bytes())}
+
+
+def receive(store: Vault, made: dict[str, Any], target: pathlib.Path) -> dict[str, Any]:
+    (link,) = store.download({"b1": made})["chain"]
+    step = {
+        "do": "receive",
+        "command": [
+            sys.executable,
+            "-c",
+            f"import shutil, sys; shutil.copyfileobj(sys.stdin.buffer, open({str(target)!r}, 'wb'))",
+        ],
+        "user": None,
+        "key": link["backup_key"],
+        **{name: link[name] for name in ("store", "label", "backup_id", "checksum")},
+    }
+    return {"patience": 5.0, "steps": [step]}
+
+
+def work(directory: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
+    """In this process."""
+    directory.mkdir(exist_ok=True)
+    return Worker(directory, order, None).run()
+
+
+def test_there_and_back(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    sent = work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"]
+    assert sent["read"] == 2 * MANY
+    assert [size for size, _ in sent["segments"][:-1]] == [1 << 20] * (len(sent["segments"]) - 1)
+    assert len(sent["segments"]) == 5
+    for path, (size, sha256) in zip(store.files("b1"), sent["segments"], strict=True):
+        assert (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) == (size, sha256)
+    target = tmp_path / "back"
+    assert work(tmp_path / "r", receive(store, keep(store, sent), target)) == {}
+    assert target.read_bytes() == data.read_bytes()
+
+
+def test_nothing_is_a_stream_too(store: Vault, tmp_path: pathlib.Path) -> None:
+    sent = work(tmp_path / "s", send(store, ["true"]))["sent"]
+    target = tmp_path / "back"
+    assert work(tmp_path / "r", receive(store, keep(store, sent), target)) == {}
+    assert target.read_bytes() == b""
+
+
+def test_a_program_that_fails(store: Vault, tmp_path: pathlib.Path) -> None:
+    order = send(store, ["sh", "-c", "echo half; echo 'some words' >&2; echo 'Error: no luck' >&2; exit 3"])
+    assert work(tmp_path / "s", order) == {"error": "sh failed (3): Error: no luck"}
+
+
+def test_a_program_that_does_not_take_all(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    made = keep(store, work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"])
+    order = receive(store, made, tmp_path / "back")
+    order["steps"][0]["command"] = ["sh", "-c", "head -c 10 >/dev/null; echo enough >&2; exit 4"]
+    assert work(tmp_path / "r", order) == {"error": "sh failed (4): enough"}
+
+
+def test_a_truncated_stream_is_noticed(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """Even if whoever truncated it wrote the manifest."""
+    sent = work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"]
+    made = keep(store, sent | {"segments": sent["segments"][:-1]})
+    told = work(tmp_path / "r", receive(store, made, tmp_path / "back"))
+    assert "Backup b1 is damaged: It ends after" in told["error"]
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"format": 9}', b"\xff", b'{"format": 1, "segments": 3}'])
+def test_a_broken_manifest(broken: bytes) -> None:
+    with pytest.raises(BadManifest):
+        Manifest.of_bytes(broken)
+
+
+def test_a_segment_fits_one_place_only() -> None:
+    key, buffer = os.urandom(32), segments.Buffer(1000)
+    sealer = segments.Sealer(key, "label", "stream")
+    for _ in range(2):
+        sealer.begin(buffer)
+        rest = sealer.feed(buffer, memoryview(b"x" * 2000))
+        sealer.end(buffer)
+    sealed = bytes(buffer.view)
+    assert (len(sealed), len(rest)) == (1000, 2000 - (1000 - segments.NONCE - segments.TAG))
+    assert segments.unseal(key, "label", "stream", 1, sealed) == b"x" * (1000 - segments.NONCE - segments.TAG)
+    for wrong in (
+        (os.urandom(32), "label", "stream", 1),
+        (key, "other", "stream", 1),
+        (key, "label", "other", 1),
+        (key, "label", "stream", 0),
+    ):
+        with pytest.raises(segments.BadSegment):
+            segments.unseal(*wrong, sealed)
+    with pytest.raises(segments.BadSegment):
+        segments.unseal(key, "label", "stream", 1, b"")
+
+
+# -- the process
+
+
+@pytest.fixture
+def job(tmp_path: pathlib.Path) -> Iterator[StreamJob]:
+    directory = tmp_path / "job"
+    directory.mkdir()
+    made = StreamJob(directory)
+    yield made
+    made.kill()
+
+
+def test_a_process_of_its_own(job: StreamJob, store: Vault, data: pathlib.Path) -> None:
+    told: list[float] = []
+    job.start(send(store, ["sh", "-c", f"cat {data}; sleep 0.7"]))
+    result = job.wait(told.append, threading.Event())
+    assert result["sent"]["read"] == 2 * MANY
+    assert all(0 <= fraction <= 1 for fraction in told)
+    # Whoever comes later finds the result.
+    later = StreamJob(job.directory)
+    assert later.ended()
+    assert later.wait(told.append, threading.Event()) == result
+    later.remove()
+    assert not job.directory.exists()
+
+
+def test_the_next_agent_finds_it(job: StreamJob, store: Vault, tmp_path: pathlib.Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    job.start(send(store, ["cat", str(gate)]))
+    next_agent = StreamJob(job.directory)
+    assert next_agent.alive()
+    gate.write_bytes(b"some bytes")
+    assert next_agent.wait(lambda fraction: None, threading.Event())["sent"]["read"] == 10
+
+
+def test_interrupted(job: StreamJob, store: Vault) -> None:
+    job.start(send(store, ["sleep", "1000"]))
+    interrupted = threading.Event()
+    interrupted.set()
+    with pytest.raises(Interrupted):
+        job.wait(lambda fraction: None, interrupted)
+    job.remove()
+    assert not job.alive()
+
+
+def test_a_process_that_is_killed_leaves_nobody(job: StreamJob, store: Vault) -> None:
+    job.start(send(store, ["sleep", "1000"]))
+    wait_for(lambda: len(job._session()) == 2, 30, "the program")
+    os.kill(int((job.directory / SESSION).read_text()), signal.SIGKILL)
+    with pytest.raises(StreamFailed, match="died"):
+        job.wait(lambda fraction: None, threading.Event())
+    assert not job.alive()
+    assert not (job.directory / RESULT).exists()
