@@ -56,7 +56,7 @@ def ended(session: Session, ending: Ending) -> None:
 def build(arguments: Arguments) -> tf_flow.Flow:
     """Every server is asked before the first one is changed."""
     checks, changes = unordered_flow.Flow("checks"), unordered_flow.Flow("changes")
-    for number, instance in enumerate(arguments["instances"], start=1):
+    for number, instance in enumerate(arguments["instances"] or (), start=1):
         size = {"instance_id": instance["id"], "ram": instance["ram"], "vcpus": instance["vcpus"]}
         before = {"instance_id": instance["id"], "old_restart_required": instance["restart_required"]}
         restart = f"restart_required_{number}"

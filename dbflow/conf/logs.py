@@ -10,7 +10,8 @@ OPTS = [
         "expiry",
         default=30 * 86400,
         min=0,
-        help="Seconds after which Swift forgets what was published. 0: never. A file store keeps it until it is discarded.",
+        help="Seconds after which Swift forgets what was published; 0: never. A file store keeps it until it is "
+        "discarded.",
     ),
     cfg.FloatOpt("publish_timeout", default=180.0, help="Seconds the API waits until a guest has published a log."),
 ]

@@ -23,7 +23,7 @@ def make_known(session: Session, version: DatastoreVersion, *, again: bool = Fal
     """Give a version that has no parameters those of its plug-in; ``again`` also brings what it has up to date.
     Returns how many there are. What an administrator has taken away stays away."""
     there = {row.name: row for row in session.scalars(_rows(version.id))}
-    if there and not again:
+    if (there and not again) or version.manager not in datastores.managers():
         return len(there)
     for parameter in datastores.load(version.manager).parameters(version.version):
         row = there.get(parameter.name)

@@ -103,9 +103,9 @@ def test_a_group_on_its_instances(stack: Stack) -> None:
         group.delete()
 
 
-def test_what_a_server_refuses_is_refused(stack: Stack) -> None:
-    client = stack.client()
-    with stack.nothing_left():
+def test_what_a_server_refuses_is_refused(embedded_stack: Stack) -> None:
+    client = embedded_stack.client()
+    with embedded_stack.nothing_left():
         group, large = Group(client, default_storage_engine="FOO"), Group(client, innodb_buffer_pool_size=1 << 40)
         with databases(client, {}) as (one,):
             before = one.value("default_storage_engine")
@@ -123,9 +123,9 @@ def test_what_a_server_refuses_is_refused(stack: Stack) -> None:
         group.delete()
 
 
-def test_a_resize_keeps_the_values_of_the_group(stack: Stack) -> None:
-    client = stack.client()
-    with stack.nothing_left():
+def test_a_resize_keeps_the_values_of_the_group(embedded_stack: Stack) -> None:
+    client = embedded_stack.client()
+    with embedded_stack.nothing_left():
         group = Group(client, max_connections=64)
         with databases(client, {"configuration": group.id}) as (one,):
             small = one.value("innodb_buffer_pool_size")

@@ -19,10 +19,10 @@ def _published(store: Directory, log: dict[str, Any]) -> str:
     return b"".join(store.read(log["container"], name) for name in names).decode()
 
 
-def test_logs(stack: Stack) -> None:
-    client, admin, password = stack.client(), stack.admin(), new_password()
-    store = Directory(str(stack.objects))
-    with stack.nothing_left():
+def test_logs(embedded_stack: Stack) -> None:
+    client, admin, password = embedded_stack.client(), embedded_stack.admin(), new_password()
+    store = Directory(str(embedded_stack.objects))
+    with embedded_stack.nothing_left():
         instance_id = client.created("logged", users=[{"name": "u", "password": password}])["id"]
         listed = client.ask("GET", f"/instances/{instance_id}/log")["logs"]
         assert {one["name"]: one["status"] for one in listed} == {"general": "Disabled", "slow_query": "Disabled"}

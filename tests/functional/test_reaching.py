@@ -9,10 +9,10 @@ import pytest
 from tests.functional.stack import Stack, mysql, new_password, query
 
 
-def test_stopped_and_started(stack: Stack) -> None:
-    client, password = stack.client(), new_password()
-    admin = stack.admin()
-    with stack.nothing_left():
+def test_stopped_and_started(embedded_stack: Stack) -> None:
+    client, password = embedded_stack.client(), new_password()
+    admin = embedded_stack.admin()
+    with embedded_stack.nothing_left():
         user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
         instance = client.created("stopped", databases=[{"name": "d"}], users=[user])
         with contextlib.closing(mysql(instance, "u", password, "d")) as connection:
@@ -26,7 +26,7 @@ def test_stopped_and_started(stack: Stack) -> None:
         with pytest.raises(pymysql.OperationalError):
             mysql(instance, "u", password, "d")
         client.ask("GET", f"/instances/{instance['id']}/users", status=422)
-        agent = stack.agent(instance["id"])
+        agent = embedded_stack.agent(instance["id"])
         assert agent is not None
         agent.kill()  # the next one must not start what was stopped on purpose
         agent.wait(30)
@@ -37,9 +37,9 @@ def test_stopped_and_started(stack: Stack) -> None:
         client.deleted(instance["id"])
 
 
-def test_access(stack: Stack) -> None:
-    client = stack.client()
-    with stack.nothing_left():
+def test_access(embedded_stack: Stack) -> None:
+    client = embedded_stack.client()
+    with embedded_stack.nothing_left():
         instance = client.created("reached", access={"is_public": False, "allowed_cidrs": ["10.1.0.0/16"]})
         answer = client.raw("PUT", f"/instances/{instance['id']}", {"instance": {"access": {"is_public": True}}})
         client.wait_operation(answer.links["operation"]["url"].rpartition("/")[2])

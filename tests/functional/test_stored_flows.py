@@ -154,8 +154,14 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         assert cursor.fetchall() == ((_CONFIGURED.get((kind, ends), 40),),)
 
 
-_CONFIGURED = {(ATTACH, "SUCCESS"): 77, (DETACH, "REVERTED"): 77, (APPLY, "REVERTED"): 77, (APPLY, "SUCCESS"): 78}
-"""max_connections where it is not what follows from the flavor."""
+_CONFIGURED = {
+    (ATTACH, "SUCCESS"): 77,
+    (DETACH, "REVERTED"): 77,
+    (APPLY, "REVERTED"): 77,
+    (APPLY, "SUCCESS"): 78,
+    ("instance.resize_flavor", "SUCCESS"): 64,
+}
+"""max_connections where it is not what follows from the small flavor."""
 
 
 _BACKUP_STATES = {

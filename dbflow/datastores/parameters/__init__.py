@@ -7,14 +7,15 @@ Each release has a file beside this module, made from a server of that release b
 import dataclasses
 import functools
 import json
+import pathlib
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 from dbflow.datastores.invalid import Invalid
 
 Value = bool | int | float | str
+_HERE = pathlib.Path(__file__).parent
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 _FILE = re.compile(r"(?P<manager>.+)-(?P<major>\d+)\.(?P<minor>\d+)\.json")
 
@@ -92,10 +93,10 @@ def of_version(manager: str, version: str) -> Sequence[Parameter]:
 
 def _files(manager: str) -> list[tuple[tuple[int, int], str]]:
     """(release, file name) of what there is."""
-    matches = (_FILE.fullmatch(file.name) for file in resources.files(__name__).iterdir())
+    matches = (_FILE.fullmatch(file.name) for file in _HERE.iterdir())
     return [((int(m["major"]), int(m["minor"])), m[0]) for m in matches if m is not None and m["manager"] == manager]
 
 
 def _read(name: str) -> Sequence[Parameter]:
-    data = json.loads(resources.files(__name__).joinpath(name).read_text(encoding="utf-8"))
+    data = json.loads((_HERE / name).read_text(encoding="utf-8"))
     return tuple(Parameter(**{**one, "words": tuple(one.get("words", ()))}) for one in data["parameters"])
