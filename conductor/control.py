@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from dbflow import faults
 from dbflow.db.models import Operation
@@ -37,6 +37,10 @@ class Control:
         self.leaving = False
         self.hurry = False
         """Leaving because the process ends: what still runs ends with it."""
+        self.released = False
+        """Somebody wants this claim to be given up; the session, and so the other claims, stay."""
+        self.epoch: int | None = None
+        """Of the claim, once it is fenced."""
 
     def ask(self, what: str) -> None:
         """Cancel or suspend; the first wish counts, but a cancel overrules a suspend."""
@@ -52,10 +56,21 @@ class Control:
             self.leaving, self.hurry = True, hurry
             self._ring()
 
+    def release(self) -> None:
+        """Give this one claim up: stop as soon as possible, wherever the flow is, and let others go on."""
+        with self._lock:
+            self.released = True
+            self._ring()
+
+    @property
+    def giving_up(self) -> bool:
+        """Whether the flow is to be left where it is."""
+        return self.leaving or self.released
+
     def answer(self, how: Callable[[], None]) -> None:
         """Called by the engine when it was asked: act, and be ready to be asked again."""
         with self._lock:
-            if not self.leaving:
+            if not self.giving_up:
                 self.asked = futures.Future()
         how()
         faults.point("operation.asked")
@@ -96,10 +111,14 @@ class Wishes:
             return
         with self._database.read() as session:
             rows = session.execute(
-                select(Operation.id, Operation.requested).where(
-                    Operation.id.in_(controls), Operation.requested.is_not(None)
+                select(Operation.id, Operation.requested, Operation.released_epoch).where(
+                    Operation.id.in_(controls),
+                    or_(Operation.requested.is_not(None), Operation.released_epoch == Operation.epoch),
                 )
             )
-            for operation_id, wanted in rows:
+            for operation_id, wanted, released in rows:
+                control = controls[operation_id]
                 if wanted is not None:
-                    controls[operation_id].ask(wanted)
+                    control.ask(wanted)
+                if released is not None and released == control.epoch:  # not a later claim of the same operation
+                    control.release()

@@ -34,20 +34,22 @@ class Deadlines:
 
     def enforce(self) -> None:
         """One round."""
-        for operation_id, deadline in list(self._overdue()):
+        for operation_id, since, deadline in list(self._overdue()):
             try:
-                self._look_at(operation_id, deadline)
+                self._look_at(operation_id, since, deadline)
             except (BadSeal, sa.exc.SQLAlchemyError) as error:  # a row that somebody holds, a key that is not here
                 LOG.warning("operation %s: its deadline is put off: %s", operation_id, type(error).__name__)
 
-    def _look_at(self, operation_id: str, deadline: float) -> None:
+    def _look_at(self, operation_id: str, since: datetime.datetime | None, deadline: float) -> None:
+        """``since``: if that is another by now, somebody gave the operation new time meanwhile."""
         with self._database.write() as session:
             operation = session.get(Operation, operation_id, with_for_update=True)
-            if operation is not None and operation.state not in (*ENDED, State.SUSPENDED):
-                self._expire(session, operation, deadline)
+            if operation is None or operation.state in (*ENDED, State.SUSPENDED) or operation.since != since:
+                return
+            self._expire(session, operation, deadline)
 
-    def _overdue(self) -> Iterator[tuple[str, float]]:
-        """(operation, its deadline in seconds)"""
+    def _overdue(self) -> Iterator[tuple[str, datetime.datetime | None, float]]:
+        """(operation, since when its time counts, its deadline in seconds)"""
         before = aliased(Operation)
         query = (
             sa.select(Operation.id, Operation.kind, Operation.version, Operation.created, Operation.since)
@@ -64,7 +66,7 @@ class Deadlines:
             deadline = self._of(kind, version)
             began = max(when for when in (created, since, finished) if when is not None)
             if deadline and now - began > datetime.timedelta(seconds=deadline):
-                yield operation_id, deadline
+                yield operation_id, since, deadline
 
     def _of(self, kind: str, version: int) -> float:
         """0 for none, and for what this release does not know: another conductor's may."""

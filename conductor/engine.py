@@ -202,8 +202,8 @@ class Engine(engine.ActionEngine):
             with contextlib.suppress(sa_errors.SQLAlchemyError):
                 self._context.fence.confirm()
         if self._control.asked in done:
-            if self._control.leaving:
-                raise HandedOver("this conductor is leaving; the next one goes on")
+            if self._control.giving_up:
+                raise HandedOver("this claim is given up; the next one goes on")
             self._control.answer(self._heed)
         ended = done & pending
         self._broken_off |= {future for future in ended if isinstance(future.exception(), BrokenOff)}

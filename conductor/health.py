@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from dbflow.db.health import save_health
 from dbflow.db.models import Instance, utcnow
+from dbflow.db.samples import save_samples, turn_of
 from dbflow.db.session import Database
 from dbflow.messaging.wire import BadMessage
 from dbflow.status import Service
@@ -26,6 +27,8 @@ class HealthBook:
         self._database = database
         self._lock = threading.Lock()
         self._fresh: dict[str, dict[str, Any]] = {}
+        self._turn, self._sampled = 0, frozenset[str]()
+        """The five minutes of the newest sample, and the instances of which they have one."""
 
     def note(self, instance_id: str, beat: dict[str, Any]) -> None:
         """Called by the dispatcher with each heartbeat (see guest.heartbeat for its keys). What does not fit its column
@@ -72,6 +75,11 @@ class HealthBook:
             )
             rows = [fresh[instance_id] for instance_id in alive]
             save_health(session, rows)
+            turn = max((turn_of(row["seen"]) for row in rows), default=self._turn)
+            sampled = self._sampled if turn == self._turn else frozenset()
+            due = [row for row in rows if row["instance_id"] not in sampled]
+            save_samples(session, due)
+        self._turn, self._sampled = turn, sampled | {row["instance_id"] for row in due}
         return len(rows)
 
 

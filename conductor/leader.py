@@ -72,13 +72,15 @@ class Leader:
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
             Every(_PURGE_EVERY, Retention(conf.backups.failed_retention, database, keyring).keep),
         ]
-        self.orphans: int | None = None
-        """How many are reported; None where this conductor has not looked."""
+        self._orphans: int | None = None
+        self._term: Board | None = None
+        self._terms = threading.Lock()
 
     def lead(self, board: Board, stop: threading.Event) -> None:
         """Until ``stop`` is set or the board's session is lost. A cloud that is slow holds up its own duties only."""
         LOG.info("leading")
-        self.orphans = None
+        with self._terms:
+            self._term, self._orphans = board, None
         beside = threading.Thread(target=self._go_round, args=(board, stop, self._slow), daemon=True)
         beside.start()
         self._go_round(board, stop, [lambda: self.fill(board), self._deadlines])
@@ -96,7 +98,16 @@ class Leader:
 
     def look_for_orphans(self) -> None:
         """Report what carries the name of an instance that does not need it."""
-        self.orphans = self._book.write(self._orphanage.find())
+        term = self._term
+        found = self._book.write(self._orphanage.find())
+        with self._terms:
+            if term is self._term:  # a look may outlive the session in which it was begun
+                self._orphans = found
+
+    def orphans(self, board: Board | None) -> int | None:
+        """How many are reported; None where this conductor has not looked since it leads by that board's session."""
+        with self._terms:
+            return self._orphans if board is not None and self._term is board else None
 
     def fill(self, board: Board) -> int:
         """Post every operation that should be on the board and is not; returns how many."""

@@ -6,7 +6,7 @@ import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, Operation, utcnow
+from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, Operation, Sample, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.persistence.tables import LOGBOOKS
@@ -35,6 +35,7 @@ class Purge:
             session.execute(sa.delete(IdempotencyKey).where(IdempotencyKey.created < now - _KEYS_FOR))
             session.execute(sa.delete(Conductor).where(Conductor.seen < now - _CONDUCTORS_FOR))
             _purge_health(session, now - _HEALTH_FOR)
+        self._purge_samples()
 
     def _purge_flows(self, ended: datetime.datetime) -> int:
         """One batch; how many. The database itself removes the flows and steps of a logbook with it."""
@@ -53,6 +54,22 @@ class Purge:
             found = session.scalars(old).all()
             session.execute(sa.delete(LOGBOOKS).where(LOGBOOKS.c.uuid.in_(found)))
         return len(found)
+
+    def _purge_samples(self) -> None:
+        """Those that a delete left behind. They are looked for without a lock, and what is found is removed by its key
+        in small transactions: the table is large, and conductors write to it all the time."""
+        sampled = sa.select(Sample.instance_id).distinct().subquery()
+        gone = (
+            sa.select(sampled.c.instance_id)
+            .outerjoin(Instance, Instance.id == sampled.c.instance_id)
+            .where(sa.or_(Instance.id.is_(None), Instance.deleted.is_(True)))
+            .limit(_BATCH)
+        )
+        with self._database.read() as session:
+            found = session.scalars(gone).all()
+        for instance_id in found:
+            with self._database.write() as session:
+                session.execute(sa.delete(Sample).where(Sample.instance_id == instance_id))
 
 
 def _purge_health(session: Session, heard: datetime.datetime) -> None:

@@ -40,6 +40,8 @@ class Job(enum.Enum):
     CONSUME = enum.auto()
     ABANDON = enum.auto()
     """Give it back: somebody (maybe we, after a pause) goes on."""
+    OVERTAKEN = enum.auto()
+    """Give it back: SQL knows a newer claim than this one, from the beginning."""
     POSTPONE = enum.auto()
     """Give it back for a moment: our database is away."""
 
@@ -70,10 +72,11 @@ class Runner:
             return Job.CONSUME
         except StaleClaim as stale:
             LOG.warning("%s", stale)
-            return Job.ABANDON
+            return Job.OVERTAKEN
         except AWAY as error:
             LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
             return Job.POSTPONE
+        control.epoch = fence.epoch
         return self._run_taken(fence, operation, control)
 
     def _run_taken(self, fence: Fence, operation: Operation, control: Control) -> Job:

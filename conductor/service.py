@@ -35,8 +35,11 @@ LOG = logging.getLogger(__name__)
 
 _RECONNECT = 1.0
 _WISHES_EVERY = 0.5
+_DRAIN_EVERY = 1.0
 _REPORT_EVERY = 5.0
 _FORGET_RESTS = 600.0
+_RELEASED_RESTS = 4
+"""As after so many failures: whoever wants a claim to be given up wants somebody else to have it."""
 _LEAVE_WITHIN = 1.0
 
 
@@ -87,18 +90,21 @@ class ConductorService:
         self._board: Board | None = None
         self._leads: Board | None = None
         """The board by whose session this conductor leads."""
+        self._draining = False
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
         _load_all()
         self._beside(self._look_for_wishes, _WISHES_EVERY)
         self._beside(self._report, _REPORT_EVERY)
+        self._beside(self._look_whether_to_drain, _DRAIN_EVERY)
         if self._health is not None:
             self._beside(self._health.write, 1.0)
         while not self._stopping.is_set():
             board = self._boards.board(self.name, _known)
             try:
                 board.connect()
+                self._count_on(board)
             except BoardUnavailable as error:
                 LOG.warning("no jobboard: %s", error)
                 board.close()
@@ -116,6 +122,28 @@ class ConductorService:
                 self._drain()
             board.withdraw()
             board.close()
+        farewell = threading.Thread(target=self._say_goodbye, daemon=True)
+        farewell.start()
+        farewell.join(_LEAVE_WITHIN)
+
+    def _count_on(self, board: Board) -> None:
+        """Before the first claim; not without SQL, whose epochs it must exceed."""
+        told = False
+        while not self._stopping.is_set() and not board.lost.is_set():
+            try:
+                board.count_on(self._newest_epoch())
+                return
+            except sa.exc.SQLAlchemyError as error:
+                if not told:
+                    LOG.warning("no claims yet: dbflow's database is away (%s)", type(error).__name__)
+                told = True
+            self._stopping.wait(_RECONNECT)
+
+    def _newest_epoch(self) -> int:
+        """Of all operations that may be claimed again."""
+        again = [state for state in State if state not in (State.SUCCESS, State.REVERTED)]
+        with self._database.read() as session:
+            return session.scalar(sa.select(sa.func.max(Operation.epoch)).where(Operation.state.in_(again))) or 0
 
     def stop(self) -> None:
         """Hand over: running flows stop where they are, their jobs are free at once."""
@@ -132,7 +160,7 @@ class ConductorService:
         while not self._stopping.is_set() and not board.lost.is_set():
             self._release_leftovers(board)
             for job in board.waiting():
-                if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set():
+                if len(self._running) >= self._conf.conductor.max_flows or self._stopping.is_set() or self._draining:
                     break
                 self._claim(board, job)
             board.wait(1.0)
@@ -190,9 +218,12 @@ class ConductorService:
             board.consume(job)
             self._post_successors(board, operation_id)
         elif not control.leaving:
+            if outcome is Job.OVERTAKEN:
+                board.count_on(self._newest_epoch())  # our count may be behind what SQL knows by now
             # Others may try at once; this conductor gives it a rest.
             _, times = self._not_before.get(operation_id, (0.0, 0))
-            self._rest(operation_id, 2 if outcome is Job.POSTPONE else times + 1)
+            times = max(times + 1, _RELEASED_RESTS if control.released else 0)
+            self._rest(operation_id, 2 if outcome is Job.POSTPONE else times)
             board.abandon(job)
         # Who leaves gives its claims up by ending the session, which is the last that it does: until then a step that
         # was left in its middle may still be at work in this process, and must not be begun anew beside itself.
@@ -239,16 +270,36 @@ class ConductorService:
     def _look_for_wishes(self) -> None:
         self._wishes.look()
 
+    def _look_whether_to_drain(self) -> None:
+        """An administrator may want this conductor to finish what it runs, and to leave the rest to others."""
+        with self._database.read() as session:
+            wanted = session.scalar(sa.select(Conductor.draining).where(Conductor.name == self.name))
+        if bool(wanted) != self._draining:
+            self._draining = bool(wanted)
+            LOG.info("%s", "draining: claiming nothing more" if wanted else "claiming again")
+            if self._board is not None:
+                self._board.wake()
+
     def _report(self) -> None:
         """Say in SQL that this conductor lives; the jobboard, not this row, decides who owns what."""
+        if self._stopping.is_set():
+            return
         with self._database.write() as session:
             row = session.get(Conductor, self.name) or Conductor(
                 name=self.name, host=socket.gethostname(), pid=os.getpid(), version=__version__
             )
-            leads = self._leads is not None
-            row.seen, row.leader, row.flows = utcnow(), leads, len(self._running)
-            row.orphans = self._leader.orphans if leads else None
+            leads = self._leads
+            row.seen, row.leader, row.flows = utcnow(), leads is not None, len(self._running)
+            row.orphans = self._leader.orphans(leads)
             session.add(row)
+
+    def _say_goodbye(self) -> None:
+        """Who leaves in good order is not missed: only one that died is silent."""
+        try:
+            with self._database.write() as session:
+                session.execute(sa.delete(Conductor).where(Conductor.name == self.name))
+        except sa.exc.SQLAlchemyError as error:
+            LOG.warning("left without a word: %s", type(error).__name__)
 
     def _beside(self, duty: Callable[[], Any], every: float) -> None:
         def loop() -> None:

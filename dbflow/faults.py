@@ -46,10 +46,10 @@ def _note(record: pathlib.Path, name: str) -> None:
 def _reach(armed: pathlib.Path, lost: type[Exception]) -> None:
     fired = armed.with_name(f"{armed.name}.fired")
     try:
+        what = armed.read_text().strip()
         armed.rename(fired)  # of several processes at the point, one fails
     except FileNotFoundError:
         return
-    what = fired.read_text().strip()
     if what == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "hold":

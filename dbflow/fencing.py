@@ -8,6 +8,8 @@ A conductor that slept past its session therefore fails at its next write, whate
 
 import contextlib
 import dataclasses
+import math
+import time
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, bindparam, select
@@ -37,21 +39,21 @@ _NEWEST = select(_OPERATIONS.c.epoch).where(_OPERATIONS.c.id == bindparam("id"))
 _EPOCH = _NEWEST.with_for_update()
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Fence:
     """The right to write for one operation, as long as its epoch is the newest."""
 
     database: Database
     operation_id: str
     epoch: int
+    stood: float = -math.inf
+    """When it was last known to be the newest, by time.monotonic()."""
 
     def check(self, connection: Connection) -> None:
         """Raise StaleClaim unless this is the newest claim. Holds the operation's row until the transaction ends, so a
         newer claim waits for the commit (and sees what it wrote) or is seen here. Not by a shared lock: the ending
         writes the row too, and would deadlock with a cancel that waits for it."""
-        newest = connection.scalar(_EPOCH, {"id": self.operation_id})
-        if newest != self.epoch:
-            raise self._stale(newest)
+        self._compare(time.monotonic(), connection.scalar(_EPOCH, {"id": self.operation_id}))
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
@@ -60,17 +62,21 @@ class Fence:
             self.check(session.connection())
             yield session
 
-    def confirm(self) -> None:
-        """Raise StaleClaim unless this is the newest claim now. For what can't be part of a transaction."""
+    def confirm(self, within: float = 0.0) -> None:
+        """Raise StaleClaim unless this is the newest claim now, or was ``within`` so many seconds before. For what
+        can't be part of a transaction."""
+        asked = time.monotonic()
+        if asked - self.stood < within:
+            return
         with self.database.look() as cursor:
             self.database.prepared(_NEWEST).run(cursor, [{"id": self.operation_id}])
             found = cursor.fetchone()
-        newest = found[0] if found else None
-        if newest != self.epoch:
-            raise self._stale(newest)
+        self._compare(asked, found[0] if found else None)
 
-    def _stale(self, newest: int | None) -> StaleClaim:
-        return StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
+    def _compare(self, asked: float, newest: int | None) -> None:
+        if newest != self.epoch:
+            raise StaleClaim(f"operation {self.operation_id}: claim {self.epoch} was overtaken by {newest}")
+        self.stood = asked
 
 
 def take(database: Database, operation_id: str, epoch: int | None, conductor: str) -> tuple[Fence, Operation]:

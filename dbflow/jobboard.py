@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The jobboard: which operations wait for a conductor, and who has claimed which.
 
-TaskFlow's ZooKeeper board, taught to keep what it knows: urgent jobs first and then the oldest, no question to
-ZooKeeper about jobs that it has seen locked, and no search through all jobs for each change. A job carries the
-operation's id, its flow's uuid and the version of the flow's definition, nothing else; the board can be lost whole and
-be filled again from SQL.
+A job carries the operation's id, its flow's uuid and the version of the flow's definition, nothing else; the board can
+be lost whole and be filled again from SQL.
 """
 
-import bisect
 import contextlib
 import dataclasses
 import datetime
-import functools
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NoNodeError
+from kazoo.exceptions import BadVersionError, KazooException, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.protocol.states import KazooState
 from kazoo.recipe.election import Election
@@ -31,25 +28,21 @@ from zake.fake_client import FakeClient
 from zake.fake_storage import FakeStorage
 
 from dbflow.db.models import Operation
+from dbflow.leanboard import LeanBoard, Patience
 
-_RANK = {
-    priority: rank
-    for rank, priority in enumerate(
-        (
-            base.JobPriority.VERY_HIGH,
-            base.JobPriority.HIGH,
-            base.JobPriority.NORMAL,
-            base.JobPriority.LOW,
-            base.JobPriority.VERY_LOW,
-        )
-    )
-}
+LOG = logging.getLogger(__name__)
 
 _FIRST_CONNECT = 3.0
 """Seconds the first post of a process waits for its connection; later ones never wait."""
 
 _POST = 2.0
 """Seconds a user waits for the post of what was accepted."""
+
+_LOOK = 10.0
+"""Seconds that somebody waits for the whole board, unless told otherwise."""
+
+_TRANSACTIONS = 2**48
+"""Epochs that each life of a ZooKeeper's data has to itself."""
 
 
 class BoardUnavailable(Exception):
@@ -68,142 +61,19 @@ class JobView:
     """The conductor that has claimed it."""
 
 
-class _Jobs(dict[str, impl_zookeeper.ZookeeperJob]):
-    """The jobs that a board knows, by path; kept in the order in which they are handed out."""
+class _EmbeddedClient(FakeClient):
+    """Of the board in this process."""
 
-    def __init__(self, fits: Callable[[impl_zookeeper.ZookeeperJob], bool]) -> None:
-        super().__init__()
-        self._fits = fits
-        self.order: list[tuple[int, int, str]] = []
-        """(rank of the priority, number, path) of every job that fits."""
-        self.of_operation: dict[str, list[str]] = {}
-        """An operation may be posted twice: its poster and the leader crossed."""
+    def get_children(self, path: str, watch: Any = None, include_data: bool = False) -> Any:
+        """The watch is set in the same moment: zake itself would never tell of a job that is made in between."""
+        with self.storage.lock:
+            return super().get_children(path, watch=watch, include_data=include_data)
 
-    def __setitem__(self, path: str, job: impl_zookeeper.ZookeeperJob) -> None:
-        self.pop(path, None)  # who posts a job learns of it twice: by the answer and, maybe before that, by the watch
-        super().__setitem__(path, job)
-        self.of_operation.setdefault(job.details["operation_id"], []).append(path)
-        if self._fits(job):
-            bisect.insort(self.order, (_RANK[job.priority], job.sequence, path))
-
-    def pop(self, path: str, *default: Any) -> Any:
-        job = super().pop(path, *default)
-        if isinstance(job, impl_zookeeper.ZookeeperJob):
-            place = (_RANK[job.priority], job.sequence, path)
-            index = bisect.bisect_left(self.order, place)
-            if self.order[index : index + 1] == [place]:
-                del self.order[index]
-            paths = self.of_operation[job.details["operation_id"]]
-            paths.remove(path)
-            if not paths:
-                del self.of_operation[job.details["operation_id"]]
-        return job
-
-    def clear(self) -> None:
-        super().clear()
-        self.order.clear()
-        self.of_operation.clear()
-
-
-class _LeanBoard(impl_zookeeper.ZookeeperJobBoard):
-    """Knows from the children list alone which jobs are locked, and looks at no more than what changed in it."""
-
-    def __init__(self, *args: Any, fits: Callable[[impl_zookeeper.ZookeeperJob], bool], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._known_jobs = _Jobs(fits)
-        self._children: frozenset[str] = frozenset()
-        self._locked: set[str] = set()
-        self._unread: set[str] = set()
-        """Paths of jobs that are there and whose contents did not come yet."""
-        self._asked: set[str] = set()
-        self.on_change: Callable[[], None] = lambda: None
-
-    def _on_job_posting(self, children: list[str], delayed: bool = True) -> None:
-        now = frozenset(children)
-        with self._job_cond:
-            before, self._children = self._children, now
-            for child in before - now:
-                self._gone(child)
-            for child in now - before:
-                self._come(child)
-        self.read(wait=not delayed)
-        self.on_change()
-
-    def _gone(self, child: str) -> None:
-        path = f"{self.path}/{child}"
-        if child.endswith(self.LOCK_POSTFIX):
-            self._locked.discard(path[: -len(self.LOCK_POSTFIX)])
-        else:
-            self._unread.discard(path)
-            self._remove_job(path)
-
-    def _come(self, child: str) -> None:
-        path = f"{self.path}/{child}"
-        if child.endswith(self.LOCK_POSTFIX):
-            self._locked.add(path[: -len(self.LOCK_POSTFIX)])
-        elif child.startswith(self.JOB_PREFIX) and path not in self._known_jobs:
-            self._unread.add(path)
-
-    def read(self, *, wait: bool = False) -> None:
-        """Ask for the contents of jobs that were not read yet, also of those whose answer was lost."""
-        with self._job_cond:
-            paths = sorted(self._unread if wait else self._unread - self._asked)
-            self._asked.update(paths)
-        requests = [(path, self._client.get_async(path)) for path in paths]
-        for path, request in requests:
-            if wait:
-                self._process_child(path, request, quiet=False)
-                self._learn(path, request)
-            else:
-                request.rawlink(functools.partial(self._learn, path))
-
-    def _learn(self, path: str, request: Any) -> None:
-        with self._job_cond:
-            self._asked.discard(path)
-            if path not in self._unread:
-                return  # it is gone
-            if request.successful():
-                self._unread.discard(path)
-                self._process_child(path, request)
-        self.on_change()
-
-    def waiting(self) -> Iterator[impl_zookeeper.ZookeeperJob]:
-        """Jobs that fit and nobody has claimed, urgent ones first, then the oldest, as they were a moment ago.
-
-        An operation posted twice is not handed out beside itself.
-        """
-        self.read()
-        with self._job_cond:
-            order = list(self._known_jobs.order)
-        for _, _, path in order:
-            if path in self._locked:
-                continue
-            job = self._known_jobs.get(path)
-            if job is not None and self._is_first(path, job):
-                yield job
-
-    def _is_first(self, path: str, job: impl_zookeeper.ZookeeperJob) -> bool:
-        paths = list(self._known_jobs.of_operation.get(job.details["operation_id"], ()))
-        return len(paths) < 2 or (path == min(paths) and self._locked.isdisjoint(paths))
-
-    def operations(self) -> set[str]:
-        """Ids of all operations that have a job, asked afresh; what the watch knows is not touched, since it may be
-        ahead of this answer."""
-        found: set[str | None] = set()
-        for child in self._client.get_children(self.path):
-            path = f"{self.path}/{child}"
-            if child.startswith(self.JOB_PREFIX) and not child.endswith(self.LOCK_POSTFIX):
-                job = self._known_jobs.get(path)
-                found.add(job.details["operation_id"] if job is not None else self._operation(path))
-        return {operation_id for operation_id in found if operation_id is not None}
-
-    def _operation(self, path: str) -> str | None:
-        try:
-            raw, _ = self._client.get(path)
-            operation_id: str = jsonutils.loads(raw)["details"]["operation_id"]
-        except (NoNodeError, ValueError, TypeError, KeyError):
-            return None
-        return operation_id
+    def sync_async(self, path: str) -> Any:
+        """As kazoo's; nothing here is ever behind."""
+        done = self.handler.async_result()
+        done.set(path)
+        return done
 
 
 class Board:
@@ -226,7 +96,7 @@ class Board:
         self._changed = threading.Event()
         self._client, self._root, self._turn = client, root, turn
         self._client.add_listener(self._on_state)
-        self._board = _LeanBoard(
+        self._board = LeanBoard(
             name,
             {"path": f"{root}/board/jobs", "check_compatible": False},
             client=client,
@@ -235,16 +105,51 @@ class Board:
         )
         self._board.on_change = self._changed.set
         self._election: Election | None = None
+        self._epochs_from = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether ZooKeeper would hear us now; kazoo connects again by itself until the session is lost."""
+        return bool(self._client.connected)
 
     def connect(self, timeout: float = 10.0) -> None:
         """Connect and watch. BoardUnavailable when ZooKeeper does not answer."""
         with _unavailable():
             self._board.connect(timeout=timeout)
 
-    def post(self, operation: Operation) -> None:
-        """Put an operation's job on the board."""
+    def count_on(self, newest: int) -> None:
+        """See to it that coming epochs exceed ``newest``, the greatest that is known in SQL. A ZooKeeper whose data
+        were lost or restored counts its transactions from the start, or from earlier: what is added to them is kept
+        on the board itself, is lost with it, and is chosen by whoever comes first then. Before the first claim."""
+        if self._turn is not None:
+            return
+        path = f"{self._root}/epochs"
         with _unavailable():
-            self._board.post(operation.kind, details=_details(operation), priority=operation.priority)
+            self._client.ensure_path(path)
+            while True:
+                try:
+                    self._epochs_from = self._settle_epochs(path, newest)
+                    return
+                except BadVersionError:
+                    continue  # another conductor was at it
+
+    def _settle_epochs(self, path: str, newest: int) -> int:
+        raw, stat = self._client.get(path)
+        if raw and not raw.isdigit():
+            raise BoardUnavailable(f"{path} holds no number")
+        start = int(raw or b"0")
+        stat = self._client.set(path, raw, stat.version)  # a transaction, to know how far they are
+        if start + stat.mzxid < newest:
+            start = (newest // _TRANSACTIONS + 1) * _TRANSACTIONS
+            self._client.set(path, str(start).encode(), stat.version)
+            LOG.warning("ZooKeeper's transactions are behind those that SQL knows: epochs go on from %d", start)
+        return start
+
+    def post(self, operation: Operation) -> None:
+        """Put an operation's job on the board. As of everybody's, the watch tells of it: what TaskFlow would note of
+        it by itself comes too late for a job that is gone by then, and would stay for ever."""
+        with _unavailable():
+            self._client.create(f"{self._board.path}/{LeanBoard.JOB_PREFIX}", _posting(operation), sequence=True)
 
     def posted(self) -> set[str]:
         """Ids of all operations that have a job, asked afresh."""
@@ -274,7 +179,8 @@ class Board:
         return True
 
     def epoch(self, job: impl_zookeeper.ZookeeperJob) -> int | None:
-        """The fencing token of our claim: the id of the transaction that made its lock, which only grows.
+        """The fencing token of our claim, which only grows: the id of the transaction that made its lock, and what
+        :meth:`count_on` found is to be added.
 
         None on the embedded board, whose claims live and die with this one process.
         Raises BoardUnavailable when the claim is not ours any more.
@@ -286,7 +192,7 @@ class Board:
             session = self._client.client_id
             if session is None or stat.ephemeralOwner != session[0]:
                 raise BoardUnavailable(f"the claim of {job.name} is not ours any more")
-            return int(stat.czxid)
+            return self._epochs_from + int(stat.czxid)
 
     def consume(self, job: impl_zookeeper.ZookeeperJob) -> None:
         """Take a finished job off the board."""
@@ -304,21 +210,18 @@ class Board:
             if self._board.find_owner(job) == self.name:
                 self._board.abandon(job, self.name)
 
-    def jobs(self) -> list[JobView]:
-        """Every job, in the order of the board."""
+    def jobs(self, timeout: float = _LOOK) -> list[JobView]:
+        """Every job, in the order of the board. BoardUnavailable when the answers take longer than ``timeout``."""
         with _unavailable():
-            self._board._force_refresh()
-            jobs = sorted(self._board._known_jobs.values(), key=lambda job: (_RANK[job.priority], job.sequence))
-            return [
-                JobView(
-                    job.details["operation_id"], job.name, str(job.priority.value), job.created_on, self._owner(job)
-                )
-                for job in jobs
-            ]
-
-    def _owner(self, job: impl_zookeeper.ZookeeperJob) -> str | None:
-        owner: str | None = self._board.find_owner(job) if job.path in self._board._locked else None
-        return owner
+            patience = Patience(timeout)
+            self._board.refresh(patience)
+            owners = self._board.owners(patience)
+        return [
+            JobView(
+                job.details["operation_id"], job.name, str(job.priority.value), job.created_on, owners.get(job.path)
+            )
+            for job in self._board.known()
+        ]
 
     def lead(self, duties: Callable[[], None]) -> None:
         """Stand for election; run ``duties`` while leading. Returns when they end or the candidate was cancelled."""
@@ -369,15 +272,10 @@ class Poster:
 
     def post(self, operation: Operation) -> None:
         """Put an operation's job on the board. BoardUnavailable at once when ZooKeeper is away."""
-        posting = base.format_posting(
-            uuidutils.generate_uuid(),
-            operation.kind,
-            details=_details(operation),
-            priority=base.JobPriority.convert(operation.priority),
-        )
         with _unavailable():
             self._connect()
-            request = self._client.create_async(f"{self._path}/job", jsonutils.dump_as_bytes(posting), sequence=True)
+            path = f"{self._path}/{LeanBoard.JOB_PREFIX}"
+            request = self._client.create_async(path, _posting(operation), sequence=True)
             request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
 
     def _connect(self) -> None:
@@ -420,7 +318,7 @@ class Boards:
 
     def _client(self) -> Any:
         if self.embedded:
-            return FakeClient(storage=self._storage)
+            return _EmbeddedClient(storage=self._storage)
         return KazooClient(
             hosts=self._conf.hosts,
             timeout=self._conf.session_timeout,
@@ -429,10 +327,13 @@ class Boards:
         )
 
 
-def _details(operation: Operation) -> dict[str, Any]:
-    """What a job carries. With the kind, its name, the version tells a conductor whether it can run the operation
+def _posting(operation: Operation) -> bytes:
+    """A job's contents. With the kind, its name, the version tells a conductor whether it can run the operation
     before it claims the job."""
-    return {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    details = {"operation_id": operation.id, "flow_uuid": operation.flow_uuid, "version": operation.version}
+    priority = base.JobPriority.convert(operation.priority)
+    posting = base.format_posting(uuidutils.generate_uuid(), operation.kind, details=details, priority=priority)
+    return bytes(jsonutils.dump_as_bytes(posting))
 
 
 def _handler() -> Any:

@@ -177,6 +177,13 @@ def retry(session: Session, operation: Operation) -> None:
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
 
+def release(session: Session, operation: Operation) -> None:
+    """Let whoever holds the operation's claim give it up, and leave the flow to the next one where it is. The wish
+    names the claim, so a later one is not meant by it. A conductor that is dead hears nothing, and need not: its
+    claims end with its session."""
+    operation.released_epoch = operation.epoch
+
+
 def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
     _take_again(session, operation, kind, Instance.id == operation.target_id)
 
@@ -224,5 +231,6 @@ VERBS: dict[str, Callable[[Session, Operation], None]] = {
     "suspend": suspend,
     "resume": resume,
     "retry": retry,
+    "release": release,
 }
 """What people may do with an operation, in the API, the console and dbflow-manage."""

@@ -62,8 +62,8 @@ _RULES: dict[str, dict[str, str]] = {
     ADMIN: {
         "instance": "reset_status",
         "backup:index": "all_projects",
-        "mgmt": "quota_update jobs conductors guests parameters instance_action",
-        "operation": "all_projects",
+        "mgmt": "quota_update jobs conductors conductor_update guests parameters instance_action",
+        "operation": "all_projects release",
     },
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
-from dbflow.db.models import Health, utcnow
+from dbflow.db.models import Health, Sample, utcnow
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
@@ -33,7 +33,8 @@ def ended(session: Session, ending: Ending) -> None:
             restoring_id=None,
             addresses=[],
         )
-        session.execute(delete(Health).where(Health.instance_id == ending.target_id))
+        for table in (Health, Sample):
+            session.execute(delete(table).where(table.instance_id == ending.target_id))
     else:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Deleting the instance"))
 

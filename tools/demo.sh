@@ -52,5 +52,6 @@ python tools/demo.py "$STATE" run
 say "" "Everything above took $(seconds_since "$began") s. dbflow and the database go on:" \
     "  . $VENV/bin/activate" \
     "  dbflow-manage --state-dir $STATE operation list" \
+    "  open $(sed -n 's/^console: //p' "$STATE/out")    (the console; good once, for ten minutes)" \
     "  curl $(sed -n 's/^ready: //p' "$STATE/out")/doc/    (or open it: the API, to try out)" \
     "  bash tools/demo.sh stop"

@@ -5,8 +5,8 @@
 # What a newcomer's machine needs, as Debian 12 packages. The core packages start no service and make no user.
 RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
-# its dependency on a desktop's Java.
-TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server python3-swift)
+# its dependency on a desktop's Java. The console is looked at with Chromium.
+TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift)
 DATABASE_USER=dbflow-db
 VENV=.venv
 CACHE=.cache

@@ -59,6 +59,21 @@ make_environment() {
     say "$wanted" >"$VENV/installed-$profile"
 }
 
+# The tests' Keystone: packages beside those of the environment, which Keystone uses, too.
+make_keystone() {
+    local place=$CACHE/keystone wanted log=$CACHE/pip.log
+    wanted=$(sha256sum tools/keystone.txt)
+    grep -qsxF "$wanted" "$place/installed" && return
+    say "installing Keystone into $place"
+    rm -rf "$place"
+    if ! "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+        --target "$place" -r tools/keystone.txt >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        die "pip failed; all of its output is in $log"
+    fi
+    say "$wanted" >"$place/installed"
+}
+
 main() {
     local profile=${1:-run} extras='' packages=("${RUN_PACKAGES[@]}") missing python
     case $profile in
@@ -78,6 +93,7 @@ main() {
     make_database_user
     python=$(find_python) || die "Python 3.11 or later, with venv, is needed"
     make_environment "$profile" "$python" "$extras"
+    if [[ $profile == test ]]; then make_keystone; fi
 }
 
 main "$@"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Run what CI runs: `bash tools/test.sh`, or some of it: `bash tools/test.sh lint unit`.
-# Suites: lint unit contract functional wire fault bench, and sweep (every kill point; long, only by name).
-# Installs what it needs first. Results as JUnit XML are in .cache/tests/. The last line sums up the tests.
+# Suites: lint unit contract functional wire console fault bench, and sweep (every kill point; long, only by name).
+# Installs what it needs first. Results as JUnit XML are in .cache/tests/, the console's screenshots in
+# .cache/tests/console/. The last line sums up the tests.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 enter_repo
 
-SUITES=(lint unit contract functional wire fault bench)
+SUITES=(lint unit contract functional wire console fault bench)
 CODE=(dbflow flows guest conductor)
 RESULTS=$CACHE/tests
 summary=()
@@ -60,10 +61,10 @@ tests() {
 run_suite() {
     case $1 in
         lint) lint ;;
-        unit) tests unit tests/unit -n 2 --timeout=60 ;;
+        unit) tests unit tests/unit -n 2 --timeout=300 ;;
         fault) tests fault tests/fault -m 'not sweep' --timeout=300 ;;
         sweep) tests sweep tests/fault -m sweep --timeout=1800 ;;
-        contract | functional | wire | bench) tests "$1" "tests/$1" --timeout=300 ;;
+        contract | functional | wire | console | bench) tests "$1" "tests/$1" --timeout=300 ;;
     esac
 }
 

@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_restx import Api
 
 from dbflow.api import docs, errors, resources, versions
@@ -13,8 +13,11 @@ from dbflow.api.auth import Auth
 from dbflow.api.gate import Gate
 from dbflow.api.here import attach
 from dbflow.api.ratelimit import RateLimits
+from dbflow.console import app as console
+from dbflow.console.session import is_console
 from dbflow.policy import Policy
 from dbflow.services.context import Services
+from dbflow.services.fan import Seats
 from dbflow.services.feed import Feed
 
 
@@ -23,7 +26,7 @@ class Wire(Api):
 
     def error_router(self, original_handler: Any, e: Exception) -> Any:
         """Every error, also of URLs that there are not."""
-        return errors.answer(e)
+        return console.answer(e) if is_console(request.path) else errors.answer(e)
 
     def render_root(self) -> Response:
         """GET / tells the versions."""
@@ -41,11 +44,13 @@ def create_app(services: Services, auth: Auth) -> Flask:
     rates = RateLimits(services.conf)
     attach(app, services, Policy(services.conf))
     app.extensions["dbflow.rates"] = rates
-    app.extensions["dbflow.feed"] = Feed(services.database, group.event_interval, group.max_event_streams)
+    seats = Seats(group.max_event_streams)
+    app.extensions["dbflow.feed"] = Feed(services.database, group.event_interval, seats)
     Gate(app, auth, rates)
     app.register_blueprint(versions.pages)
     _serve(app)
-    app.wsgi_app = auth.wrap(app.wsgi_app)  # type: ignore[method-assign, assignment]
+    console.register(app, services, auth, rates, seats)
+    app.wsgi_app = console.wrap(auth.wrap(app.wsgi_app), services)  # type: ignore[method-assign, assignment]
     return app
 
 

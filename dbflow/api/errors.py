@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a client is told when it can't be done: Trove's faults on Trove's wire, RFC 9457 on our own resources."""
 
+import dataclasses
 import http
 import json
 import logging
@@ -48,34 +49,51 @@ class ProjectMismatch(Exception):
         super().__init__(f"User with tenant id {project_id} cannot access this resource.")
 
 
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What a client is told of an error."""
+
+    code: int
+    message: str
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Members beside code and message."""
+
+
 def answer(error: Exception) -> Any:
     """The response for whatever went wrong."""
     if isinstance(error, RoutingException):
         return error
     if isinstance(error, ProjectMismatch):
         return Response(str(error), 403, mimetype="text/html")
+    found = described(error)
+    return told(found.code, found.message, dict(found.headers), found.more)
+
+
+def described(error: Exception) -> Told:
+    """In words for its user; what nobody expected is logged."""
     if isinstance(error, ServiceError):
-        return told(error.code, str(error), error.headers, error.more)
+        return Told(error.code, str(error), error.headers, error.more)
     if isinstance(error, HTTPException):
         return _of_werkzeug(error)
     if isinstance(error, OperationalError | InterfaceError | TimeoutError):
         LOG.error("the database is not available: %s", type(error).__name__)
-        return told(503, "dbflow's own database is not available.", {"Retry-After": "5"})
+        return Told(503, "dbflow's own database is not available.", {"Retry-After": "5"})
     return _unexpected(error)
 
 
-def _of_werkzeug(error: HTTPException) -> Response:
+def _of_werkzeug(error: HTTPException) -> Told:
     code = error.code or 500
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    return told(code, _SENTENCES.get(code) or error.description or http.HTTPStatus(code).phrase, headers)
+    return Told(code, _SENTENCES.get(code) or error.description or http.HTTPStatus(code).phrase, headers)
 
 
-def _unexpected(error: Exception) -> Response:
+def _unexpected(error: Exception) -> Told:
     reference = uuid.uuid4()
     # Where, not what: the text of an exception may hold what the user sent.
     where = "".join(traceback.format_tb(error.__traceback__))
     LOG.error("error %s of request %s: %s\n%s", reference, g.get("request_id"), type(error).__name__, where)
-    return told(500, f"The server has either erred or is incapable of performing the requested operation. {reference}")
+    return Told(500, f"The server has either erred or is incapable of performing the requested operation. {reference}")
 
 
 def told(

@@ -43,6 +43,9 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Called in each worker."""
+        # Each stream occupies a thread, and some must be left for everything else.
+        streams = min(self._conf.api.max_event_streams, max(1, self._conf.api.threads * 3 // 4))
+        self._conf.set_override("max_event_streams", streams, "api")
         parts = Parts.from_conf(self._conf)
         dispatcher = parts.dispatcher()
         dispatcher.start()

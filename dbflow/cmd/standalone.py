@@ -18,6 +18,7 @@ import threading
 import time
 
 import waitress
+from flask import Flask
 from waitress.server import BaseWSGIServer
 
 from conductor.health import HealthBook
@@ -27,6 +28,7 @@ from dbflow.api.auth import from_conf
 from dbflow.cloud.base import CloudError
 from dbflow.cmd.statedir import InUse, StateDir
 from dbflow.cmd.wiring import Parts, configure
+from dbflow.console.app import ticket_link
 from dbflow.crypto import broker_password
 from dbflow.db import migrate
 from dbflow.messaging.dispatcher import Dispatcher
@@ -37,8 +39,8 @@ from dbflow.objectstore.server import ObjectServer
 from dbflow.services.seed import ensure_datastore
 
 LOG = logging.getLogger(__name__)
-_HTTP_THREADS = 48
-"""An event stream occupies one while it lasts."""
+_HTTP_THREADS = 96
+"""An event stream occupies one while it lasts; [api] max_event_streams of them leave enough for everything else."""
 _STOP_WITHIN = 4.0
 _QUIET_CHANNEL = 60
 """Seconds after which a connection on which nothing happens is closed; event streams are fed more often."""
@@ -91,32 +93,24 @@ class _Standalone:
         migrate.upgrade(self._state.database_url)
         ensure_datastore(self._parts.database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
         self._prepare_images()
-        server = self._listen()
+        server, app = self._listen()
         self._serve_objects()
         self._broker.start()
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
             self._conduct(self._health if index == 0 else None)
         threading.Thread(target=server.run, daemon=True).start()
-        print(f"ready: http://{self._options.bind}:{self._options.port}", flush=True)
+        base = f"http://{self._options.bind}:{self._options.port}"
+        # In one write: who finds the one finds the other, too.
+        print(f"ready: {base}\nconsole: {ticket_link(app, base, self._state.admin_token())}", flush=True)
         self._stop.wait()
         self._shut_down(server)
         return 0
 
-    def _listen(self) -> BaseWSGIServer:
+    def _listen(self) -> tuple[BaseWSGIServer, Flask]:
         listener = socket.create_server((self._options.bind, self._options.port))
         app = create_app(self._parts.services(self._dispatcher), from_conf(self._parts.conf))
-        # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
-        return waitress.create_server(
-            app,
-            sockets=[listener],
-            threads=_HTTP_THREADS,
-            send_bytes=1,
-            ident=None,
-            # The API tells who sends too much, and stops reading; this is for those who go on sending.
-            max_request_body_size=16 * self._parts.conf.api.max_body,
-            channel_timeout=_QUIET_CHANNEL,
-        )
+        return http_server(listener, app, self._parts.conf.api.max_body), app
 
     def _serve_objects(self) -> None:
         """Backups come here, and are read from here, where they are kept as files."""
@@ -151,6 +145,22 @@ class _Standalone:
         self._parts.database.close()
         logging.shutdown()
         os._exit(0)  # steps that were handed over may still hold threads; they are done again at the next start
+
+
+def http_server(listener: socket.socket, app: Flask, max_body: int) -> BaseWSGIServer:
+    """The API's, not yet running. ``max_body``: bytes that the API takes."""
+    # Every bit of an event stream goes out at once: send_bytes is how much waitress would gather first.
+    return waitress.create_server(
+        app,
+        sockets=[listener],
+        threads=_HTTP_THREADS,
+        send_bytes=1,
+        ident=None,
+        # The API tells who sends too much, and stops reading; this is for those who go on sending.
+        max_request_body_size=16 * max_body,
+        channel_timeout=_QUIET_CHANNEL,
+        asyncore_use_poll=True,  # select() ends the server at 1,024 open files; 500 guests have as many
+    )
 
 
 def _mariadb_version() -> tuple[str, str]:

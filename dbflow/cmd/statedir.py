@@ -76,6 +76,11 @@ class StateDir:
             raise ValueError(f"--state-dir {self.path} is too long: Unix sockets have {_MAX_SOCKET} bytes of path")
         return path
 
+    def admin_token(self) -> str:
+        """The administrator's, of clouds.yaml."""
+        token: str = json.loads(self.clouds.read_text())["clouds"]["dbflow-admin"]["auth"]["token"]
+        return token
+
     def write(self, bind: str, port: int) -> None:
         """Keys and tokens if there are none yet; configuration and clouds.yaml anew."""
         if not self._keys.exists():

@@ -45,7 +45,14 @@ OPTS = [
         default=60.0,
         help="Seconds after which a request that was never answered may be made again with its Idempotency-Key.",
     ),
-    cfg.IntOpt("max_event_streams", default=64, min=1, help="Event streams a worker serves at once."),
+    cfg.IntOpt(
+        "max_event_streams",
+        default=64,
+        min=1,
+        help="Event streams and live pages of the console that a worker serves at once: a quarter of them for the "
+        "streams of one user at most, the last quarter not for pages. dbflow-api takes no more than three quarters of "
+        "its threads for them.",
+    ),
     cfg.FloatOpt("event_interval", default=0.2, min=0.02, help="Seconds between two looks for changes of operations."),
     cfg.FloatOpt("event_heartbeat", default=15.0, min=0.1, help="Seconds of silence after which a stream is fed."),
     cfg.FloatOpt("max_wait", default=60.0, help="Seconds a client may wait for an operation in one request."),

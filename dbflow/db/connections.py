@@ -40,13 +40,14 @@ def make_engine(
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": pool_timeout}
     if parsed.get_backend_name() == "sqlite":
         patience = {"timeout": SQLITE_PATIENCE, "check_same_thread": False}
-        engine = sa.create_engine(parsed, connect_args=patience, **pool)
+        engine = sa.create_engine(parsed, connect_args=patience, hide_parameters=True, **pool)
         sa.event.listen(engine, "connect", _sqlite_connect)
         sa.event.listen(engine, "begin", _sqlite_begin)
         return engine
     on_mariadb = parsed.get_backend_name() in ("mysql", "mariadb")
     engine = sa.create_engine(
         parsed,
+        hide_parameters=True,
         # Every transaction here ends by itself, so there is nothing left to roll back when its connection returns.
         pool_reset_on_return=None,
         pool_recycle=280,

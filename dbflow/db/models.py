@@ -179,6 +179,19 @@ class Health(Base):
     in_flight: Mapped[int] = mapped_column(default=0)
 
 
+class Sample(Base):
+    """How full and how busy an instance was: every so often one of its heartbeats, for a day (see db.samples)."""
+
+    __tablename__ = "instance_samples"
+    instance_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Its place in the day: a day later it is written over."""
+    at: Mapped[datetime.datetime]
+    volume_used: Mapped[float | None]
+    """GiB"""
+    load: Mapped[dict[str, Any]]
+
+
 class Operation(Base):
     """What a user asked for: one job, one flow. Also the outbox and the audit trail."""
 
@@ -187,6 +200,8 @@ class Operation(Base):
         sa.Index("operations_by_state", "state", "created"),
         sa.Index("operations_of_project", "project_id", "created"),
         sa.Index("operations_of_target", "target_id", "created"),
+        # Administrators look at those of all projects, newest first.
+        sa.Index("operations_by_created", "created", "id"),
     )
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     kind: Mapped[str] = mapped_column(sa.String(64))
@@ -220,6 +235,8 @@ class Operation(Base):
     finished: Mapped[datetime.datetime | None]
     since: Mapped[datetime.datetime | None]
     """From when its deadline counts, where that is not its creation: when it was resumed, retried or last expired."""
+    released_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """The claim that an administrator wants to be given up."""
 
 
 class Conductor(Base):
@@ -236,6 +253,8 @@ class Conductor(Base):
     seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     orphans: Mapped[int | None]
     """How many it reports; only of the leader."""
+    draining: Mapped[bool] = mapped_column(default=False)
+    """Whether it is to claim nothing more; an administrator's wish, which it obeys."""
 
 
 class Quota(Base):

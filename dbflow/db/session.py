@@ -80,7 +80,7 @@ class Database:
     def write_rows(self) -> Iterator[Any]:
         """As :meth:`write`, with a cursor of the driver for :meth:`prepared` statements: what is written again and
         again goes around SQLAlchemy's layers. The errors are SQLAlchemy's."""
-        with self._my_turn(), self._raw(self._rows) as connection:
+        with self._my_turn(), self._raw(self._rows) as connection, _pipeline(connection):
             cursor = connection.cursor()
             if self._turn is not None:
                 cursor.execute(WRITING)
@@ -147,3 +147,10 @@ class Database:
             yield
         except known as error:
             raise sa.exc.DBAPIError.instance(None, None, error, known, dialect=self.engine.dialect) from error
+
+
+def _pipeline(connection: sa.PoolProxiedConnection) -> contextlib.AbstractContextManager[Any]:
+    """Where the driver can: statements are sent without waiting for the answer to each."""
+    begin = getattr(connection.driver_connection, "pipeline", contextlib.nullcontext)
+    pipeline: contextlib.AbstractContextManager[Any] = begin()
+    return pipeline

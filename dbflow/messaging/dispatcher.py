@@ -161,10 +161,11 @@ class Dispatcher:
             arguments={**arguments, "instance_id": instance_id},
             deadline=timeout,
         )
+        pending = self._submit(request)
         try:
-            result = self._answer(self._submit(request), timeout)
+            result = self._answer(pending, timeout)
         finally:
-            self._remove(str(request.id))
+            self._remove(pending)
         if isinstance(result, failure.Failure):
             raise _as_error(result)
         return result
@@ -192,9 +193,11 @@ class Dispatcher:
         """Delete the guest's user and queue; fine when they are gone. Requests to that guest fail. Raises
         BrokerUnavailable."""
         with self._lock:
-            gone = [key for key, pending in self._pending.items() if pending.request.instance_id == instance_id]
-        for request_id in gone:
-            self._fail(request_id, GuestUnreachable(f"guest {instance_id} is deleted"))
+            gone = [pending for pending in self._pending.values() if pending.request.instance_id == instance_id]
+        for pending in gone:
+            self._fail(pending, GuestUnreachable(f"guest {instance_id} is deleted"))
+        if not self._link.settle(FIND_BROKER):  # a request on its way out would make the queue again
+            raise BrokerUnavailable("the broker takes no messages")
         self._logins.close(instance_id)
         queue = self._layout.guest(instance_id)
         with self._broker() as conn:
@@ -252,15 +255,15 @@ class Dispatcher:
             self._wake.clear()
             now = time.monotonic()
             with self._lock:
-                entries = list(self._pending.items())
-            for request_id, pending in entries:
+                entries = list(self._pending.values())
+            for pending in entries:
                 try:
-                    self._look_after(request_id, pending, now, now - last)
+                    self._look_after(pending, now, now - last)
                 except Exception:
-                    LOG.exception("request %s", request_id)
+                    LOG.exception("request %s", pending.request.id)
             last = now
 
-    def _look_after(self, request_id: str, pending: Pending, now: float, passed: float) -> None:
+    def _look_after(self, pending: Pending, now: float, passed: float) -> None:
         request = pending.request
         if not self._link.ready:
             pending.pause(min(passed, now - pending.made))
@@ -268,11 +271,11 @@ class Dispatcher:
         age, silent, unsent = now - pending.made, now - pending.heard, now - pending.sent
         take_by = min(request.deadline, self._pending_timeout)
         if not pending.accepted and age > take_by:
-            self._fail(request_id, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
+            self._fail(pending, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
         elif age > request.deadline:
-            self._fail(request_id, GuestOverdue(f"{request.name} took more than {request.deadline:g} s"))
+            self._fail(pending, GuestOverdue(f"{request.name} took more than {request.deadline:g} s"))
         elif pending.accepted and silent > self._lost_after:
-            self._fail(request_id, GuestLost(f"no sign of life of guest {request.instance_id} for {silent:.0f} s"))
+            self._fail(pending, GuestLost(f"no sign of life of guest {request.instance_id} for {silent:.0f} s"))
         elif pending.due or (unsent > self._resend and (not pending.accepted or silent > 2 * self._resend)):
             self._send_again(pending, age, take_by)
 
@@ -282,15 +285,19 @@ class Dispatcher:
         if pending.accepted or age < max(take_by - 2 * self._resend, take_by / 2):
             self._send(pending, self._envelope(pending))
 
-    def _fail(self, request_id: str, error: GuestUnreachable) -> None:
-        pending = self._remove(request_id)
-        if pending is not None:
-            LOG.warning("request %s: %s", request_id, type(error).__name__)
+    def _fail(self, pending: Pending, error: GuestUnreachable) -> None:
+        if self._remove(pending):
+            LOG.warning("request %s: %s", pending.request.id, type(error).__name__)
             pending.fail(error)
 
-    def _remove(self, request_id: str) -> Pending | None:
+    def _remove(self, pending: Pending) -> bool:
+        """Whether it was still waited for; a newer one of the same id is left alone."""
+        request_id = str(pending.request.id)
         with self._lock:
-            return self._pending.pop(request_id, None)
+            if self._pending.get(request_id) is not pending:
+                return False
+            del self._pending[request_id]
+            return True
 
     # -- receiving
 
@@ -340,7 +347,7 @@ class Dispatcher:
         pending.heard = time.monotonic()
         pending.accepted = True
         if state in (wire.SUCCESS, wire.FAILURE):
-            self._remove(request_id)
+            self._remove(pending)
             self.stats["answered"] += 1
             pending.finish(data)
         elif state == wire.EVENT and data["event_type"] != wire.ALIVE:

@@ -93,6 +93,8 @@ class Link:
         self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
         self._declared: dict[str, float] = {}
         """Name of a queue -> when it was declared."""
+        self._turn = threading.Lock()
+        """Held from the question whether an envelope is wanted until it is sent."""
         self._receiver: kombu.Connection | None = None
         self._threads = [
             threading.Thread(target=self._keep, args=(self._receive, self._receiving), name="receive", daemon=True),
@@ -140,6 +142,14 @@ class Link:
             self._outgoing.put_nowait(envelope)
         except queue.Full:
             return False
+        return True
+
+    def settle(self, timeout: float) -> bool:
+        """Wait, at most ``timeout`` seconds, until what is being sent now is sent; whether it is. What was not wanted
+        any more before this makes no queue afterwards."""
+        if not self._turn.acquire(timeout=timeout):
+            return False
+        self._turn.release()
         return True
 
     def forget(self, name: str) -> None:
@@ -204,7 +214,8 @@ class Link:
                 continue
             if envelope is None:
                 return
-            self._publish(producer, envelope)
+            with self._turn:
+                self._publish(producer, envelope)
             if time.monotonic() > listen_at:
                 _listen(conn)
                 listen_at = time.monotonic() + _tick(conn)

@@ -77,11 +77,12 @@ class Pending:
                 news, self._news = self._news, None
                 if self._outcome is not None or news is None:
                     self._busy = False
+                    outcome = self._outcome
                     break
             try:
                 if self._on_event is not None:
                     self._on_event(*news)
             except Exception:
                 LOG.exception("progress of %s was not recorded", self.request.id)
-        if self._outcome is not None:
-            self.future.set_result(self._outcome[0])
+        if outcome is not None:  # it came while this was busy; whatever comes from now on sets the result itself
+            self.future.set_result(outcome[0])

@@ -8,6 +8,7 @@ operation's own end in the same transaction.
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.models import utcnow
 from dbflow.fencing import Fence
+from dbflow.persistence.busy import BUSY
 from dbflow.persistence.group import GroupCommit
 from dbflow.persistence.rows import atom_detail, atom_row
 from dbflow.persistence.saves import Save
@@ -27,7 +29,6 @@ from dbflow.persistence.tables import ATOMS, FLOWS
 OnEnd = Callable[[Session, models.FlowDetail], None]
 """Writes what the end of the flow means, in the transaction that saves it."""
 
-_BEGUN = frozenset({states.RUNNING, states.REVERTING, states.RETRYING})
 _ENDED = frozenset({states.SUCCESS, states.REVERTED, states.FAILURE})
 _POINTS = {states.SUCCESS: "execute", states.REVERTED: "revert"}
 # Made once: SQLAlchemy takes longer to put a statement together than the database to execute it.
@@ -110,7 +111,7 @@ class FlowBackend:
         """Keep the atom for the next commit; commit at once when it is about to begin."""
         with self._lock:
             self._changed[atom.uuid] = atom
-            if atom.state in _BEGUN and self._saved.get(atom.uuid) != atom.state:
+            if atom.state in BUSY and self._saved.get(atom.uuid) != atom.state:
                 self.flush()
         return atom
 
@@ -121,6 +122,7 @@ class FlowBackend:
                 return
             flow, save = self._flow, self._save()
             ending = flow is not None and flow.state in _ENDED and not self.ended
+            began = time.monotonic()
             try:
                 if flow is not None and ending:
                     with self._fence.write() as session:
@@ -131,6 +133,7 @@ class FlowBackend:
                     self._group.commit(save)
             except sa.exc.SQLAlchemyError as error:
                 raise exceptions.StorageFailure("the flow's state could not be saved", cause=error) from error
+            self._fence.stood = began
             self.ended = self.ended or ending
             self._made = True
             self._reverting = self._reverting or save.reverting

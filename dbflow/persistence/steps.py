@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from taskflow.types.failure import Failure
 
-from dbflow.crypto import Keyring
+from dbflow.crypto import BadSeal, Keyring
 from dbflow.persistence.rows import failure_text
 from dbflow.persistence.tables import ATOMS
 
@@ -71,4 +71,7 @@ def _failure(row: dict[str, Any], keyring: Keyring | None) -> str | None:
     sealed = row.get("revert_failure") or row.get("failure")
     if keyring is None or not sealed:
         return None
-    return failure_text(Failure.from_dict(keyring.unseal(sealed)))
+    try:
+        return failure_text(Failure.from_dict(keyring.unseal(sealed)))
+    except BadSeal:
+        return "sealed with a key that is not here"

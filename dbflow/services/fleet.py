@@ -6,13 +6,33 @@ import datetime
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
-from dbflow.db.models import Conductor, Health, Instance, Operation
+from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
+from dbflow.db.session import Database
 from dbflow.jobboard import BoardUnavailable, JobView
 from dbflow.operations import ENDED, State
+from dbflow.services.contention import contended
 from dbflow.services.context import Services
-from dbflow.services.errors import Unavailable
+from dbflow.services.errors import Conflict, NotFound, Unavailable
+
+POSTED_WITHIN = 10.0
+"""Seconds after which an operation that is not on the board was forgotten: the leader looks every few."""
+
+
+_LOOKED_AT = (
+    Operation.id,
+    Operation.kind,
+    Operation.priority,
+    Operation.state,
+    Operation.created,
+    Operation.after_id,
+    Operation.conductor,
+)
+"""Not what an operation was asked to do, which is sealed and may be long."""
+
+SILENT = 20.0
+"""Seconds after which a conductor, which reports every few, is taken for gone."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -26,6 +46,19 @@ class Job:
     owner: str | None
     state: str | None
     """Of the operation; None when it has ended or is suspended, so that the job is about to go."""
+    created: datetime.datetime | None = None
+    """When the operation was accepted."""
+    waits_for: str | None = None
+    """The operation that must end before this one is posted."""
+
+    def forgotten(self, now: datetime.datetime) -> bool:
+        """Whether it should have been on the board for a while, and is not."""
+        return (
+            self.posted is None
+            and self.waits_for is None
+            and self.created is not None
+            and (now - self.created).total_seconds() > POSTED_WITHIN
+        )
 
 
 def jobs(services: Services) -> list[Job]:
@@ -39,9 +72,9 @@ def jobs(services: Services) -> list[Job]:
 
 
 def running(session: Session) -> list[Operation]:
-    """Those that are to be on the board, oldest first."""
+    """Those that are to be on the board, oldest first; of each what :data:`_LOOKED_AT` names."""
     query = sa.select(Operation).where(Operation.state.not_in([*ENDED, State.SUSPENDED]))
-    return list(session.scalars(query.order_by(Operation.created)))
+    return list(session.scalars(query.options(load_only(*_LOOKED_AT, raiseload=True)).order_by(Operation.created)))
 
 
 def compare(session: Session, posted: Sequence[JobView]) -> list[Job]:
@@ -55,16 +88,35 @@ def compare(session: Session, posted: Sequence[JobView]) -> list[Job]:
             job.posted,
             job.owner,
             wanted[job.operation_id].state if job.operation_id in wanted else None,
+            wanted[job.operation_id].created if job.operation_id in wanted else None,
         )
         for job in posted
     ]
     known = {job.operation_id for job in posted}
+    waiting = _waiting(session, [operation for operation in wanted.values() if operation.id not in known])
     missing = [
-        Job(operation.id, operation.kind, operation.priority, None, None, operation.state)
+        Job(
+            operation.id,
+            operation.kind,
+            operation.priority,
+            None,
+            None,
+            operation.state,
+            operation.created,
+            operation.after_id if operation.after_id in waiting else None,
+        )
         for operation in wanted.values()
         if operation.id not in known
     ]
     return on_board + missing
+
+
+def _waiting(session: Session, successors: Sequence[Operation]) -> set[str]:
+    """Those of their predecessors that have not ended."""
+    before = [operation.after_id for operation in successors if operation.after_id is not None]
+    if not before:
+        return set()
+    return set(session.scalars(sa.select(Operation.id).where(Operation.id.in_(before), Operation.state.not_in(ENDED))))
 
 
 def conductors(session: Session) -> list[tuple[Conductor, list[str]]]:
@@ -77,6 +129,30 @@ def conductors(session: Session) -> list[tuple[Conductor, list[str]]]:
     for name, operation_id in session.execute(claimed.order_by(Operation.created)):
         at_work.setdefault(name, []).append(operation_id)
     return [(conductor, at_work.get(conductor.name, [])) for conductor in found]
+
+
+def drain_refusal(conductor: Conductor, now: datetime.datetime) -> str | None:
+    """Why it can't be told to drain, or to claim again; None when it can."""
+    return None if alive(conductor, now) else "it is silent"
+
+
+def alive(conductor: Conductor, now: datetime.datetime) -> bool:
+    """Whether it has reported lately."""
+    return (now - conductor.seen).total_seconds() <= SILENT
+
+
+@contended
+def drain(database: Database, name: str, draining: bool) -> None:
+    """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none, Conflict
+    when it would not hear of it."""
+    with database.write() as session:
+        found = session.get(Conductor, name)
+        if found is None:
+            raise NotFound(f"Conductor {name[:255]} cannot be found.")
+        why_not = drain_refusal(found, utcnow())
+        if why_not is not None:
+            raise Conflict(f"Conductor {name} can't be told: {why_not}.")
+        found.draining = draining
 
 
 def guests(

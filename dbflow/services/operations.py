@@ -2,6 +2,7 @@
 """Operations as their users see them, and what they may want of them."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,15 +10,20 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
+from dbflow.crypto import BadSeal
 from dbflow.db.models import Operation
+from dbflow.db.session import AWAY
 from dbflow.operations import ENDED
 from dbflow.persistence.steps import Step, steps_of
+from dbflow.services.browse import after
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, Conflict, NotFound
+from dbflow.services.errors import Conflict, NotFound, ServiceError
 from dbflow.services.instances import is_uuid
 from dbflow.services.verbs import refusal
 
+LOG = logging.getLogger(__name__)
+_AWAY = "dbflow's database is not available"
 FILTERS = ("kind", "state", "target_id")
 
 
@@ -48,14 +54,9 @@ def page(
         query = query.where(Operation.state.in_(ENDED) if done else Operation.state.not_in(ENDED))
     with services.database.read() as session:
         if marker is not None:
-            query = query.where(_after(_find(session, caller, marker, BadRequest("marker: no such operation."))))
+            query = query.where(after(session, caller, marker))
         found = list(session.scalars(query))
     return found[:limit], found[limit - 1].id if len(found) > limit else None
-
-
-def _after(last: Operation) -> sa.ColumnElement[bool]:
-    earlier = sa.or_(Operation.created < last.created, Operation.id < last.id)
-    return sa.and_(Operation.created <= last.created, earlier)
 
 
 def _find(session: Session, caller: Caller, operation_id: str, missing: Exception, *, lock: bool = False) -> Operation:
@@ -66,14 +67,14 @@ def _find(session: Session, caller: Caller, operation_id: str, missing: Exceptio
     return found
 
 
-def _missing(operation_id: str) -> NotFound:
+def missing(operation_id: str) -> NotFound:
     return NotFound(f"Operation {operation_id[:255]} cannot be found.")
 
 
 def show(services: Services, caller: Caller, operation_id: str) -> Seen:
     """The operation and its steps; only administrators are told why a step failed."""
     with services.database.read() as session:
-        operation = _find(session, caller, operation_id, _missing(operation_id))
+        operation = _find(session, caller, operation_id, missing(operation_id))
         keyring = services.keyring if caller.is_admin else None
         return Seen(operation, steps_of(session, operation.flow_uuid, keyring))
 
@@ -81,20 +82,25 @@ def show(services: Services, caller: Caller, operation_id: str) -> Seen:
 def graph(services: Services, caller: Caller, operation_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """(the flow's graph, the state of each step by name): what the drawings take."""
     seen = show(services, caller, operation_id)
-    operation = seen.operation
+    return graph_of(services, seen.operation), {step.name: step.as_dict() for step in seen.steps}
+
+
+def graph_of(services: Services, operation: Any) -> dict[str, Any]:
+    """The flow's graph; ``operation``: its row, or whatever has the columns. NotFound when it can't be told."""
     try:
         arguments = services.keyring.unseal(operation.arguments)
-        data = operations.catalog().graph(operation.kind, operation.version, arguments)
+        return operations.catalog().graph(operation.kind, operation.version, arguments)
     except LookupError:
         raise NotFound(f"The flow of operation {operation.id} is not known to this release.") from None
-    return data, {step.name: step.as_dict() for step in seen.steps}
+    except BadSeal:
+        raise NotFound(f"Operation {operation.id} is sealed with a key that is not here.") from None
 
 
 @contended
 def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Operation:
-    """cancel, suspend, resume or retry. Conflict when the operation's state does not allow it."""
+    """cancel, suspend, resume, retry or release. Conflict when the operation's state does not allow it."""
     with services.database.write() as session:
-        operation = _find(session, caller, operation_id, _missing(operation_id), lock=True)
+        operation = _find(session, caller, operation_id, missing(operation_id), lock=True)
         why_not = refusal(operation, verb)
         if why_not is not None:
             raise Conflict(f"Operation {operation.id} is {operation.state} and can't {verb}: {why_not}.")
@@ -106,3 +112,22 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
     if operation.state != before:  # else its job is on the board, or a conductor has it
         services.post_accepted(operation.id)
     return operation
+
+
+def act_on_all(services: Services, caller: Caller, operation_ids: Sequence[str], verb: str) -> list[tuple[str, str]]:
+    """The same for each of a selection, one failing beside others that do not: (id, why not; "" where it was done).
+    Once the database is away nothing more is tried, which might take a minute each; what was done is told."""
+    results, away = [], False
+    for operation_id in dict.fromkeys(operation_ids):
+        why_not = _AWAY
+        try:
+            if not away:
+                act(services, caller, operation_id, verb)
+                why_not = ""
+        except ServiceError as error:
+            why_not = str(error)
+        except AWAY as error:
+            LOG.error("the database is not available: %s", type(error).__name__)
+            away = True
+        results.append((operation_id, why_not))
+    return results

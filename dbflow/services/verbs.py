@@ -10,9 +10,19 @@ from dbflow.operations import CANCEL, ENDED, SUSPEND, State
 Refusal = str | None
 
 
-def actions(operation: Operation) -> list[str]:
-    """The verbs that are possible now."""
-    return [verb for verb in _REFUSALS if refusal(operation, verb) is None]
+RULES = {
+    "cancel": "operation:update",
+    "suspend": "operation:update",
+    "resume": "operation:update",
+    "retry": "operation:update",
+    "release": "operation:release",
+}
+"""Verb -> the rule of the policy that must allow it."""
+
+
+def actions(operation: Operation, may: Callable[[str], bool] = lambda rule: True) -> list[str]:
+    """The verbs that are possible now, of those whose rule ``may`` allows."""
+    return [verb for verb, rule in RULES.items() if may(rule) and refusal(operation, verb) is None]
 
 
 def refusal(operation: Operation, verb: str) -> Refusal:
@@ -49,6 +59,14 @@ def _retry(operation: Operation) -> Refusal:
     return None if operation.state == State.FAILED else "only what is parked as FAILED is tried again"
 
 
+def _release(operation: Operation) -> Refusal:
+    if operation.state in ENDED:
+        return _ended(operation)
+    if operation.state in (State.ACCEPTED, State.SUSPENDED):
+        return "no conductor has claimed it"
+    return "its claim is being given up already" if operation.released_epoch == operation.epoch else None
+
+
 def _ended(operation: Operation) -> str:
     return "it is parked; retry it" if operation.state == State.FAILED else "it has ended"
 
@@ -69,4 +87,5 @@ _REFUSALS: dict[str, Callable[[Operation], Refusal]] = {
     "suspend": _suspend,
     "resume": _resume,
     "retry": _retry,
+    "release": _release,
 }

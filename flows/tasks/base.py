@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 from oslo_config import cfg
-from taskflow import task
 
 from dbflow import faults
 from dbflow.cloud import guard
@@ -18,9 +17,14 @@ from dbflow.cloud.base import Cloud, CloudError, Unavailable
 from dbflow.crypto import Keyring
 from dbflow.fencing import Fence, StaleClaim
 from dbflow.objectstore import ObjectStore
+from dbflow.tasks import Task
 from flows.tasks.tries import Tries
 
 LOG = logging.getLogger(__name__)
+
+
+_JUST = 0.1
+"""Seconds."""
 
 
 class GuestChannels(Protocol):
@@ -56,7 +60,7 @@ def dashed(class_name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", class_name).lower()
 
 
-class LocalTask(task.Task):
+class LocalTask(Task):
     """A task of the conductor: calls the cloud, writes records.
 
     It may be run again after a crash at any point, so ``execute`` looks before it makes and ``revert`` removes
@@ -93,10 +97,10 @@ class LocalTask(task.Task):
             raise RuntimeError(f"{self.name} is not part of a running flow")
         return self._context
 
-    def _still_ours(self) -> None:
-        """StaleClaim when somebody else has claimed the operation."""
+    def _still_ours(self, within: float = 0.0) -> None:
+        """StaleClaim when somebody else has claimed the operation, unless nobody had ``within`` so many seconds."""
         try:
-            self.context.fence.confirm()
+            self.context.fence.confirm(within)
         except StaleClaim as stale:
             LOG.warning("step %s does nothing: %s", self.name, stale)
             raise
@@ -116,8 +120,9 @@ def _fenced(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
         faults.point(f"{self.name}.{call.__name__}.called")
-        # A claim that was overtaken while this thread slept must not make what nobody will look for.
-        self._still_ours()
+        # A claim that was overtaken while this thread slept must not make what nobody will look for. One that has just
+        # saved that the step begins did not sleep; and what it makes, it asks for again, at the call.
+        self._still_ours(_JUST)
         faults.point(f"{self.name}.{call.__name__}.fenced")
         with guard.checking(self._still_ours):
             result = call(self, *args, **kwargs)

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any, cast
 
 import psutil
 
@@ -80,8 +80,7 @@ class StreamJob:
                 cwd="/",
                 env={"PATH": _PATH, "LC_ALL": "C", **cloud_marks()},
             )
-        assert self._child.stdin is not None
-        with contextlib.suppress(BrokenPipeError), self._child.stdin as pipe:
+        with contextlib.suppress(BrokenPipeError), cast(IO[bytes], self._child.stdin) as pipe:
             pipe.write(json.dumps(order).encode())
 
     def wait(self, progress: Progress, interrupted: threading.Event) -> dict[str, Any]:

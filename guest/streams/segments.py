@@ -6,7 +6,7 @@ import json
 import os
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext, Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE, TAG = 12, 16
@@ -45,36 +45,43 @@ class Buffer:
         return self.size - self.length - TAG
 
 
+class Filling:
+    """A segment that is being encrypted into a buffer."""
+
+    def __init__(self, buffer: Buffer, key: bytes, bound: bytes) -> None:
+        nonce = os.urandom(NONCE)
+        self.buffer = buffer
+        buffer.length = 0
+        buffer.put(nonce)
+        self._cipher = Cipher(algorithms.AES(key), modes.GCM(nonce)).encryptor()
+        self._cipher.authenticate_additional_data(bound)
+
+    def feed(self, data: memoryview) -> memoryview:
+        """Encrypt as much as fits; returns what did not."""
+        fits = data[: max(0, self.buffer.room)]
+        if fits:
+            self.buffer.length += self._cipher.update_into(fits, self.buffer.tail())
+        return data[len(fits) :]
+
+    def end(self) -> Buffer:
+        """The segment is complete: its buffer."""
+        self.buffer.put(self._cipher.finalize())
+        self.buffer.put(self._cipher.tag)
+        return self.buffer
+
+
 class Sealer:
     """Cuts and encrypts one stream."""
 
     def __init__(self, key: bytes, label: str, stream: str) -> None:
         self._key, self._label, self._stream = key, label, stream
         self._number = 0
-        self._cipher: AEADEncryptionContext | None = None
 
-    def begin(self, buffer: Buffer) -> None:
-        """The next segment goes into this buffer."""
-        nonce = os.urandom(NONCE)
-        buffer.length, buffer.number = 0, self._number
-        buffer.put(nonce)
-        self._cipher = Cipher(algorithms.AES(self._key), modes.GCM(nonce)).encryptor()
-        self._cipher.authenticate_additional_data(_bound(self._label, self._stream, self._number))
+    def begin(self, buffer: Buffer) -> Filling:
+        """The next segment, in this buffer."""
+        buffer.number = self._number
         self._number += 1
-
-    def feed(self, buffer: Buffer, data: memoryview) -> memoryview:
-        """Encrypt as much as fits; returns what did not."""
-        assert self._cipher is not None
-        fits = data[: max(0, buffer.room)]
-        if fits:
-            buffer.length += self._cipher.update_into(fits, buffer.tail())
-        return data[len(fits) :]
-
-    def end(self, buffer: Buffer) -> None:
-        """The segment is complete."""
-        assert self._cipher is not None
-        buffer.put(self._cipher.finalize())
-        buffer.put(self._cipher.tag)
+        return Filling(buffer, self._key, _bound(self._label, self._stream, buffer.number))
 
 
 def unseal(key: bytes, label: str, stream: str, number: int, segment: bytes) -> bytes:

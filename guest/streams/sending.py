@@ -4,7 +4,6 @@ sends; both work on the same few buffers, so memory does not grow with the strea
 up."""
 
 import base64
-import fcntl
 import hashlib
 import queue
 import threading
@@ -14,7 +13,7 @@ from typing import IO, Any
 import zstandard
 
 from dbflow.backupmanifest import segment_name
-from guest.streams.segments import Buffer, Sealer
+from guest.streams.segments import Buffer, Filling, Sealer
 from guest.streams.store import Store
 
 MIB = 1 << 20
@@ -35,7 +34,7 @@ class Sending:
             self._free.put(Buffer(size))
         self._full: queue.SimpleQueue[Buffer | None] = queue.SimpleQueue()
         self._failed: Exception | None = None
-        self._buffer: Buffer | None = None
+        self._filling: Filling | None = None
         self.read = 0
         """Bytes of the stream so far."""
         self.segments: list[tuple[int, str]] = []
@@ -43,7 +42,6 @@ class Sending:
 
     def run(self, source: IO[bytes], on_progress: Callable[[int], None]) -> None:
         """Until the end of the source. Raises what the sending thread met, as soon as it is known."""
-        _widen(source)
         sender = threading.Thread(target=self._send_all, name="sender", daemon=True)
         sender.start()
         try:
@@ -63,10 +61,9 @@ class Sending:
     def _seal(self, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            if self._buffer is None:
-                self._buffer = self._take()
-                self._sealer.begin(self._buffer)
-            left = self._sealer.feed(self._buffer, left)
+            if self._filling is None:
+                self._filling = self._sealer.begin(self._take())
+            left = self._filling.feed(left)
             if left:
                 self._end_segment()
 
@@ -78,10 +75,9 @@ class Sending:
         return buffer
 
     def _end_segment(self) -> None:
-        if self._buffer is not None:
-            self._sealer.end(self._buffer)
-            self._full.put(self._buffer)
-            self._buffer = None
+        if self._filling is not None:
+            self._full.put(self._filling.end())
+            self._filling = None
 
     def _send_all(self) -> None:
         while (buffer := self._full.get()) is not None:
@@ -96,11 +92,3 @@ class Sending:
             self.segments.append((len(data), hashlib.sha256(data).hexdigest()))
         except Exception as error:
             self._failed = error
-
-
-def _widen(source: IO[bytes]) -> None:
-    """A pipe of a megabyte: fewer changes between the two processes."""
-    try:
-        fcntl.fcntl(source.fileno(), fcntl.F_SETPIPE_SZ, MIB)
-    except OSError:  # above the limit of an unprivileged user
-        return

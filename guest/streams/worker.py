@@ -17,6 +17,8 @@ with ``user`` ([uid, gid], or None) for commands and directories. ``DIR/progress
 ``{"sent": {"read": bytes, "segments": [[size, sha256], …]}}`` or ``{"error": "…"}``.
 """
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -26,7 +28,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import IO, Any, cast
 
 from dbflow import faults
 from guest.streams.files import COMMANDS_LOG, PROGRESS, RESULT, SESSION
@@ -37,6 +39,7 @@ from guest.streams.store import Store, StoreFailed
 LOG = logging.getLogger(__name__)
 _TELL = 0.5
 """Seconds between two reports of progress."""
+_PIPE = 1 << 20
 _SAID = 3
 """Lines of a command's last words."""
 
@@ -84,14 +87,14 @@ class Worker:
         sending = Sending(step, Store(step["store"], self._order["patience"]))
         whole = max(1, step["expected"])
         process = self._start(step, stdout=subprocess.PIPE)
-        assert process.stdout is not None
+        output = cast(IO[bytes], process.stdout)
         try:
-            sending.run(process.stdout, lambda read: self._tell(read / whole))
+            sending.run(output, lambda read: self._tell(read / whole))
         except BaseException:
             process.kill()
             raise
         finally:
-            process.stdout.close()
+            output.close()
             process.wait()
         self._must_have_succeeded(process)
         return {"sent": {"read": sending.read, "segments": sending.segments}}
@@ -99,10 +102,10 @@ class Worker:
     def _receive(self, step: Mapping[str, Any]) -> None:
         receiving = Receiving(step, Store(step["store"], self._order["patience"]))
         process = self._start(step, stdin=subprocess.PIPE)
-        assert process.stdin is not None
+        entry = cast(IO[bytes], process.stdin)
         try:
-            receiving.pump(process.stdin, self._tell)
-            process.stdin.close()
+            receiving.pump(entry, self._tell)
+            entry.close()
         except BrokenPipeError:  # it says itself why it ended
             process.kill()
         except BaseException:
@@ -122,7 +125,7 @@ class Worker:
         if step["user"] is not None:
             user = {"user": step["user"][0], "group": step["user"][1], "extra_groups": []}
         with open(self._directory / COMMANDS_LOG, "ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 step["command"],
                 **{"stdin": subprocess.DEVNULL, "stdout": log, **pipes},
                 stderr=log,
@@ -131,6 +134,9 @@ class Worker:
                 pass_fds=[] if self._lock is None else [self._lock],
                 **user,
             )
+        for pipe in filter(None, (process.stdin, process.stdout)):
+            _widen(pipe)
+        return process
 
     def _must_have_succeeded(self, process: "subprocess.Popen[bytes]") -> None:
         if process.returncode == 0:
@@ -145,6 +151,12 @@ class Worker:
         self._told = now
         done = (self._done + min(fraction, 1.0)) / len(self._steps)
         (self._directory / PROGRESS).write_text(f"{done:.4f}")
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """To a megabyte: fewer changes between the two processes."""
+    with contextlib.suppress(OSError):  # above the limit of an unprivileged user
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _make(step: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ import inspect
 import threading
 from typing import Any, ClassVar
 
-from taskflow import atom, task
+from taskflow import atom
 
+from dbflow.tasks import Task
 from guest.datastores.base import Datastore
 from guest.datastores.intents import REQUEST
 
 
-class GuestTask(task.Task):
+class GuestTask(Task):
     """Base of every task that a flow runs on a guest."""
 
     resumable: ClassVar[bool] = True

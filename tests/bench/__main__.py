@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tests.bench NAME``: a table, and as the last line its figures as JSON."""
+"""``python -m tests.bench NAME`` (see BENCHMARKS): a table, and as the last line its figures as JSON."""
 
 import argparse
 
-from tests.bench import api, backup, create, flows, guests, jobs, steps
+from tests.bench import api, backup, console, create, flows, guests, jobs, steps
 
 BENCHMARKS = {
     "create": create,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "jobs": jobs,
     "guests": guests,
     "backup": backup,
+    "console": console,
 }
 
 

@@ -45,7 +45,7 @@ class Ours:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
-    parser.add_argument("--size", type=int, default=1024, help="MiB of data (default: %(default)s)")
+    parser.add_argument("--size", type=int, default=2048, help="MiB of data (default: %(default)s)")
     parser.add_argument("--runs", type=int, default=3, help="backups and restores of each kind (default: %(default)s)")
 
 
@@ -56,7 +56,9 @@ def run(options: argparse.Namespace) -> None:
         source = _source(client, options.size)
         servers = standalone.state_dir / "cloud" / "servers"
         layout = Layout.of(load(servers / source / "config").machine(3306))
-        data = sum(path.stat().st_size for path in layout.data.rglob("*") if path.is_file())
+        # The redo log is not copied whole.
+        files = [path for path in layout.data.rglob("*") if path.is_file() and not path.name.startswith("ib_logfile")]
+        data = sum(path.stat().st_size for path in files)
         ours: list[Ours] = []
         bare: list[barebackup.Bare] = []
         with _Memory(servers) as memory:
@@ -153,18 +155,21 @@ class _Memory:
 
     def _watch(self) -> None:
         while not self._stop.wait(0.1):
-            agents, streams = 0.0, 0.0
-            for process in psutil.process_iter(["cmdline", "memory_info"]):
-                command = process.info["cmdline"] or []
-                size = process.info["memory_info"].rss / 2**20 if process.info["memory_info"] else 0.0
-                if not any(self._servers in word for word in command):
-                    continue
-                if "guest.main" in command:
-                    agents = max(agents, size)
-                elif "guest.streams.worker" in command:
-                    streams = max(streams, size)
-            self.stream = max(self.stream, streams)
-            self.most = max(self.most, agents + streams if streams else 0.0)
+            found = list(psutil.process_iter(["pid", "ppid", "cmdline", "memory_info"]))
+            agents = {one.info["pid"]: _mib(one) for one in found if _runs(one, "guest.main", self._servers)}
+            for one in found:
+                if _runs(one, "guest.streams.worker") and one.info["ppid"] in agents:
+                    self.stream = max(self.stream, _mib(one))
+                    self.most = max(self.most, _mib(one) + agents[one.info["ppid"]])
+
+
+def _runs(process: psutil.Process, module: str, where: str = "") -> bool:
+    command = process.info["cmdline"] or []
+    return module in command and any(where in word for word in command)
+
+
+def _mib(process: psutil.Process) -> float:
+    return process.info["memory_info"].rss / 2**20 if process.info["memory_info"] else 0.0
 
 
 def _print(data: int, ours: list[Ours], bare: list[barebackup.Bare], memory: _Memory) -> None:

@@ -32,6 +32,7 @@ from flows.registry import REGISTRY, Definition
 from flows.tasks.base import LocalTask
 
 STEPS = 10
+STOCK = "TaskFlow"
 KIND = "bench.steps"
 
 
@@ -139,7 +140,7 @@ class Stock:
     """TaskFlow with its own SQLAlchemy persistence."""
 
     def __init__(self, url: str, engine: str) -> None:
-        self.name = f"TaskFlow {engine}"
+        self.name = f"{STOCK} {engine}"
         self._engine = engine
         self._backend = impl_sqlalchemy.SQLAlchemyBackend({"connection": url, "max_pool_size": 30})
         # A pool of its own costs a parallel engine a second at its end.

@@ -36,6 +36,7 @@ from tests.bench.conductors import Conductors
 from tests.bench.contenders import sqlite_url
 from tests.bench.crowd import Crowd, Member
 from tests.bench.places import directory
+from tests.descriptors import allow
 from tests.guests.process import GuestProcess
 from tests.servers import MariaDBServer, RabbitMQ, ZooKeeper
 from tests.waiting import wait_for
@@ -43,6 +44,8 @@ from tests.waiting import wait_for
 BROKERS = ("RabbitMQ", "embedded")
 A_PROCESS = 250
 """Guests in one."""
+FILES = 8
+"""Open ones a guest, at most: of its process, and of the broker's."""
 PATIENCE = 180.0
 WRITES = ("Com_insert", "Com_update", "Com_delete", "Com_commit")
 
@@ -93,6 +96,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Measure and print."""
     logging.disable(logging.CRITICAL)
+    allow(FILES * max(options.guests, A_PROCESS))
     options.interval = options.interval or _conf().messaging.heartbeat_interval
     found = []
     with directory("guests") as base:

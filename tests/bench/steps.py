@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """``steps``: durable steps a second of a 10-step flow, beside stock TaskFlow and DBOS, in turns.
 
-All on one machine and in one process, a round of each after the other, medians. Every commit is on disk when it
-returns: SQLite in WAL mode with ``synchronous`` FULL for all (as the product sets it, and as SQLite does by itself),
-PostgreSQL with ``fsync`` and ``synchronous_commit`` on and MariaDB with ``innodb_flush_log_at_trx_commit`` 1, their
-defaults. What a flow is for each: dbflow accepts an operation, claims it, runs it fenced and sealed and ends it; DBOS
-starts a workflow and returns its result; TaskFlow makes a logbook and runs an engine.
+All on one machine, each in a process of its own, a round of each after the other, medians. Every commit is on disk
+when it returns: SQLite in WAL mode with ``synchronous`` FULL for all (as the product sets it, and as SQLite does by
+itself), PostgreSQL with ``fsync`` and ``synchronous_commit`` on and MariaDB with ``innodb_flush_log_at_trx_commit``
+1, their defaults. What a flow is for each: dbflow accepts an operation, claims it, runs it fenced and sealed and ends
+it; DBOS starts a workflow and returns its result; TaskFlow makes a logbook and runs an engine.
 """
 
 import argparse
@@ -14,16 +14,18 @@ import dataclasses
 import itertools
 import logging
 import pathlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 
-from tests.bench import contenders, report
-from tests.bench.contenders import STEPS, Contender, Dbflow, Dbos, Stock, has_dbos, sqlite_url
+from tests.bench import report
+from tests.bench.apart import Apart
+from tests.bench.contenders import STEPS, STOCK, Dbflow, Dbos, Stock, has_dbos, sqlite_url
 from tests.bench.places import directory
 from tests.bench.postgres import Postgres
 from tests.servers import MariaDBServer
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
+WARM_UP = 3
+"""Flows before the first round."""
 SLOW_SHARE = 5
 """Stock TaskFlow gets a fifth of the flows, so that its share of the time is bearable."""
 
@@ -33,22 +35,21 @@ class Case:
     """A contender on a database, so many flows at a time; its figures, one a round."""
 
     database: str
-    contender: Contender
+    contender: Apart
     in_flight: int
+    slow: bool = False
     rates: list[float] = dataclasses.field(default_factory=list)
     """Steps a second."""
     costs: list[float] = dataclasses.field(default_factory=list)
-    """Seconds of this process's processor time a step."""
+    """Seconds of its process's processor time a step."""
 
     def measure(self, flows: int) -> None:
         """One round."""
-        if isinstance(self.contender, Stock):
-            flows = max(self.in_flight, flows // SLOW_SHARE) if self.in_flight > 1 else max(1, flows // SLOW_SHARE)
-        wall, processor = time.monotonic(), time.process_time()
-        contenders.run(self.contender, flows, self.in_flight)
-        steps = flows * STEPS
-        self.rates.append(steps / (time.monotonic() - wall))
-        self.costs.append((time.process_time() - processor) / steps)
+        if self.slow:
+            flows = max(self.in_flight, flows // SLOW_SHARE)
+        rate, cost = self.contender.run(flows, self.in_flight)
+        self.rates.append(rate)
+        self.costs.append(cost)
 
     @property
     def rate(self) -> float:
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
     logging.disable(logging.CRITICAL)
     with _cases(options.databases, options.at_once) as groups:
         for case in itertools.chain(*groups.values()):
-            contenders.run(case.contender, 1, 1)
+            case.contender.run(WARM_UP, 1)
         for _, cases in itertools.product(range(options.rounds), groups.values()):
             for case in cases:
                 case.measure(options.flows)
@@ -88,7 +89,11 @@ def _cases(databases: Sequence[str], at_once: list[int]) -> Iterator[dict[str, l
                 entrants = _entrants(base, database, _maker(database, base, stack))
                 for one in entrants:
                     stack.callback(one.close)
-                groups[database] = [Case(database, one, in_flight) for one in entrants for in_flight in at_once]
+                groups[database] = [
+                    Case(database, one, in_flight, slow=one.name.startswith(STOCK))
+                    for one in entrants
+                    for in_flight in at_once
+                ]
         yield groups
 
 
@@ -101,13 +106,13 @@ def _maker(database: str, base: pathlib.Path, stack: contextlib.ExitStack) -> Ca
     return server.create_database
 
 
-def _entrants(base: pathlib.Path, database: str, make: Callable[[str], str]) -> list[Contender]:
+def _entrants(base: pathlib.Path, database: str, make: Callable[[str], str]) -> list[Apart]:
     """Stock TaskFlow runs on what dbflow itself is made for; DBOS has no MariaDB."""
-    entrants: list[Contender] = [Dbflow(make("dbflow"), base / f"keys-{database}")]
+    entrants = [Apart(Dbflow, make("dbflow"), base / f"keys-{database}")]
     if database != "postgresql":
-        entrants += [Stock(make(engine), engine) for engine in ("serial", "parallel")]
+        entrants += [Apart(Stock, make(engine), engine) for engine in ("serial", "parallel")]
     if database != "mariadb" and has_dbos():
-        entrants.append(Dbos(make("dbos")))
+        entrants.append(Apart(Dbos, make("dbos")))
     return entrants
 
 
@@ -120,7 +125,7 @@ def _print(groups: dict[str, list[Case]]) -> None:
     report.print_table(f"Durable steps, in flows of {STEPS}; medians", columns, rows)
     print(report.machine())
     figures: dict[str, object] = {"bench": "steps"}
-    for key, rival in (("ratio_stock", Stock), ("ratio_dbos", Dbos)):
+    for key, rival in (("ratio_stock", STOCK), ("ratio_dbos", Dbos.name)):
         ratios = _ratios(groups, rival)
         for name, ratio in ratios.items():
             print(f"{key} {name}: {ratio:.1f}")
@@ -128,22 +133,22 @@ def _print(groups: dict[str, list[Case]]) -> None:
         if ratios:
             figures[key] = min(ratios.values())
     for group, cases in groups.items():
-        figures |= {f"steps_per_s_{group}_{case.in_flight}": case.rate for case in cases if _is(case, Dbflow)}
+        figures |= {f"steps_per_s_{group}_{case.in_flight}": case.rate for case in cases if _is(case, Dbflow.name)}
     report.print_json(figures)
 
 
-def _ratios(groups: dict[str, list[Case]], rival: type) -> dict[str, float]:
+def _ratios(groups: dict[str, list[Case]], rival: str) -> dict[str, float]:
     """dbflow's rate by the rival's (of several, the fastest), for each place and number of flows at a time."""
     found = {}
     for group, cases in groups.items():
         for in_flight in sorted({case.in_flight for case in cases}):
             these = [case for case in cases if case.in_flight == in_flight]
             rates = [case.rate for case in these if _is(case, rival)]
-            ours = [case.rate for case in these if _is(case, Dbflow)]
+            ours = [case.rate for case in these if _is(case, Dbflow.name)]
             if rates:
                 found[f"{group}_{in_flight}"] = ours[0] / max(rates)
     return found
 
 
-def _is(case: Case, kind: type) -> bool:
-    return isinstance(case.contender, kind)
+def _is(case: Case, name: str) -> bool:
+    return case.contender.name.startswith(name)

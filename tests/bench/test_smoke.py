@@ -61,3 +61,10 @@ def test_backup(capsys: pytest.CaptureFixture[str]) -> None:
     found = figures(capsys, "backup", "--size", "8", "--runs", "1")
     assert min(found[name] for name in ("ratio", "restore_ratio", "backup_mb_s", "restore_mb_s")) > 0
     assert 0 < found["guest_mib"] < 150
+
+
+def test_console(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--operations 100 --viewers 3 --changes 2 --requests 2"
+    found = figures(capsys, "console", *small.split())
+    assert found["events"] == 6
+    assert min(found[name] for name in ("page_p50_ms", "delay_p99_s", "layout_600_ms")) > 0

@@ -52,6 +52,19 @@ def test_take_refuses_what_must_not_run(database: Database) -> None:
     take(database, _operation(database, after_id=_operation(database, state=State.REVERTED)), 1, "c")
 
 
+def test_a_claim_that_has_just_stood_is_taken_to_stand(database: Database) -> None:
+    operation_id = _operation(database)
+    fence, _ = take(database, operation_id, 1, "one")
+    fence.confirm(60.0)  # nobody knows yet: it is asked for
+    take(database, operation_id, 2, "two")
+    fence.confirm(60.0)
+    with pytest.raises(StaleClaim):
+        fence.confirm()
+    fence.stood -= 61.0
+    with pytest.raises(StaleClaim):
+        fence.confirm(60.0)
+
+
 def test_a_stale_claim_writes_nothing(database: Database) -> None:
     operation_id = _operation(database)
     old, _ = take(database, operation_id, 1, "one")

@@ -110,18 +110,23 @@ def test_an_operation_posted_twice_is_handed_out_once(party: Party) -> None:
     _until(other, ["k"])
 
 
-def test_a_job_whose_post_and_watch_both_tell_of_it_is_handed_out_once(party: Party) -> None:
-    """The watch may tell a poster of its job before ZooKeeper's answer to the post does."""
-    board = party.board("a")
-    board.post(_operation("k"))
-    (job,) = _until(board, ["k"])
-    known = board._board._known_jobs
-    known[job.path] = known[job.path]  # as the post does when it comes second
-    assert _names(board) == ["k"]
-    assert board.claim(job)
-    board.consume(job)
-    wait_for(lambda: job.path not in known, 10, "the job to be gone")
-    assert (known.order, known.of_operation) == ([], {})
+def test_what_is_gone_leaves_no_trace(party: Party) -> None:
+    """However posting, watching and consuming cross."""
+    one, other = party.board("one"), party.board("other")
+    for number in range(20):
+        one.post(_operation(str(number)))
+    done = set()
+    while len(done) < 20:
+        for board in (one, other):
+            for job in board.waiting():
+                if board.claim(job):
+                    board.consume(job)
+                    done.add(job.name)
+        other.jobs()
+    for board in (one, other):
+        known = board._board._known_jobs
+        traces = (known, known.order, known.of_operation, board._board._locked, board._board._unread)
+        wait_for(lambda traces=traces: not any(traces), 10, "all to be forgotten")
 
 
 def test_a_board_reads_and_hands_out_what_fits(party: Party) -> None:
@@ -141,11 +146,58 @@ def test_a_board_reads_and_hands_out_what_fits(party: Party) -> None:
     poster.close()
 
 
+def test_what_is_no_job_of_ours_is_left_alone(party: Party) -> None:
+    board = party.board("a")
+    path = f"{board._board.path}/job"
+    board._client.create(f"{path}-less", b"{}")
+    for content in (b"\xff", b"[]", b'{"uuid": "u", "name": "n"}', b'{"uuid": "u", "name": "n", "details": []}'):
+        board._client.create(path, content, sequence=True)
+    for operation_id in (b"[]", b"7", b"null"):
+        content = b'{"uuid": "u", "name": "n", "details": {"operation_id": ' + operation_id + b"}}"
+        board._client.create(path, content, sequence=True)
+    operation = _operation("k")
+    board.post(operation)
+    for one in (board, party.board("that learns of all at once")):
+        _until(one, ["k"])
+        assert [view.kind for view in one.jobs()] == ["k"]
+        assert one.posted() == {operation.id}
+        assert not one._board._unread
+
+
 def test_change_wakes_who_waits(party: Party) -> None:
     board = party.board("a")
     board.wait(0)
     board.post(_operation("k"))
     wait_for(lambda: board.wait(5) is None and _names(board) == ["k"], 10, "the job")
+
+
+def test_a_job_made_while_the_embedded_board_is_read_is_told_of() -> None:
+    boards, told = _boards("embedded", ""), threading.Event()
+    reader, maker = boards._client(), boards._client()
+    for client in (reader, maker):
+        client.start()
+    maker.ensure_path("/jobs")
+    other = threading.Thread(target=maker.create, args=("/jobs/job",))
+    real = reader._watches_lock
+
+    class Between:
+        """Entered when the children are known and the watch is not set yet."""
+
+        def __enter__(self) -> None:
+            if other.ident is None:
+                other.start()
+                other.join(0.5)  # it must not get through before the watch is set
+            real.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            real.release()
+
+    reader._watches_lock = Between()
+    assert reader.get_children("/jobs", watch=lambda _: told.set()) == []
+    other.join(10)
+    assert told.wait(10)
+    for client in (reader, maker):
+        client.stop()
 
 
 def test_epochs_grow_with_each_claim(zookeeper_hosts: str) -> None:
@@ -166,6 +218,36 @@ def test_epochs_grow_with_each_claim(zookeeper_hosts: str) -> None:
         one.epoch(job)  # given back: it is nobody's claim
     one.close()
     other.close()
+
+
+def test_epochs_grow_on_when_the_data_of_zookeeper_are_lost(servers_base: Any) -> None:
+    with ZooKeeper(servers_base) as server:
+        boards = _boards("zookeeper", server.hosts)
+        epochs = [0]
+        for _ in range(3):
+            many = [boards.board(f"{number}") for number in range(3)]
+            for board in many:
+                board.connect()
+            for _ in range(10 if len(epochs) == 1 else 0):
+                many[0].count_on(epochs[-1])  # so that the next life's transactions are behind
+            at_once = [threading.Thread(target=board.count_on, args=(epochs[-1],)) for board in many]
+            for thread in at_once:
+                thread.start()
+            for thread in at_once:
+                thread.join(10)
+            many[0].post(_operation("k"))
+            for board in many:
+                (job,) = _until(board, ["k"])
+                assert board.claim(job)
+                epochs.append(board.epoch(job) or 0)
+                board.abandon(job)
+            for board in many:
+                board.close()
+            server.lose_data()
+            server.start()
+    assert epochs == sorted(set(epochs))
+    assert [epoch // 2**48 for epoch in epochs[1::3]] == [0, 1, 2]
+    assert epochs[-1] < 2**63
 
 
 def test_a_lost_session_is_known_and_its_claims_are_free(servers_base: Any) -> None:

@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from dbflow.crypto import Keyring
-from dbflow.db.models import Conductor, Datastore, DatastoreVersion, Health, IdempotencyKey, Instance, Operation, new_id
+from dbflow.db.models import (
+    Conductor,
+    Datastore,
+    DatastoreVersion,
+    Health,
+    IdempotencyKey,
+    Instance,
+    Operation,
+    Sample,
+    new_id,
+)
 from dbflow.db.models import utcnow as now
 from dbflow.db.session import Database
 from dbflow.operations import State, accept, lock_instance
@@ -104,6 +114,9 @@ def test_rows_of_what_is_gone(database: Database, keyring: Keyring, version_id: 
         session.get_one(Instance, dead).deleted = True
         for instance_id, seen in ((living, HOUR), (dead, HOUR), ("no-instance", HOUR), ("just-now", 0 * HOUR)):
             session.add(Health(instance_id=instance_id, seen=now() - seen, service_status="HEALTHY", load={}))
+        for instance_id in (living, dead, "no-instance"):
+            for slot in (1, 2):
+                session.add(Sample(instance_id=instance_id, slot=slot, at=now() - 2 * DAY, load={}))
         session.add(Conductor(name="silent", host="h", pid=1, version="1", seen=now() - 2 * HOUR))
         session.add(Conductor(name="alive", host="h", pid=1, version="1"))
         for key, age in (("old", 2 * DAY), ("new", HOUR)):
@@ -112,6 +125,7 @@ def test_rows_of_what_is_gone(database: Database, keyring: Keyring, version_id: 
     Purge(60, database).purge()
     with database.read() as session:
         assert set(session.scalars(sa.select(Health.instance_id))) == {living, "just-now"}
+        assert session.scalars(sa.select(Sample.instance_id)).all() == [living, living]
         assert session.scalars(sa.select(Conductor.name)).all() == ["alive"]
         assert session.scalars(sa.select(IdempotencyKey.key)).all() == ["new"]
 

@@ -86,15 +86,15 @@ class Persistent:
         """The first answer that is not a failure of the server, and not one that another moment may change."""
         key = str(uuid.uuid4())
 
-        def answered() -> requests.Response | None:
+        def answered() -> tuple[requests.Response] | None:  # a response that refuses is not true by itself
             one, answer = call(self._client, kind, method, path, body, **{"Idempotency-Key": key})
             self.calls.append(one)
             if answer is not None and one.status < 500 and one.status not in _AGAIN:
-                found: requests.Response = answer
-                return found
+                return (answer,)
             return None
 
-        return wait_for(answered, LONG, f"an answer to {method} {path}")
+        (found,) = wait_for(answered, LONG, f"an answer to {method} {path}")
+        return found
 
     def operate(self, kind: str, method: str, path: str, body: Any = None) -> tuple[Asked, requests.Response]:
         """Ask for an operation and wait for its end, whatever that is."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.functional.stack import Client, RealStack, mysql, new_password
-from tests.functional.stack.faults import Faults, Held
+from tests.functional.stack.faults import Faults, Held, arm_file
 from tests.functional.stack.process import Service
 from tests.waiting import wait_for
 
@@ -20,7 +20,7 @@ class Arrival:
     def __init__(self, faults: Faults, point: str) -> None:
         self._armed = faults.directory / point
         self._fired = self._armed.with_name(f"{point}.fired")
-        self._armed.write_text("hold")
+        arm_file(self._armed, "hold")
 
     def wait(self, timeout: float) -> float:
         """When it was (seconds since 1970): the file system's own note of the renaming."""

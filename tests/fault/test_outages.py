@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """ZooKeeper, RabbitMQ and MariaDB go away in the middle of the work, and come back."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 
 import pytest
+from kazoo.client import KazooClient
 
+from dbflow.db.models import Operation
 from tests.fault.persistent import Asked, Persistent, call
 from tests.functional.stack import Client, RealStack, mysql, new_password
 from tests.functional.stack.fixtures import after_failure
@@ -39,6 +42,36 @@ def test_zookeeper_is_away(real: RealStack) -> None:
         client.wait_operation(client.delete(instance_id), timeout=LONGER)
 
 
+def test_zookeeper_loses_its_data(real: RealStack) -> None:
+    """Claims of its new life are newer than those of the old one all the same."""
+    client = real.client()
+    with real.nothing_left():
+        with _zookeeper(real) as old:
+            old.ensure_path("/busy")
+            for _ in range(500):
+                old.set("/busy", b"")
+        with real.faults.holding("create-server.execute.called") as held:
+            instance_id, create = client.create("lasting")
+            held.reached()
+            for service in real.services:
+                service.stop()
+            real.zookeeper.lose_data()
+        real.start()
+        client.wait_operation(create, timeout=LONGER)
+        with contextlib.closing(real.database()) as database, database.read() as session:
+            assert session.get_one(Operation, create).epoch >= 2**48
+        client.wait_operation(client.delete(instance_id), timeout=LONGER)
+
+
+@contextlib.contextmanager
+def _zookeeper(real: RealStack) -> Iterator[KazooClient]:
+    client = KazooClient(real.zookeeper.hosts)
+    client.start()
+    yield client
+    client.stop()
+    client.close()
+
+
 @pytest.mark.parametrize("part", ["rabbitmq", "mariadb", "zookeeper"])
 @pytest.mark.parametrize("point", ["create-server.execute.called", "guest.install-datastore.execute.before"])
 def test_away_in_the_middle_of_a_create(real: RealStack, part: str, point: str) -> None:
@@ -52,6 +85,18 @@ def test_away_in_the_middle_of_a_create(real: RealStack, part: str, point: str) 
             server.kill()
         server.start()
         _finish(client, instance_id, create, password)
+
+
+def test_a_conductor_stops_while_zookeeper_is_away(real: RealStack) -> None:
+    """Even while a call waits for it."""
+    with real.nothing_left():
+        one, *_ = real.conductors
+        real.zookeeper.kill()
+        assert one.stop() < 10.0  # 5 s and what a busy machine adds
+        real.zookeeper.start()
+        one.start()
+        client = real.client()
+        client.deleted(client.created("after")["id"])
 
 
 def test_rabbitmq_is_away_when_a_create_begins(real: RealStack) -> None:

@@ -66,7 +66,7 @@ def test_sigterm_in_the_middle(stack: Stack) -> None:
         with stack.faults.holding(INSTALLING) as held:
             instance_id, create = client.create("stopped", users=[{"name": "u", "password": password}])
             held.reached()
-            assert stack.process.stop() < 5.0
+            assert stack.process.stop() < 10.0  # 5 s and what a busy machine adds
         agent = stack.agent(instance_id)
         assert agent is not None
         stack.start()

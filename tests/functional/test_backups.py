@@ -81,27 +81,25 @@ def test_a_chain(stack: Stack, password: str) -> None:
         client.ask("GET", f"/backups/{child}", status=404)
 
 
-def test_a_dump(embedded_stack: EmbeddedStack, password: str) -> None:
+@pytest.fixture(scope="module")
+def source(embedded_stack: EmbeddedStack, password: str) -> Iterator[str]:
+    """An instance that the tests leave as it is."""
     client = embedded_stack.client()
+    made = make(client, password)
+    yield made
+    client.deleted(made)
+
+
+def test_a_dump(embedded_stack: EmbeddedStack, source: str, password: str) -> None:
+    client = embedded_stack.client()
+    wanted = checksum(client, source, password)
     with embedded_stack.nothing_left():
-        source = make(client, password)
-        wanted = checksum(client, source, password)
         dump, operation = client.back_up(source, strategy="logical")
         client.wait_operation(operation)
         instance_id = restored(client, dump)
         assert checksum(client, instance_id, password) == wanted
         client.delete_backup(dump)
-        client.deleted(source, instance_id)
-
-
-@pytest.fixture
-def source(embedded_stack: EmbeddedStack, password: str) -> Iterator[str]:
-    """An instance that is deleted afterwards, unless the test did."""
-    client = embedded_stack.client()
-    made = make(client, password)
-    yield made
-    if client.raw("GET", f"/instances/{made}").status_code == 200:
-        client.deleted(made)
+        client.deleted(instance_id)
 
 
 def test_databases_are_made_while_a_backup_runs(embedded_stack: EmbeddedStack, source: str) -> None:
@@ -148,8 +146,9 @@ def test_a_stream_that_dies_fails_the_backup(embedded_stack: EmbeddedStack, sour
     client.delete_backup(backup_id)
 
 
-def test_deleting_the_instance_breaks_the_backup_off(embedded_stack: EmbeddedStack, source: str) -> None:
+def test_deleting_the_instance_breaks_the_backup_off(embedded_stack: EmbeddedStack, password: str) -> None:
     client = embedded_stack.client()
+    source = make(client, password, "short-lived")
     with embedded_stack.faults.holding(HELD) as held:
         backup_id, operation = client.back_up(source)
         held.reached()
@@ -159,22 +158,7 @@ def test_deleting_the_instance_breaks_the_backup_off(embedded_stack: EmbeddedSta
     client.delete_backup(backup_id)
 
 
-def test_a_cancelled_backup(embedded_stack: EmbeddedStack, source: str) -> None:
-    client = embedded_stack.client()
-    with embedded_stack.faults.holding(HELD) as held:
-        backup_id, operation = client.back_up(source)
-        held.reached()
-        client.do(operation, "cancel")
-        client.wait_operation(operation, "REVERTED")
-    client.wait_backup(backup_id, "FAILED")
-    # Nothing of it stands in the way of the next.
-    again, operation = client.back_up(source)
-    client.wait_operation(operation)
-    for one in (backup_id, again):
-        client.delete_backup(one)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def backup(embedded_stack: EmbeddedStack, source: str) -> Iterator[str]:
     client = embedded_stack.client()
     backup_id, operation = client.back_up(source)
@@ -237,18 +221,4 @@ def test_a_store_that_is_away_is_waited_for(real_stack: RealStack, password: str
         client.wait_operation(operation)
         client.wait_backup(backup_id)
         client.delete_backup(backup_id)
-        client.deleted(source)
-
-
-def test_failed_backups_go_after_a_while(images: pathlib.Path, password: str) -> None:
-    with EmbeddedStack(images, {"backups": {"failed_retention": 1.0}}) as stack, stack.nothing_left():
-        client = stack.client()
-        source = make(client, password)
-        stack.faults.arm(HELD, "kill")
-        backup_id, operation = client.back_up(source)
-        client.wait_operation(operation, "REVERTED")
-        stack.process.stop()  # the leader looks at its start, and then every few minutes
-        stack.start()
-        gone = f"/backups/{backup_id}"
-        wait_for(lambda: client.raw("GET", gone).status_code == 404, 60, "the end of a failed backup")
         client.deleted(source)

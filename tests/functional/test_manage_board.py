@@ -57,6 +57,8 @@ def test_jobs_and_who_holds_them(
         (unposted.id, None),
     ]
     assert [job["posted"] is None for job in jobs] == [False, False, True]
+    assert main(["--state-dir", str(tmp_path), "job", "list"]) == 0
+    assert high.id in capsys.readouterr().out
     holder.close()
     poster.close()
     database.close()

@@ -36,6 +36,20 @@ def test_delete_while_it_is_built(stack: Stack) -> None:
         client.ask("GET", f"/instances/{instance_id}", status=404)
 
 
+@REAL
+def test_a_released_claim_is_the_other_conductors(stack: Stack) -> None:
+    client, admin = stack.client(), stack.admin()
+    with stack.nothing_left():
+        with stack.faults.holding(INSTALL) as held:
+            instance_id, create = client.create("handed-on")
+            held.reached()
+            first = admin.operation(create)["conductor"]
+            admin.do(create, "release")
+            wait_for(lambda: admin.operation(create)["conductor"] != first, PATIENCE, "the other conductor")
+        assert client.wait_operation(create)["attempts"] == 1
+        client.deleted(instance_id)
+
+
 def test_delete_at_once(stack: Stack) -> None:
     """The create may not even have begun."""
     client = stack.client()

@@ -184,6 +184,7 @@ def test_no_password_is_readable(stack: Stack) -> None:
             doomed, create = client.create("doomed", databases=databases, users=users)
             held.reached()
             client.do(create, "cancel")
+            stack.wait_stopping(create)
         client.wait_operation(create, "REVERTED")
         # And one whose guest fails.
         stack.faults.arm("guest.create-users.execute.after", "raise")

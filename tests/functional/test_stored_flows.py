@@ -94,7 +94,7 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
     stack.client().deleted(*left)
     for backup in stack.client().ask("GET", "/backups")["backups"]:
         stack.client().delete_backup(backup["id"])
-    assert {place: lines for place, lines in stack.inventory().items() if lines} == {}
+    stack.wait_inventory({place: [] for place in stack.inventory()})
 
 
 def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:

@@ -11,6 +11,7 @@ from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.logins import Logins, SharedLogin
 from dbflow.messaging.wire import EXECUTE, GuestRequest, RequestId
 from tests.guests.process import GuestProcess
+from tests.waiting import wait_for
 
 TASKS = "tests.guests.tasks"
 EXCHANGE = "test"
@@ -58,14 +59,16 @@ class Field:
         """As a guest logs in."""
         return self.logins.url(instance_id, self.keys[instance_id])
 
-    def dispatcher(self, **options: Any) -> Dispatcher:
-        """A started dispatcher; quick to send again."""
+    def dispatcher(self, *, wait: bool = True, **options: Any) -> Dispatcher:
+        """A started dispatcher, connected unless it is not to ``wait``; quick to send again."""
         name = f"asker-{uuid.uuid4().hex[:8]}"
         made = Dispatcher(
             self.url, self.exchange, name, self.key_of, **{"resend": 0.4, "logins": self.logins, **options}
         )
         made.start()
         self._stops.append(made.stop)
+        if wait:
+            wait_for(lambda: made.ready, 60, "the broker")
         return made
 
     def guest(self, *, start: bool = True) -> GuestProcess:

@@ -15,6 +15,7 @@ from dbflow.objectstore.base import READ, WRITE
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.file import FileStore
 from dbflow.objectstore.server import ObjectServer
+from tests.objects.moody import Moods, moody
 
 CONTAINER, PROJECT = "backups", "p1"
 
@@ -26,12 +27,12 @@ class Vault:
         """``segment_size`` in MiB: small, so that a small backup has many."""
         self.store, self.directory = store, directory
         self._segment_size = segment_size
-        self._keys: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
         store.make_container(CONTAINER)
 
     def upload(self, backup_id: str, *, parent_id: str | None = None, patience: float = 5.0) -> dict[str, Any]:
         """As flows.tasks.objects.OpenUpload makes it."""
-        key = self._keys.setdefault(backup_id, base64.b64encode(os.urandom(32)).decode())
+        key = self.keys.setdefault(backup_id, base64.b64encode(os.urandom(32)).decode())
         return {
             "store": self.store.grant(CONTAINER, self.prefix(backup_id), (WRITE,)).for_guest(),
             "backup_key": key,
@@ -58,7 +59,7 @@ class Vault:
                     "strategy": strategy,
                     "backup_id": backup_id,
                     "store": self.store.grant(CONTAINER, self.prefix(backup_id), (READ,)).for_guest(),
-                    "backup_key": self._keys[backup_id],
+                    "backup_key": self.keys[backup_id],
                     "label": self.prefix(backup_id),
                     "checksum": answer["checksum"],
                 }
@@ -76,9 +77,11 @@ class Vault:
 
 
 @contextlib.contextmanager
-def vault(directory: pathlib.Path, *, segment_size: int = 1) -> Iterator[Vault]:
-    """Served until the end of the block."""
+def vault(directory: pathlib.Path, *, segment_size: int = 1, moods: Moods | None = None) -> Iterator[Vault]:
+    """Served until the end of the block, as ``moods`` have it."""
     server = ObjectServer(Directory(directory), "127.0.0.1", 0)
+    if moods is not None:
+        server.RequestHandlerClass = moody(moods)
     server.start()
     conf = options.register(cfg.ConfigOpts())
     conf([], default_config_files=[])

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import socket
 
 from tests.servers.ports import LOOPBACK
@@ -54,6 +55,11 @@ class ZooKeeper(Server):
         with socket.create_connection((LOOPBACK, self.port), timeout=5) as sock:
             sock.sendall(word.encode())
             return b"".join(iter(lambda: sock.recv(65536), b"")).decode()
+
+    def lose_data(self) -> None:
+        """It ends, and the next start is that of a server that has never been."""
+        self.kill()
+        shutil.rmtree(self.directory / "data")
 
     def counters(self) -> dict[str, str]:
         """``mntr`` as a mapping, such as ``zk_packets_received`` and ``zk_znode_count``."""

@@ -45,6 +45,32 @@ def test_again_changes_nothing(url: str) -> None:
     assert schema.described(url) == before
 
 
+@pytest.mark.parametrize(
+    "undone",
+    [
+        [],
+        ["DROP TABLE instance_samples"],
+        ["DROP TABLE instance_samples", "DROP INDEX operations_by_created"],
+        ["ALTER TABLE conductors DROP COLUMN draining", "ALTER TABLE operations DROP COLUMN since"],
+    ],
+)
+def test_one_that_was_killed_half_way_goes_on(url: str, undone: list[str]) -> None:
+    """MariaDB commits each change by itself, and the revision after the last."""
+    migrate.upgrade(url)
+    before = schema.described(url)
+    database = Database(url)
+    with database.write() as session:
+        for statement in (*undone, "UPDATE alembic_version SET version_num = '0001'"):
+            session.execute(sa.text(statement))
+    database.close()
+    assert migrate.upgrade(url) == migrate.head()
+    after = schema.described(url)
+    assert schema.differences(url) == []
+    assert {table: sorted(found["columns"]) for table, found in after.items()} == {
+        table: sorted(found["columns"]) for table, found in before.items()
+    }
+
+
 def test_two_at_once(url: str) -> None:
     with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         assert list(pool.map(migrate.upgrade, [url, url])) == [migrate.head()] * 2

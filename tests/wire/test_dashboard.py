@@ -30,7 +30,7 @@ def test_the_table_of_instances(trove: Any, shop: Shop) -> None:
 def test_the_page_of_an_instance(trove: Any, shop: Shop) -> None:
     shown = trove.instances.get(shop.id)
     assert not [key for key in OPTIONAL if hasattr(shown, key)]
-    assert (shown.id, shown.created < shown.service_status_updated) == (shop.id, True)
+    assert (shown.id, shown.created <= shown.service_status_updated) == (shop.id, True)
     assert shown.access.get("is_public", False) is False
     assert {"shop", "depot"} <= {database.name for database in trove.databases.list(shop.id)}
     users = {user.name: user for user in trove.users.list(shop.id)}

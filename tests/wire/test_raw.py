@@ -131,6 +131,7 @@ def _is_gone(member: Client, path: str) -> bool:
 
 def test_views_of_an_instance(member: Client, admin: Client, shop: Shop) -> None:
     member.wait_healthy(shop.id)
+    wait_for(lambda: "used" in member.show(shop.id)["volume"], 30, "a heartbeat that tells of the volume")
     listed = member.ask("GET", "/instances", status=200)
     assert set(listed) == {"instances"}
     (item,) = listed["instances"]

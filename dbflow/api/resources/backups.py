@@ -63,7 +63,7 @@ class Backups(Resource):
         body=schemas.CREATE,
         status=202,
         returns=schemas.BACKUP,
-        also=(422, 501),
+        also=(422, 501, 503),
     )
     def post(self) -> Response:
         """Create"""

@@ -56,7 +56,7 @@ class Instances(Resource):
         authorize("instance:index")
         return _page(Viewer().summary)
 
-    @documented("Create an instance.", body=schemas.CREATE, returns=schemas.INSTANCE)
+    @documented("Create an instance, empty or of a backup.", body=schemas.CREATE, returns=schemas.INSTANCE, also=(503,))
     def post(self) -> Response:
         """Create"""
         authorize("instance:create")

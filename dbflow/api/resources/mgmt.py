@@ -4,7 +4,7 @@
 from flask import Response
 from flask_restx import Resource
 
-from dbflow.api import paging
+from dbflow.api import body, paging
 from dbflow.api.docs import PAGING, documented
 from dbflow.api.here import answer, authorize, services
 from dbflow.api.resources.base import namespace
@@ -37,6 +37,24 @@ class Conductors(Resource):
         with services().database.read() as session:
             found = fleet.conductors(session)
         return answer({"conductors": [views.conductor(*one) for one in found]})
+
+
+@ns.route("/conductors/<name>")
+class OneConductor(Resource):
+    """One of them."""
+
+    @documented(
+        "Let a conductor finish what it runs and claim nothing more, or claim again.",
+        body=schemas.UPDATE_CONDUCTOR,
+        status=202,
+        also=(409,),
+        problems=True,
+    )
+    def put(self, name: str) -> Response:
+        """Drain"""
+        authorize("mgmt:conductor_update")
+        fleet.drain(services().database, name, body.read(schemas.UPDATE_CONDUCTOR)["conductor"]["draining"])
+        return answer(status=202)
 
 
 @ns.route("/guests")

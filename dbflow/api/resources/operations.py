@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/operations: what was asked for, how far it is, and what may be done about it"""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
 from flask import Response, current_app, request
@@ -10,6 +9,7 @@ from flask_restx import Resource
 
 from dbflow.api import paging
 from dbflow.api.docs import PAGING, documented
+from dbflow.api.eventstream import EventStream
 from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import operations as schemas
@@ -18,7 +18,9 @@ from dbflow.console import drawing
 from dbflow.operations import ENDED
 from dbflow.services import operations
 from dbflow.services.errors import BadRequest, OverLimit
-from dbflow.services.feed import Feed, TooManyViewers, Viewing
+from dbflow.services.fan import TooManyViewers
+from dbflow.services.feed import Feed
+from dbflow.services.verbs import RULES
 
 T = TypeVar("T")
 
@@ -78,14 +80,20 @@ def _show(operation_id: str) -> Response:
     return answer({"operation": view(seen.operation, seen.steps)})
 
 
-@ns.route("/<operation_id>/<any(cancel,suspend,resume,retry):verb>")
+@ns.route("/<operation_id>/<any(cancel,suspend,resume,retry,release):verb>")
 class OperationAction(Resource):
     """The verbs of an operation."""
 
-    @documented("Cancel, suspend, resume or retry.", status=202, returns=schemas.ONE, also=(409,), problems=True)
+    @documented(
+        "Cancel, suspend, resume or retry; administrators also release its claim.",
+        status=202,
+        returns=schemas.ONE,
+        also=(409,),
+        problems=True,
+    )
     def post(self, operation_id: str, verb: str) -> Response:
         """Act"""
-        authorize("operation:update")
+        authorize(RULES[verb])
         changed = operations.act(services(), caller(), operation_id, verb)
         return answer({"operation": view(changed)}, 202)
 
@@ -105,7 +113,7 @@ class OperationWait(Resource):
         authorize("operation:show")
         timeout = _timeout()
         if operations.show(services(), caller(), operation_id).operation.state not in ENDED:
-            _watching(lambda feed: feed.wait(operation_id, timeout))
+            _watching(lambda feed: feed.wait(operation_id, timeout, caller().user_id))
         return _show(operation_id)
 
 
@@ -144,7 +152,7 @@ class OperationFlow(Resource):
 
 
 @ns.route("/<operation_id>/events")
-class OperationEvents(Resource):
+class OperationEventStream(Resource):
     """Changes as they happen."""
 
     @documented(
@@ -157,30 +165,9 @@ class OperationEvents(Resource):
         authorize("operation:show")
         operations.show(services(), caller(), operation_id)
         heartbeat = services().conf.api.event_heartbeat
-        viewing = _watching(lambda feed: feed.watch(operation_id, heartbeat))
+        viewing = _watching(lambda feed: feed.watch(operation_id, heartbeat, caller().user_id))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Response(Events(viewing), headers=headers, content_type="text/event-stream")
-
-
-class Events:
-    """A viewer's events as the body of a response; the server closes it when the client is gone."""
-
-    def __init__(self, viewing: Viewing) -> None:
-        self._viewing = viewing
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        event = next(self._viewing)
-        if event is None:
-            return b": still here\n\n"
-        kind, data = event
-        return f"event: {kind}\ndata: {json.dumps(data)}\n\n".encode()
-
-    def close(self) -> None:
-        """Stop watching."""
-        self._viewing.close()
+        return Response(EventStream(viewing), headers=headers, content_type="text/event-stream")
 
 
 def _watching(look: Callable[[Feed], T]) -> T:

@@ -19,13 +19,14 @@ JOB = obj(
     state=_NULLABLE,
 )
 CONDUCTOR = obj(
-    ["name", "host", "pid", "version", "leader", "flows", "operations", "started", "silent"],
+    ["name", "host", "pid", "version", "leader", "flows", "draining", "operations", "started", "silent"],
     name=_STRING,
     host=_STRING,
     pid={"type": "integer"},
     version=_STRING,
     leader={"type": "boolean"},
     flows={"type": "integer"},
+    draining={"type": "boolean"},
     operations=several(_STRING, most=_MOST),
     started=_STRING,
     silent=_SECONDS,
@@ -45,3 +46,4 @@ GUEST = obj(
 JOBS = obj(["jobs"], jobs=several(JOB, most=_MOST))
 CONDUCTORS = obj(["conductors"], conductors=several(CONDUCTOR, most=_MOST))
 GUESTS = obj(["guests"], guests=several(GUEST), links=LINKS)
+UPDATE_CONDUCTOR = obj(["conductor"], conductor=obj(["draining"], draining={"type": "boolean"}))

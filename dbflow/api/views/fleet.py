@@ -29,6 +29,7 @@ def conductor(found: Conductor, operations: list[str]) -> dict[str, Any]:
         "version": found.version,
         "leader": found.leader,
         "flows": found.flows,
+        "draining": found.draining,
         "operations": operations,
         "started": found.started.isoformat(),
         "silent": _silent(found.seen),

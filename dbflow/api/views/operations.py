@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dbflow.api.here import caller, links
+from dbflow.api.here import allowed, caller, links
 from dbflow.operations import ENDED
 from dbflow.services.verbs import actions
 
@@ -21,7 +21,7 @@ def operation(found: Any, steps: Sequence[Any] | None = None) -> dict[str, Any]:
         "user_id": found.user_id,
         "state": found.state,
         "done": found.state in ENDED,
-        "actions": actions(found),
+        "actions": actions(found, allowed),
         "attempts": found.attempts,
         "created": found.created.isoformat(),
         "links": links("operations", found.id),

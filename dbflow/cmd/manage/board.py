@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""job list, conductor list, guest list"""
+"""job list, conductor list | drain | undrain, guest list"""
 
 import argparse
-import dataclasses
 import datetime
 import os
 import socket
 from typing import TYPE_CHECKING
 
-from dbflow.cmd.manage.context import Context, ManageError
+from dbflow.cmd.manage.context import Context, ManageError, explained
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import utcnow
+from dbflow.services.errors import ServiceError
 
 if TYPE_CHECKING:
     from dbflow.jobboard import JobView
+
+
+_DRAINS = (
+    ("drain", True, "let one finish what it runs and claim nothing more"),
+    ("undrain", False, "let one that drains claim again"),
+)
 
 
 def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
@@ -22,6 +28,10 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
     jobs.verb("list", show_jobs, "jobs on the board and who holds them; operations that have none")
     conductors = Noun(commands, shared, "conductor", "the processes that run operations")
     conductors.verb("list", show_conductors, "conductors, as they report themselves")
+    for name, draining, about in _DRAINS:
+        verb = conductors.verb(name, drain, about)
+        verb.add_argument("name", help="as conductor list has it")
+        verb.set_defaults(draining=draining)
     guests = Noun(commands, shared, "guest", "the agents beside the databases")
     guests.verb("list", show_guests, "instances and the last heartbeat of their guests")
 
@@ -42,7 +52,8 @@ def show_jobs(context: Context, _: argparse.Namespace) -> None:
     else:
         posted = _jobs(context)
         with context.read() as session:
-            rows = [list(dataclasses.astuple(job)) for job in fleet.compare(session, posted)]
+            jobs = fleet.compare(session, posted)
+        rows = [[job.operation_id, job.kind, job.priority, job.posted, job.owner, job.state] for job in jobs]
     context.table(columns, rows)
 
 
@@ -66,10 +77,26 @@ def show_conductors(context: Context, _: argparse.Namespace) -> None:
 
     with context.read() as session:
         rows = [
-            [c.name, c.host, c.pid, c.version, c.leader, c.flows, c.orphans, c.started, _silence(now, c.seen)]
+            [
+                *(c.name, c.host, c.pid, c.version, c.leader, c.draining, c.flows, c.orphans, c.started),
+                _silence(now, c.seen),
+            ]
             for c, _ in fleet.conductors(session)
         ]
-    context.table(["Name", "Host", "Pid", "Version", "Leader", "Flows", "Orphans", "Started", "Silent"], rows)
+    columns = ["Name", "Host", "Pid", "Version", "Leader", "Draining", "Flows", "Orphans", "Started", "Silent"]
+    context.table(columns, rows)
+
+
+def drain(context: Context, arguments: argparse.Namespace) -> None:
+    """In SQL, where the conductor looks about every second."""
+    from dbflow.services import fleet
+
+    try:
+        with explained():
+            fleet.drain(context.database, arguments.name, arguments.draining)
+    except ServiceError as error:
+        raise ManageError(str(error)) from None
+    context.record({"name": arguments.name, "draining": arguments.draining})
 
 
 def _silence(now: datetime.datetime, seen: datetime.datetime) -> float:

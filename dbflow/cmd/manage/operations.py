@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""operation list | show | cancel | suspend | resume | retry"""
+"""operation list | show | cancel | suspend | resume | retry | release"""
 
 import argparse
 from typing import Any
@@ -20,6 +20,7 @@ _ABOUT = {
     "suspend": "stop it between two steps, to go on later",
     "resume": "let a suspended one go on",
     "retry": "let one that could not be undone try again",
+    "release": "let the conductor that runs it give it up, for another to go on",
 }
 
 

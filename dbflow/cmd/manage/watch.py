@@ -14,11 +14,12 @@ from dbflow.console.drawing import LOOKS, Graph, to_text
 from dbflow.crypto import BadSeal
 from dbflow.db.models import Operation, utcnow
 from dbflow.operations import ENDED, State, catalog
+from dbflow.persistence.busy import BUSY
 from dbflow.persistence.steps import steps_of
 
 _INTERVAL = 0.2
 """Seconds between two looks."""
-_BUSY = tuple(LOOKS[state].glyph for state in ("RUNNING", "REVERTING", "RETRYING"))
+_BUSY = tuple(LOOKS[state].glyph for state in BUSY)
 
 
 @dataclasses.dataclass(frozen=True)

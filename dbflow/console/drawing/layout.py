@@ -20,7 +20,7 @@ CHAR = 7.6
 """Width of one column of text at the drawing's 13 px, a little generous."""
 STATE_CHAR = 6.8
 """The same for the 12 px of the line of state."""
-NODE_MIN, NODE_MAX = 210.0, 330.0
+NODE_MIN, NODE_MAX = 226.0, 330.0
 
 Key = tuple[str, str]
 """("node", name), ("group", name), or a port: ("out", source) or ("in", target)."""

@@ -34,7 +34,6 @@ LOOKS: Mapping[str, Look] = {
     "RETRYING": Look("trying again", "↻", "r", "1;33", "#7d4e00", "#daaa3f"),
     "IGNORE": Look("skipped", "–", "-", "2", "#57606a", "#9aa4af"),
 }
-BUSY = frozenset({"RUNNING", "REVERTING", "RETRYING"})
 
 State = Mapping[str, Any]
 """{"state", "intention", "progress", "attempt", "started", "finished", "failure"}; every key may be missing."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dbflow.console.drawing.graph import Node
 from dbflow.console.drawing.layout import CHAR, STATE_CHAR, Box, Layout, shorten
 from dbflow.console.drawing.placing import Point
-from dbflow.console.drawing.states import BUSY, LOOKS, States, progress_of, state_of, summary
+from dbflow.console.drawing.states import LOOKS, States, progress_of, state_of, summary
+from dbflow.persistence.busy import BUSY
 
 
 def to_svg(
@@ -15,15 +16,17 @@ def to_svg(
     states: States | None = None,
     *,
     links: Mapping[str, str] | None = None,
+    chosen: str | None = None,
     embed_style: bool = False,
     element_id: str = "flow",
 ) -> str:
     """One ``<svg>`` element.
 
     ``states`` (name -> state) may be left out for a drawing of the definition. ``links``: name of a node -> address
-    that it leads to (http, https or relative; ValueError else). ``embed_style`` puts :func:`style` inside, for a
-    page without it; a page whose Content-Security-Policy forbids inline styles serves it as a file instead.
-    ``element_id`` begins every id in the drawing, so that two fit on one page.
+    that it leads to (http, https or relative; ValueError else). ``chosen``: the node that is looked at.
+    ``embed_style`` puts :func:`style` inside, for a page without it; a page whose Content-Security-Policy forbids
+    inline styles serves it as a file instead. ``element_id`` begins every id in the drawing, so that two fit on one
+    page.
     """
     links = {name: _checked(address) for name, address in (links or {}).items()}
     graph = layout.graph
@@ -42,7 +45,7 @@ def to_svg(
     parts += [_group(name, box) for name, box in layout.groups.items()]
     parts += [_edge(source, target, points) for (source, target), points in layout.edges.items()]
     parts += [
-        _node(node, layout.nodes[node.name], states, links.get(node.name), f"{element_id}-{i}")
+        _node(node, layout.nodes[node.name], states, links.get(node.name), f"{element_id}-{i}", node.name == chosen)
         for i, node in enumerate(graph.nodes)
     ]
     parts.append("</svg>")
@@ -106,10 +109,10 @@ def _edge(source: str, target: str, points: Sequence[Point]) -> str:
     )
 
 
-def _node(node: Node, box: Box, states: States | None, link: str | None, element_id: str) -> str:
+def _node(node: Node, box: Box, states: States | None, link: str | None, element_id: str, chosen: bool) -> str:
     state = state_of(states or {}, node.name)
     look = LOOKS[state]
-    classes = " ".join(["node", _slug(state), node.where, node.type])
+    classes = " ".join(["node", _slug(state), node.where, node.type, *(["chosen"] if chosen else [])])
     label = shorten(node.label, int((box.width - 40) / CHAR))
     line = ["guest" if node.where == "guest" else "conductor"]
     if states is not None:

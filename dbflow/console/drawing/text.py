@@ -8,7 +8,8 @@ from typing import Any
 from dbflow.console.drawing import lanes
 from dbflow.console.drawing.graph import Graph, Node
 from dbflow.console.drawing.layout import Layout, columns, shorten
-from dbflow.console.drawing.states import BUSY, LOOKS, States, progress_of, state_of, summary
+from dbflow.console.drawing.states import LOOKS, States, progress_of, state_of, summary
+from dbflow.persistence.busy import BUSY
 
 BAR = 10
 STATE = 16

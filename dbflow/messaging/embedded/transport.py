@@ -44,7 +44,7 @@ class Wire:
 
     def publish(self, exchange: str, key: str, message: dict[str, Any]) -> None:
         """ConnectionError when the broker has gone."""
-        if select.select([self.socket], [], [], 0)[0]:
+        if self._readable(0.0):
             self.receive(0.0)  # notices the end of the connection, which sending alone would not
         self._send({"op": "publish", "exchange": exchange, "key": key, "message": message})
 
@@ -62,7 +62,7 @@ class Wire:
 
     def receive(self, timeout: float | None) -> None:
         """Read what there is; TimeoutError after ``timeout`` seconds without anything (None: never)."""
-        if not select.select([self.socket], [], [], timeout)[0]:
+        if not self._readable(timeout):
             raise TimeoutError("nothing from the embedded broker")
         data = self.socket.recv(262144)
         if not data:
@@ -75,6 +75,12 @@ class Wire:
 
     def close(self) -> None:
         self.socket.close()
+
+    def _readable(self, timeout: float | None) -> bool:
+        """Not by select(), which can't wait for files numbered above 1023."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else 1000 * timeout))
 
     def _send(self, frame: dict[str, Any]) -> None:
         self.socket.settimeout(ANSWER_TIMEOUT)

@@ -17,6 +17,8 @@ from guest.datastores.mariadb.layout import Layout, write
 PROGRAM = "mariadbd"
 _PAUSE = 0.01
 """Seconds between two looks at a server that starts."""
+_KILLED_WITHIN = 15.0
+"""Seconds a killed server may take to be gone; its kernel has files to close and memory to give back."""
 
 
 class Server:
@@ -57,7 +59,7 @@ class Server:
                 process.wait(timeout)
             except psutil.TimeoutExpired:
                 process.kill()
-                process.wait(timeout)
+                process.wait(_KILLED_WITHIN)
 
     def answers(self) -> bool:
         """Whether it takes a connection now."""

@@ -7,7 +7,7 @@ import requests
 
 from tests.fault.sweep.points import SUCCESS
 from tests.fault.sweep.scenarios import PARTS, ROWS, Scenario
-from tests.functional.stack import mysql, query
+from tests.functional.stack import mysql, new_password, query
 from tests.functional.stack.inventory import Inventory
 
 NAME, RESTORED = "swept backup", "swept restore"
@@ -118,7 +118,8 @@ class Restore(_Backups):
 
     def ask(self) -> None:
         body = {"name": RESTORED, "flavorRef": "1", "volume": {"size": 1}}
-        more = {"restorePoint": {"backupRef": self.backup_id}, "databases": [{"name": "more"}]}
+        user = {"name": "another", "password": new_password(), "databases": [{"name": "more"}]}
+        more = {"restorePoint": {"backupRef": self.backup_id}, "databases": [{"name": "more"}], "users": [user]}
         self.post("/instances", {"instance": {**body, **more}})
 
     def find(self) -> None:

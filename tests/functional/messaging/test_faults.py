@@ -173,7 +173,6 @@ def test_doubled_requests_are_done_once(field: Field) -> None:
             reply_to=name,
         )
 
-    wait_for(lambda: asker.ready, 10, "the broker")
     future = asker.submit(step)
     for _ in range(5):
         copy()
@@ -228,7 +227,7 @@ def test_heartbeats_can_not_be_replayed_or_forged(field: Field) -> None:
     asker, guest = field.dispatcher(on_heartbeat=lambda _instance_id, body: heard.append(body)), field.guest()
     wait_for(lambda: len(heard) > 1, 20, "heartbeats")
     guest.stop()
-    key, count, refused = field.keys[guest.instance_id], len(heard), asker.stats["heartbeats_refused"]
+    key, refused = field.keys[guest.instance_id], asker.stats["heartbeats_refused"]
     boot, number = heard[-1]["sequence"]
     newer = {**heard[-1], "sequence": [boot, number + 1], "service_status": "CRASHED"}
     attempts = [
@@ -247,7 +246,9 @@ def test_heartbeats_can_not_be_replayed_or_forged(field: Field) -> None:
             headers={wire.INSTANCE_HEADER: guest.instance_id},
         )
     wait_for(lambda: asker.stats["heartbeats_refused"] == refused + 3, 10, "all three to be refused")
-    assert len(heard) == count
+    told = [tuple(body["sequence"]) for body in heard]
+    assert len(told) == len(set(told))
+    assert "CRASHED" not in {body["service_status"] for body in heard}
 
 
 @pytest.mark.parametrize("seconds", [4.0])

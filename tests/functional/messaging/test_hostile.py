@@ -31,7 +31,6 @@ class Scene:
         self.victim: GuestProcess = field.guest()
         own = field.guest(start=False)
         self.attacker = Attacker(field, own)
-        wait_for(lambda: self.asker.ready, 20, "the broker")
         self.asker.declare_guest(own.instance_id)
         self.path = field.root / "trace"
         self.step = request(self.victim.instance_id, "Slow", path=str(self.path), gate=f"{self.path}.gate")
@@ -160,7 +159,6 @@ def test_an_answer_can_not_be_used_again(field: Field, scene: Scene) -> None:
         (asker, request(attacker.instance_id, "Echo", text="x")),
         (other, first),
     ]
-    wait_for(lambda: other.ready, 20, "the second process")
     for one, asked in later:
         future, before = one.submit(asked), one.stats["forged"]
         attacker.publish(one._name, kept, type=wire.RESPONSE, correlation_id=str(asked.id))

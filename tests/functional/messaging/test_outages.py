@@ -81,7 +81,7 @@ def test_broker_restarts_while_a_task_runs(broker: Broker, outage_field: Field) 
 
 def test_everything_starts_before_the_broker(broker: Broker, outage_field: Field) -> None:
     began = time.monotonic()
-    asker, guest = outage_field.dispatcher(), outage_field.guest()
+    asker, guest = outage_field.dispatcher(wait=False), outage_field.guest()
     future = asker.submit(request(guest.instance_id, "Write", path=str(outage_field.root / "f"), word="one"))
     with pytest.raises(BrokerUnavailable):
         asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 0.2)
@@ -103,7 +103,7 @@ def test_heartbeats_go_on_after_an_outage(broker: Broker, outage_field: Field) -
 
 
 def test_stop_is_quick_without_a_broker(broker: Broker, outage_field: Field) -> None:
-    asker = outage_field.dispatcher()
+    asker = outage_field.dispatcher(wait=False)
     began = time.monotonic()
     asker.stop()
     assert time.monotonic() - began < 1

@@ -39,13 +39,12 @@ def test_call_of_a_guest_that_is_not_there(field: Field) -> None:
     began = time.monotonic()
     with pytest.raises(GuestUnreachable):
         asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 1.0)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_request_waits_for_a_guest_that_boots(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest(start=False)
     future = asker.submit(request(guest.instance_id, "Write", path=str(field.root / "f"), word="one"))
-    wait_for(lambda: asker.ready, 10, "the broker")
     guest.start()
     assert future.result(20) == "one"
     assert lines(field.root / "f") == ["one"]

@@ -13,7 +13,7 @@ import psutil
 import sqlalchemy as sa
 from taskflow.states import SUSPENDING
 
-from dbflow.cloud.local.processes import Processes
+from dbflow.cloud.local.processes import Found, Processes
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.faults import VARIABLE
@@ -113,6 +113,15 @@ class Stack(abc.ABC):
             rows = of_database(database)
         return self.inventory_of_cloud() | rows | of_objects(self.objects) | self.parts_inventory()
 
+    def settled_inventory(self) -> Inventory:
+        """The same, of no operation that has ended and whose job is about to go."""
+
+        def settled() -> Inventory | None:
+            found = self.inventory()
+            return found if found["unfinished operations"] or not found.get("jobs") else None
+
+        return wait_for(settled, PATIENCE, "the jobs of what has ended to go")
+
     def inventory_of_cloud(self) -> Inventory:
         """What the local cloud has."""
         return of_cloud(self.cloud)
@@ -120,7 +129,7 @@ class Stack(abc.ABC):
     @contextlib.contextmanager
     def nothing_left(self) -> Iterator[None]:
         """The block leaves nothing behind."""
-        before = self.inventory()
+        before = self.settled_inventory()
         yield
         self.wait_inventory(before)
 
@@ -128,7 +137,7 @@ class Stack(abc.ABC):
     def nothing_left_but_rows(self) -> Iterator[None]:
         """The block may leave instances in SQL, but nothing that they are made of."""
         rows: Inventory = {"instances": [], "health": []}
-        before = self.inventory() | rows
+        before = self.settled_inventory() | rows
         yield
         self.wait_inventory(before, rows)
 
@@ -152,15 +161,15 @@ class Stack(abc.ABC):
 
     def agent(self, instance_id: str) -> psutil.Process | None:
         """The guest agent's process of an instance."""
-        return self._process(instance_id, lambda process: "guest.main" in process.cmdline())
+        return self._process(instance_id, lambda found: "guest.main" in found.command())
 
     def database_server(self, instance_id: str) -> psutil.Process | None:
         """The database server's process of an instance."""
-        return self._process(instance_id, lambda process: process.name() == "mariadbd")
+        return self._process(instance_id, lambda found: found.name() == "mariadbd")
 
-    def _process(self, instance_id: str, fits: Callable[[psutil.Process], bool]) -> psutil.Process | None:
-        found = (one.process for one in Processes(str(self.cloud)).of(instance_id))
-        return next((process for process in found if fits(process)), None)
+    def _process(self, instance_id: str, fits: Callable[[Found], bool]) -> psutil.Process | None:
+        found = Processes(str(self.cloud)).of(instance_id)
+        return next((one.process for one in found if fits(one)), None)
 
     def tell(self) -> str:
         """The last words of every service, for a test that failed."""

@@ -122,7 +122,7 @@ class Client:
         return found
 
     def do(self, operation_id: str, verb: str) -> None:
-        """cancel, suspend, resume or retry."""
+        """cancel, suspend, resume, retry or release."""
         self.ask("POST", f"/operations/{operation_id}/{verb}", status=202)
 
     def wait_operation(self, operation_id: str, state: str = "SUCCESS", timeout: float = PATIENCE) -> dict[str, Any]:

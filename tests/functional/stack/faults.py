@@ -10,13 +10,20 @@ from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
 
 
+def arm_file(file: pathlib.Path, what: str) -> None:
+    """Whole or not at all: somebody may come to the point at any moment."""
+    half = file.with_name(f".{file.name}.half")
+    half.write_text(what)
+    half.rename(file)
+
+
 class Held:
     """A point at which the first thread to come waits."""
 
     def __init__(self, file: pathlib.Path) -> None:
         self._armed, self._fired = file, file.with_name(f"{file.name}.fired")
         self._fired.unlink(missing_ok=True)  # of an earlier fault at this point
-        self._armed.write_text("hold")
+        arm_file(self._armed, "hold")
 
     def reached(self) -> None:
         """Return when a thread is held."""
@@ -37,7 +44,7 @@ class Faults:
 
     def arm(self, point: str, what: str) -> None:
         """``what`` is to happen at ``point``, once: kill, raise or lose."""
-        (self.directory / point).write_text(what)
+        arm_file(self.directory / point, what)
 
     def waits(self, point: str) -> bool:
         """Whether a point that was armed has not been reached."""

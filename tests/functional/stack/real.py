@@ -76,7 +76,7 @@ class RealStack(Stack):
         return Client(f"http://127.0.0.1:{self._port}/v1.0/{project}", self._tokens[project])
 
     def database(self) -> Database:
-        return Database(self._url)
+        return Database(self._url, idle_transaction_timeout=60)  # a starved test must not be taken for a dead one
 
     def start(self) -> None:
         for server in (self.zookeeper, self.rabbitmq, self.mariadb):

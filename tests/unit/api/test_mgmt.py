@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the operations, as administrators see it."""
 
+import datetime
+
 import jsonschema
 import pytest
+import sqlalchemy as sa
 
 from dbflow.api.schemas import fleet as schemas
 from dbflow.db.models import Conductor, utcnow
@@ -37,6 +40,16 @@ def test_jobs_and_what_has_none(world: World) -> None:
         (missing, None, "ACCEPTED"),
     ]
     assert [job["posted"] for job in jobs["jobs"]] == [now.isoformat(), now.isoformat(), None]
+
+
+def test_jobs_are_told_without_what_was_asked(world: World) -> None:
+    """Arguments are sealed and may be long: they stay where they are."""
+    world.created()
+    asked: list[str] = []
+    sa.event.listen(world.database.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    assert len(world.ask("GET", "mgmt/jobs", "admin").json["jobs"]) == 1
+    assert any("FROM operations" in one for one in asked)
+    assert not any("arguments" in one for one in asked)
 
 
 def test_jobs_while_the_board_is_away(world: World) -> None:
@@ -80,3 +93,22 @@ def test_guests_page_by_page(world: World) -> None:
     assert seen[heard]["service_status"] == "HEALTHY"
     assert seen[heard]["silent"] >= 0
     assert (seen[silent]["service_status"], seen[silent]["silent"], seen[silent]["project_id"]) == (None, None, "p2")
+
+
+def test_draining_a_conductor(world: World) -> None:
+    with world.database.write() as session:
+        session.add(Conductor(name="h:1:a", host="h", pid=1, version="1.0"))
+
+    def put(name: str, body: object, token: str = "admin") -> int:
+        return world.ask("PUT", f"mgmt/conductors/{name}", token, json=body).status_code
+
+    for wanted in (True, False):
+        assert put("h:1:a", {"conductor": {"draining": wanted}}) == 202
+        (shown,) = world.ask("GET", "mgmt/conductors", "admin").json["conductors"]
+        assert shown["draining"] is wanted
+    assert put("nobody", {"conductor": {"draining": True}}) == 404
+    assert put("h:1:a", {"conductor": {"draining": "yes"}}) == 400
+    assert put("h:1:a", {"conductor": {"draining": True}}, "owner") == 403
+    with world.database.write() as session:
+        session.get_one(Conductor, "h:1:a").seen = utcnow() - datetime.timedelta(minutes=1)
+    assert put("h:1:a", {"conductor": {"draining": True}}) == 409  # it would not hear of it

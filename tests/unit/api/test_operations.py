@@ -11,7 +11,7 @@ import pytest
 from dbflow.db.models import Operation, utcnow
 from dbflow.operations import State
 from dbflow.persistence.tables import ATOMS, FLOWS, LOGBOOKS
-from tests.unit.api.world import World
+from tests.unit.api.world import TOKENS, World
 from tests.waiting import wait_for
 
 KEYS = {
@@ -99,6 +99,27 @@ def test_errors_are_problems(world: World) -> None:
         "detail": "Operation none cannot be found.",
     }
     assert world.ask("PATCH", "operations").mimetype == "application/problem+json"
+
+
+def test_administrators_release_claims(world: World) -> None:
+    operation_id = operation_of(world, world.created())
+
+    def act(token: str = "admin") -> int:
+        path = f"/v1.0/{TOKENS[token]['project_id']}/operations/{operation_id}/release"
+        return world.ask("POST", path, token).status_code
+
+    assert act() == 409
+    with world.database.write() as session:
+        row = session.get_one(Operation, operation_id)
+        row.state, row.epoch, row.requested = State.RUNNING, 17, "cancel"
+    shown = world.ask("GET", f"operations/{operation_id}").json["operation"]
+    assert "release" not in shown["actions"]
+    assert act("owner") == 403
+    world.posted.clear()
+    assert act() == 202
+    operation = world.operation(operation_id)
+    assert (operation.released_epoch, operation.state, operation.requested) == (17, State.RUNNING, "cancel")
+    assert (act(), world.posted) == (409, [])
 
 
 def test_verbs(world: World) -> None:
@@ -217,11 +238,12 @@ def test_events_until_the_end(world: World) -> None:
 
 def test_silence_is_filled_and_viewers_are_limited(world: World) -> None:
     world.conf.set_override("event_heartbeat", 0.1, "api")
-    world.app.extensions["dbflow.feed"]._most = 1
+    world.app.extensions["dbflow.feed"]._seats.most = 1
     operation_id = operation_of(world, world.created())
     answer = world.ask("GET", f"operations/{operation_id}/events", buffered=False)
     stream = answer.iter_encoded()
-    assert next(stream).startswith(b"event: operation")
+    first = next(one for one in stream if not one.startswith(b":"))
+    assert first.startswith(b"event: operation")
     assert next(stream).startswith(b":")
     assert world.ask("GET", f"operations/{operation_id}/events").status_code == 413
     answer.close()

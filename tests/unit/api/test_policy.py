@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from dbflow.api.here import attach
 from dbflow.policy import BASE_RULES, Policy, list_rules
+from dbflow.services.verbs import RULES
 from tests.unit.api.world import World
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -49,15 +50,12 @@ def _requests(world: World) -> Iterator[tuple[str, str, Any]]:
     for rule in world.app.url_map.iter_rules():
         if "project" not in rule.arguments:
             continue
-        values = {name: "p1" if name == "project" else "x" for name in rule.arguments} | _verb(rule.rule)
-        path = adapter.build(rule.endpoint, values)
-        for method in sorted((rule.methods or set()) & METHODS):
-            for body in next((found for end, found in BODIES.items() if path.endswith(end)), [None]):
-                yield method, path, body
-
-
-def _verb(rule: str) -> dict[str, str]:
-    return {"verb": "cancel"} if ":verb>" in rule else {}
+        for verb in RULES if "verb" in rule.arguments else ["x"]:
+            values = {name: "p1" if name == "project" else "x" for name in rule.arguments}
+            path = adapter.build(rule.endpoint, values | ({"verb": verb} if "verb" in rule.arguments else {}))
+            for method in sorted((rule.methods or set()) & METHODS):
+                for body in next((found for end, found in BODIES.items() if path.endswith(end)), [None]):
+                    yield method, path, body
 
 
 def _with(world: World, policy: Refusing) -> Refusing:

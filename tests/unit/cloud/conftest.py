@@ -110,12 +110,12 @@ def agents(cloud: LocalCloud, instance_id: str) -> list[psutil.Process]:
 
 
 def boots_of(cloud: LocalCloud, instance_id: str) -> set[str]:
-    """Boot numbers that the living processes of a server belong to."""
+    """Boot numbers that the living processes of a server belong to; one that is exiting has none any more."""
     found = set()
     for process in processes(cloud, instance_id):
         with contextlib.suppress(psutil.NoSuchProcess):
-            found.add(process.environ()["DBFLOW_BOOT"])
-    return found
+            found.add(process.environ().get("DBFLOW_BOOT"))
+    return {boot for boot in found if boot is not None}
 
 
 def log_of(state_dir: pathlib.Path, instance_id: str, name: str) -> list[str]:

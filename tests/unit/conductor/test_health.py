@@ -6,11 +6,14 @@ import math
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from conductor import health
 from conductor.health import HealthBook
 from dbflow.db.health import upsert
-from dbflow.db.models import Health, Instance, utcnow
+from dbflow.db.models import Health, Instance, Sample, utcnow
+from dbflow.db.samples import samples_of
 from dbflow.messaging.wire import BadMessage
 from tests.unit.conductor.conftest import World
 
@@ -74,6 +77,36 @@ def test_what_the_guest_said_last_stays(world: World) -> None:
     with world.database.write() as session:  # silent since: its clock must have been set back
         session.get_one(Health, instance_id).seen = utcnow() - datetime.timedelta(minutes=1)
     assert after(999.0) == "HEALTHY"
+
+
+def test_a_day_is_kept_in_five_minute_steps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instances = [world.accept(post=False)[1] for _ in range(2)]
+    with world.database.write() as session:
+        for instance_id in instances:
+            session.get_one(Instance, instance_id).server_id = "s"
+    books = [HealthBook(world.database), HealthBook(world.database)]
+    noon = utcnow().replace(hour=12, minute=0, second=0, microsecond=0)
+
+    def hear(minutes: float, used: float) -> None:
+        monkeypatch.setattr(health, "utcnow", lambda: noon + datetime.timedelta(minutes=minutes))
+        for book in books:  # two conductors hear the same
+            for instance_id in instances:
+                book.note(instance_id, BEAT | {"at": 60.0 * minutes, "volume_used": used})
+                book.write()
+
+    def kept(hours: float) -> list[tuple[float, float]]:
+        with world.database.read() as session:
+            found = samples_of(session, instances[0], noon + datetime.timedelta(hours=hours))
+        return [((one.at - noon).total_seconds() / 60, one.volume_used) for one in found]
+
+    for minutes, used in ((0, 0.1), (1, 0.2), (4.9, 0.3), (5, 0.4), (11, 0.5)):
+        hear(minutes, used)
+    assert kept(1) == [(0, 0.1), (5, 0.4), (11, 0.5)]
+    assert kept(24.05) == [(5, 0.4), (11, 0.5)]
+    hear(24 * 60 + 1, 0.6)
+    assert kept(24.1) == [(11, 0.5), (24 * 60 + 1, 0.6)]
+    with world.database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(Sample)) == 6  # the first was written over
 
 
 def test_mariadb_compares_before_it_assigns_the_times() -> None:

@@ -22,7 +22,7 @@ class Step(LocalTask):
 
     def __init__(self, after: float = 600.0) -> None:
         super().__init__()
-        fence = types.SimpleNamespace(confirm=lambda: None)
+        fence = types.SimpleNamespace(confirm=lambda within: None)
         self.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
         self.after, self.looks = after, 0
         self.there, self.gate = threading.Event(), threading.Event()

@@ -3,16 +3,23 @@
 
 import threading
 import time
+from typing import cast
+from unittest import mock
 
 import pytest
 import sqlalchemy as sa
 
-from dbflow.db.models import Operation
+from conductor.control import Control
+from conductor.leader import Leader
+from conductor.runner import Job
+from dbflow.cloud.base import Cloud
+from dbflow.db.models import Conductor, Operation
 from dbflow.jobboard import Board
-from dbflow.operations import State, cancel, resume, retry, suspend
+from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.operations import State, cancel, release, resume, retry, suspend
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
-from tests.unit.conductor.conftest import GATE, LOG, World
+from tests.unit.conductor.conftest import GATE, LOG, NoCloud, World
 from tests.waiting import wait_for
 
 
@@ -75,7 +82,8 @@ def test_cancel_turns_a_running_flow_round(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
         cancel(session, session.get_one(Operation, operation_id))
-    time.sleep(0.7)  # the wish is looked up twice a second; the step in progress must not be cut off by it
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 10, "the wish to arrive")
+    time.sleep(0.2)  # the step in progress must not be cut off by it
     assert LOG == ["+0", "+1"]
     GATE.set()
     operation = world.wait_state(operation_id, State.REVERTED)
@@ -179,6 +187,45 @@ def test_duties_that_outlive_their_session_do_not_end_a_later_lead(
     assert conductor._leads is None
 
 
+def test_a_look_for_orphans_that_outlives_its_session_tells_nothing_of_a_later_lead(world: World) -> None:
+    leader = Leader(world.conf, world.database, world.keyring, cast(Cloud, NoCloud()), cast(Dispatcher, object()))
+    looking, slow, over = threading.Event(), threading.Event(), threading.Event()
+    leader._orphanage = mock.Mock(find=lambda: looking.set() or slow.wait(20))
+    leader._book = mock.Mock(write=lambda _: 7)
+    over.set()
+    former, latter = (world.boards.board(name) for name in ("former", "latter"))
+    leader.lead(former, over)
+    look = threading.Thread(target=leader.look_for_orphans)
+    look.start()
+    assert looking.wait(10)
+    leader.lead(latter, over)
+    slow.set()
+    look.join(10)
+    assert leader.orphans(latter) is None
+    leader.look_for_orphans()
+    assert (leader.orphans(latter), leader.orphans(former), leader.orphans(None)) == (7, None, None)
+
+
+def test_no_claim_before_sql_told_how_far_epochs_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    conductor, board = world.conductor(), mock.Mock(lost=threading.Event())
+    wait_for(lambda: conductor._board, 10, "its own count")
+    away = sa.exc.OperationalError("select", {}, Exception("away"))
+    monkeypatch.setattr(conductor, "_newest_epoch", mock.Mock(side_effect=[away, 7]))
+    conductor._count_on(board)
+    assert board.count_on.mock_calls == [mock.call(7)]
+
+
+def test_a_claim_that_was_overtaken_from_the_beginning_counts_again(world: World) -> None:
+    """Another conductor may have found that ZooKeeper counts from an earlier number."""
+    conductor, board, job = world.conductor(), mock.Mock(), mock.Mock()
+    operation_id, _ = world.accept(post=False)
+    with world.database.write() as session:
+        row = session.get_one(Operation, operation_id)
+        row.epoch, row.state = 2**48 + 1, State.SUSPENDED
+    conductor._dispose(board, job, operation_id, Job.OVERTAKEN, Control())
+    assert board.mock_calls == [mock.call.count_on(2**48 + 1), mock.call.abandon(job)]
+
+
 def test_many_operations_on_two_conductors(world: World) -> None:
     world.conductor()
     world.conductor()
@@ -196,8 +243,9 @@ def test_stale_claim_writes_nothing(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:  # a successor has claimed it
         session.get_one(Operation, operation_id).epoch += 7
-    GATE.set()
     service = world.conductors[0][0]
+    service._not_before[operation_id] = (0.0, 8)  # nor does this conductor claim it again before the test ends
+    GATE.set()
     wait_for(lambda: not service.flows, 10, "the stale engine to stop")
     assert LOG == ["+0", "+1"]
     assert world.operation(operation_id).state == State.RUNNING
@@ -236,3 +284,96 @@ def _until_quiet(world: World, operation_id: str) -> None:
         return row.state in (State.SUCCESS, State.REVERTED)
 
     wait_for(ended, 40, f"the end of {operation_id}")
+
+
+def give_up(world: World, operation_id: str) -> None:
+    with world.database.write() as session:
+        release(session, session.get_one(Operation, operation_id))
+
+
+def test_a_released_claim_is_anothers(world: World) -> None:
+    """The step in progress ends first; what was saved is not done again, and it does not count as an attempt."""
+    first = world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    second = world.conductor()
+    give_up(world, operation_id)
+    wait_for(lambda: first._wishes.all()[0].released, 10, "the wish to arrive")
+    assert world.operation(operation_id).conductor == first.name  # the step may not be begun beside itself
+    GATE.set()
+    operation = world.wait_state(operation_id, State.SUCCESS)
+    assert (operation.conductor, operation.attempts) == (second.name, 1)
+    assert LOG[:2] == ["+0", "+1"]
+    assert LOG.count("+0") == 1
+
+
+def test_a_claim_that_is_released_with_nobody_else_there_is_taken_again(world: World) -> None:
+    world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    epoch = world.operation(operation_id).epoch
+    give_up(world, operation_id)
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].released, 10, "the wish to arrive")
+    GATE.set()
+    operation = world.wait_state(operation_id, State.SUCCESS, timeout=30)
+    assert operation.epoch > epoch  # once more, not again and again: the wish was about the claim before
+    assert operation.attempts == 1
+
+
+def test_a_released_claim_keeps_the_wish_to_cancel(world: World) -> None:
+    first = world.conductor()
+    operation_id, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    world.conductor()
+    with world.database.write() as session:
+        cancel(session, session.get_one(Operation, operation_id))
+    give_up(world, operation_id)
+    wait_for(lambda: first._wishes.all()[0].released, 10, "the wish to arrive")
+    GATE.set()
+    world.wait_state(operation_id, State.REVERTED)
+    assert "+2" not in LOG
+    assert LOG[-1] == "-0"
+
+
+def reported(world: World, name: str) -> Conductor | None:
+    with world.database.read() as session:
+        return session.get(Conductor, name)
+
+
+def test_draining(world: World) -> None:
+    """What runs ends; what comes waits for somebody else, or until it claims again."""
+    first = world.conductor()
+    running, _ = world.accept(gate=1)
+    wait_for(lambda: "+1" in LOG, 10, "the second step")
+    wait_for(lambda: reported(world, first.name), 10, "its report")
+
+    def drain(wanted: bool) -> None:
+        with world.database.write() as session:
+            session.get_one(Conductor, first.name).draining = wanted
+        wait_for(lambda: first._draining is wanted, 10, "it to obey")
+
+    drain(True)
+    waiting, _ = world.accept()
+    GATE.set()
+    world.wait_state(running, State.SUCCESS)
+    assert world.operation(waiting).attempts == 0
+    drain(False)
+    world.wait_state(waiting, State.SUCCESS)
+
+
+def test_a_drained_conductor_leaves_the_rest_to_others(world: World) -> None:
+    first = world.conductor()
+    wait_for(lambda: reported(world, first.name), 10, "its report")
+    with world.database.write() as session:
+        session.get_one(Conductor, first.name).draining = True
+    wait_for(lambda: first._draining, 10, "it to obey")
+    second = world.conductor()
+    operation_id, _ = world.accept()
+    assert world.wait_state(operation_id, State.SUCCESS).conductor == second.name
+
+
+def test_who_leaves_in_good_order_is_not_missed(world: World) -> None:
+    service = world.conductor()
+    wait_for(lambda: reported(world, service.name), 10, "its report")
+    service.stop()
+    wait_for(lambda: reported(world, service.name) is None, 10, "its row to go")

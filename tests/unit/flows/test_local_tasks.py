@@ -25,7 +25,7 @@ from flows.tasks.base import FlowContext, LocalTask
 class Holds:
     """A claim that still stands."""
 
-    def confirm(self) -> None:
+    def confirm(self, within: float) -> None:
         """Nothing to say."""
 
 
@@ -107,7 +107,15 @@ def test_what_does_not_come_is_overdue_after_a_last_look() -> None:
     assert time.monotonic() - begun < 30
     assert isinstance(found, Overdue)
     assert str(found) == "server x is being built (waited 0.2 s)"
-    assert _execute(Impatient(NotYet("x", after=60))) == "done"
+
+
+def test_a_last_look_finds_what_came_meanwhile() -> None:
+    class Patient(Step):
+        deadline = 5.0
+
+    begun = time.monotonic()
+    assert _execute(Patient(NotYet("x", after=60))) == "done"
+    assert time.monotonic() - begun < 30
 
 
 def test_patience_ends() -> None:
@@ -133,7 +141,7 @@ def test_a_broker_that_is_away_has_a_name(kind: str, tmp_path: pathlib.Path) -> 
 
 def test_an_overtaken_claim_makes_nothing() -> None:
     class Overtaken:
-        def confirm(self) -> None:
+        def confirm(self, within: float) -> None:
             raise StaleClaim("overtaken")
 
     step = Step()

@@ -18,6 +18,7 @@ from guest.streams.files import RESULT, SESSION
 from guest.streams.job import Interrupted, StreamFailed, StreamJob
 from guest.streams.store import Store
 from guest.streams.worker import Worker
+from tests.objects.moody import CUT, WELL, Moods
 from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
 
@@ -143,9 +144,9 @@ def test_a_segment_fits_one_place_only() -> None:
     key, buffer = os.urandom(32), segments.Buffer(1000)
     sealer = segments.Sealer(key, "label", "stream")
     for _ in range(2):
-        sealer.begin(buffer)
-        rest = sealer.feed(buffer, memoryview(b"x" * 2000))
-        sealer.end(buffer)
+        filling = sealer.begin(buffer)
+        rest = filling.feed(memoryview(b"x" * 2000))
+        filling.end()
     sealed = bytes(buffer.view)
     assert (len(sealed), len(rest)) == (1000, 2000 - (1000 - segments.NONCE - segments.TAG))
     assert segments.unseal(key, "label", "stream", 1, sealed) == b"x" * (1000 - segments.NONCE - segments.TAG)
@@ -159,6 +160,48 @@ def test_a_segment_fits_one_place_only() -> None:
             segments.unseal(*wrong, sealed)
     with pytest.raises(segments.BadSegment):
         segments.unseal(key, "label", "stream", 1, b"")
+
+
+PASSING = [503, CUT, WELL, 500, WELL, WELL, 507, 429, 422, 408, WELL, 502]
+
+
+def test_a_store_that_recovers(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
+    """In the middle of a backup, and in the middle of a restore."""
+    moods = Moods(PASSING)
+    with vault(tmp_path / "objects", moods=moods) as store:
+        sent = work(tmp_path / "s", send(store, ["cat", str(data)], patience=60.0))["sent"]
+    assert moods.met[503] == moods.met[CUT] == moods.met[507] == 1
+    with vault(tmp_path / "objects", moods=Moods(PASSING)) as again:
+        again.keys |= store.keys
+        order = receive(again, keep(again, sent), tmp_path / "back") | {"patience": 60.0}
+        assert work(tmp_path / "r", order) == {}
+    assert (tmp_path / "back").read_bytes() == data.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (507, "The object store does not work: it is full."),
+        (503, "The object store does not work: it answers 503."),
+        (CUT, "The object store does not work: no answer (ProtocolError)."),
+        (403, "the right to object s1/00000001 is not good any more"),
+        (413, "The object store refuses object s1/00000001 (413)."),
+    ],
+)
+def test_a_store_that_does_not(tmp_path: pathlib.Path, data: pathlib.Path, status: int, words: str) -> None:
+    with vault(tmp_path / "objects", moods=Moods([WELL, *[status] * 1000])) as store:
+        told = work(tmp_path / "s", send(store, ["cat", str(data)], patience=1.0))
+    assert words in told["error"]
+
+
+@pytest.mark.parametrize(("status", "words"), [(403, "refuses (403)"), (503, "it answers 503")])
+def test_a_store_that_gives_nothing_back(tmp_path: pathlib.Path, data: pathlib.Path, status: int, words: str) -> None:
+    with vault(tmp_path / "objects") as store:
+        made = keep(store, work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"])
+    with vault(tmp_path / "objects", moods=Moods([WELL, WELL, *[status] * 1000])) as again:
+        again.keys |= store.keys
+        told = work(tmp_path / "r", receive(again, made, tmp_path / "back") | {"patience": 1.0})
+    assert words in told["error"]
 
 
 # -- the process

@@ -51,7 +51,7 @@ def test_operation_show_has_steps_and_no_arguments(deployment: Deployment) -> No
     deployment.step(operation, "create-port", "RUNNING", progress=0.5, attempt=1, started="2026-01-01T00:00:00")
     shown = deployment.answer("operation", "show", operation.id[:8])
     assert (shown["id"], shown["state"], shown["conductor"]) == (operation.id, "RUNNING", "host:1:ab")
-    assert shown["actions"] == ["cancel", "suspend"]
+    assert shown["actions"] == ["cancel", "suspend", "release"]
     assert shown["steps"][0] | {"name": "create-port", "state": "RUNNING", "progress": 0.5} == shown["steps"][0]
     assert deployment.run("operation", "show", operation.target_id) == 0
     printed = deployment.capsys.readouterr().out
@@ -82,13 +82,24 @@ def test_verbs(deployment: Deployment, verb: str, before: State, after: State, r
     assert (found.state, found.requested) == (after, requested)
 
 
-@pytest.mark.parametrize("verb", ["cancel", "suspend", "resume", "retry"])
+@pytest.mark.parametrize("verb", ["cancel", "suspend", "resume", "retry", "release"])
 def test_verbs_that_are_not_possible(deployment: Deployment, verb: str) -> None:
     operation = deployment.operation(state=State.SUCCESS)
     assert deployment.run("operation", verb, operation.id) == 1
     said = deployment.capsys.readouterr().err
     assert f"is SUCCESS and can't {verb}: " in said
     assert "(possible: nothing)" in said
+
+
+def test_release_names_the_claim(deployment: Deployment) -> None:
+    operation = deployment.operation(state=State.RUNNING)
+    with deployment.database.write() as session:
+        session.get_one(Operation, operation.id).epoch = 7
+    deployment.answer("operation", "release", operation.id)
+    with deployment.database.read() as session:
+        assert session.get_one(Operation, operation.id).released_epoch == 7
+    assert deployment.run("operation", "release", operation.id) == 1
+    assert "can't release: its claim is being given up already" in deployment.capsys.readouterr().err
 
 
 def test_retry_while_another_operation_has_the_instance(deployment: Deployment) -> None:
@@ -115,6 +126,25 @@ def test_conductor_list(deployment: Deployment) -> None:
     (row,) = deployment.answer("conductor", "list")
     assert (row["name"], row["leader"], row["flows"]) == ("host:1:ab", True, 2)
     assert row["silent"] >= 30
+
+
+def test_draining(deployment: Deployment) -> None:
+    with deployment.database.write() as session:
+        gone = utcnow() - datetime.timedelta(minutes=5)
+        for name, seen in (("host:1:ab", utcnow()), ("host:2:cd", gone)):
+            session.add(Conductor(name=name, host="host", pid=1, version="0.1", seen=seen))
+
+    def draining() -> bool:
+        return next(row["draining"] for row in deployment.answer("conductor", "list") if row["name"] == "host:1:ab")
+
+    assert not draining()
+    assert deployment.run("conductor", "drain", "host:1:ab") == 0
+    assert draining()
+    assert deployment.run("conductor", "undrain", "host:1:ab") == 0
+    assert not draining()
+    for name, why in (("host:2:cd", "it is silent"), ("nobody", "cannot be found")):
+        assert deployment.run("conductor", "drain", name) == 1
+        assert why in deployment.capsys.readouterr().err
 
 
 def test_guest_list(deployment: Deployment) -> None:

@@ -20,6 +20,7 @@ from dbflow.messaging.connection import connection, opened
 from dbflow.messaging.embedded import EmbeddedBroker, framing
 from dbflow.messaging.embedded.queues import NoSuchQueue, Queues
 from dbflow.messaging.embedded.rights import CONTROL
+from tests.descriptors import beyond_select
 from tests.waiting import wait_for
 
 EXCHANGE = kombu.Exchange("x", type="direct", durable=True)
@@ -93,8 +94,8 @@ def test_messages_expire(broker: EmbeddedBroker) -> None:
         bound = queue("a")(conn.channel())
         bound.declare()
         publish(broker.url, "a", "old", expiration=0.02)
-        until = time.monotonic() + 0.05
-        wait_for(lambda: time.monotonic() > until, 1, "the message to expire")
+        until = time.monotonic() + 0.5
+        wait_for(lambda: time.monotonic() > until, 5, "the message to expire")
         publish(broker.url, "a", "new", expiration=30)
         assert wait_for(lambda: bound.get(no_ack=True), 5, "the new message").payload == "new"
         assert bound.get(no_ack=True) is None
@@ -118,12 +119,12 @@ def test_bounds_drop_the_oldest(broker: EmbeddedBroker) -> None:
 
 
 def test_queues_nobody_uses_expire(broker: EmbeddedBroker) -> None:
-    with consumer(broker.url, queue("a", expires=0.05)) as (conn, got):
+    with consumer(broker.url, queue("a", expires=1.0)) as (conn, got):
         publish(broker.url, "a", "used")
         assert drain(conn, got, 1) == ["used"]
     with opened(broker.url) as conn:
         channel = conn.channel()
-        wait_for(lambda: not _exists(channel, "a"), 5, "the queue to expire")
+        wait_for(lambda: not _exists(channel, "a"), 20, "the queue to expire")
 
 
 def _exists(channel: Any, name: str) -> bool:
@@ -191,6 +192,23 @@ def test_clients_notice_that_the_broker_has_gone(path: pathlib.Path) -> None:
             receiving.drain_events(timeout=5)
         with pytest.raises(ConnectionError):
             producer.publish(1, exchange="x", routing_key="a")
+
+
+def test_clients_of_a_process_with_very_many_open_files(broker: EmbeddedBroker) -> None:
+    with consumer(broker.url, queue("a")) as (receiving, got), opened(broker.url) as sending:
+        for wire in (receiving.transport.wire, sending.transport.wire):
+            wire.socket = beyond_select(wire.socket)
+        producer = kombu.Producer(sending.channel())
+        producer.publish("heard", exchange=EXCHANGE, routing_key="a")
+        assert drain(receiving, got, 1) == ["heard"]
+        assert queue("a")(sending.channel()).queue_declare(passive=True).message_count == 0
+        with pytest.raises(TimeoutError):
+            receiving.drain_events(timeout=0.05)
+        broker.stop()
+        with pytest.raises(ConnectionError):
+            receiving.drain_events(timeout=5)
+        with pytest.raises(ConnectionError):
+            producer.publish("lost", exchange=EXCHANGE, routing_key="a")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 """What the leader reports (orphans) and what it counts from (deadlines)."""
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import mysql
+
+from dbflow.db.migrations import once
 
 revision = "0002"
 down_revision = "0001"
@@ -12,7 +13,7 @@ Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    op.create_table(
+    once.create_table(
         "orphans",
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("instance_id", sa.String(length=255), nullable=False),
@@ -20,5 +21,5 @@ def upgrade() -> None:
         sa.Column("last_seen", Time, nullable=False),
         sa.PrimaryKeyConstraint("kind", "instance_id"),
     )
-    op.add_column("conductors", sa.Column("orphans", sa.Integer(), nullable=True))
-    op.add_column("operations", sa.Column("since", Time, nullable=True))
+    once.add_column("conductors", sa.Column("orphans", sa.Integer(), nullable=True))
+    once.add_column("operations", sa.Column("since", Time, nullable=True))
