@@ -3,12 +3,12 @@
 
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
-from dbflow.db.models import Configuration, utcnow
+from dbflow.db.models import Configuration, Instance, utcnow
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import settle
@@ -41,8 +41,10 @@ def ended(session: Session, ending: Ending) -> None:
         .where(Configuration.id == ending.target_id, Configuration.operation_id == ending.operation_id)
         .values(**columns)
     )
-    for one in wanted["instances"]:
-        settle(session, ending, "Changing the configuration", done={}, undone={}, instance_id=one["id"])
+    # Not only those of the beginning: a parked operation that is retried locks whatever has the group by then.
+    mine = (Instance.configuration_id == ending.target_id) & (Instance.operation_id == ending.operation_id)
+    for instance_id in session.scalars(select(Instance.id).where(mine).order_by(Instance.id)).all():
+        settle(session, ending, "Changing the configuration", done={}, undone={}, instance_id=instance_id)
 
 
 @operation(

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow
 
+from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
@@ -17,8 +18,10 @@ DETACH: Arguments = {**_EXAMPLE, "overrides": {}, "old_overrides": {"max_connect
 
 
 def attached(session: Session, ending: Ending) -> None:
-    """The group's values, some perhaps from the next restart on; or none with a fault."""
-    settle(session, ending, "Attaching the configuration", done={}, undone={"configuration_id": None})
+    """The group's values, some perhaps from the next restart on; or none with a fault. The group stays where some may
+    still be there, so that it can be detached."""
+    undone = {"configuration_id": None} if ending.state == State.REVERTED else {}
+    settle(session, ending, "Attaching the configuration", done={}, undone=undone)
 
 
 def detached(session: Session, ending: Ending) -> None:

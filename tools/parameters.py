@@ -33,17 +33,27 @@ _NOT_OFFERED = {
     "DISABLED",
     "ORIGINAL",
 }
+_NO_HOME = {"SEQUENCE", "PERFORMANCE_SCHEMA"}
+"""Engines in which nobody can make a table."""
+_LEAST = {
+    # dbflow's own statements have some thousand bytes.
+    "max_allowed_packet": 1 << 20,
+}
 
 
 def main() -> None:
     """Ask a fresh server, and write the file of its version."""
     with tempfile.TemporaryDirectory(prefix="dbflow-parameters-") as place:
-        version, rows = _ask(pathlib.Path(place))
+        version, rows, engines = _ask(pathlib.Path(place))
     release = re.match(r"\d+\.\d+", version)
     assert release is not None, version
     known = {str(row[0]).lower(): row for row in rows}
     chosen = CHOSEN.read_text(encoding="utf-8").split()
     made = [_parameter(known[name]) for name in chosen if name in known]
+    for one in made:
+        if one["name"] == "default_storage_engine":
+            # A server that does not run would not look whether there is one of that name before its next start.
+            one |= {"words": engines, "several": False}
     path = pathlib.Path(parameters.__file__).parent / f"mariadb-{release[0]}.json"
     lines = ",\n".join(f"  {json.dumps(one)}" for one in made)
     path.write_text(f'{{"server": "{version}", "parameters": [\n{lines}\n]}}\n')
@@ -52,7 +62,8 @@ def main() -> None:
     )
 
 
-def _ask(place: pathlib.Path) -> tuple[str, list[tuple[object, ...]]]:
+def _ask(place: pathlib.Path) -> tuple[str, list[tuple[object, ...]], list[str]]:
+    """(the server's version, what it says of its variables, its engines)"""
     place.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -64,9 +75,10 @@ def _ask(place: pathlib.Path) -> tuple[str, list[tuple[object, ...]]]:
         with Client(Layout.of(machine)).session() as session:
             ((version,),) = session.rows("SELECT VERSION()")
             rows = session.rows(f"SELECT {_COLUMNS} FROM information_schema.SYSTEM_VARIABLES")
+            engines = session.rows("SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT <> 'NO' ORDER BY ENGINE")
     finally:
         datastore.lifecycle.stop(60)
-    return str(version).partition("-")[0], rows
+    return str(version).partition("-")[0], rows, [str(one) for (one,) in engines if one not in _NO_HOME]
 
 
 def _parameter(row: tuple[object, ...]) -> dict[str, object]:
@@ -75,7 +87,7 @@ def _parameter(row: tuple[object, ...]) -> dict[str, object]:
     assert kind is not None
     made: dict[str, object] = {"name": name.lower(), "restart_required": read_only == "YES"}
     if "INT" in kind:
-        made |= {"type": "integer", "min": int(low or 0), "max": int(high or 0)}
+        made |= {"type": "integer", "min": max(int(low or 0), _LEAST.get(name.lower(), 0)), "max": int(high or 0)}
     elif kind == "DOUBLE":
         made |= {"type": "float", "min": float(low or 0), "max": float(high or 0)}
     else:

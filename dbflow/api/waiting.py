@@ -7,7 +7,8 @@ from dbflow.api.here import answer, caller, link, services
 from dbflow.operations import State
 from dbflow.services import operations
 from dbflow.services.errors import Unprocessable
-from dbflow.services.feed import Feed, TooManyViewers
+from dbflow.services.fan import TooManyViewers
+from dbflow.services.feed import Feed
 
 _UNDONE = {State.REVERTED, State.FAILED}
 
@@ -20,7 +21,7 @@ def done(operation_id: str | None, status: int) -> Response:
         return answer(status=status)
     feed: Feed = current_app.extensions["dbflow.feed"]
     try:
-        feed.wait(operation_id, services().conf.api.max_wait)
+        feed.wait(operation_id, services().conf.api.max_wait, caller().user_id)
     except TooManyViewers:
         return answer(status=status, operation=operation_id)
     ended = operations.show(services(), caller(), operation_id).operation

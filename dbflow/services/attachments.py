@@ -20,9 +20,9 @@ from dbflow.services.flavors import size_of
 def attach(services: Services, caller: Caller, instance_id: str, reference: str) -> str:
     """Give an instance the values of a group; returns the operation's id."""
     with services.database.write() as session:
-        version_id = instances.load(session, caller, instance_id).datastore_version_id
+        found = instances.load(session, caller, instance_id)
         # The group before the instance, as everybody locks them.
-        group = configurations.usable(session, caller, reference, version_id)
+        group = configurations.usable(session, caller, reference, found.project_id, found.datastore_version_id)
         instance = instances.load(session, caller, instance_id, lock=True)
         if instance.configuration_id is not None:
             raise BadRequest(

@@ -92,10 +92,13 @@ def attached(
     return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
-def usable(session: Session, caller: Caller, reference: str, version_id: str) -> Configuration:
-    """A group for an instance of that version; locked, so that it stays as it is."""
+def usable(session: Session, caller: Caller, reference: str, project_id: str, version_id: str) -> Configuration:
+    """A group for an instance of that project and version; locked, so that it stays as it is."""
     try:
         group = load(session, caller, reference, lock=True)
+        # An administrator finds everybody's: no project's group is another's.
+        if group.project_id != project_id:
+            raise missing(reference)
     except NotFound as error:
         raise NotFound(f"{error} (configuration)") from None
     if group.operation_id is not None:

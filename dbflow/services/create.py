@@ -38,7 +38,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         _check_objects(services, caller, instance, point)
     with services.database.write() as session:
         if wanted.get("configuration"):
-            group = configurations.usable(session, caller, wanted["configuration"], version.id)
+            group = configurations.usable(session, caller, wanted["configuration"], caller.project_id, version.id)
             instance.configuration_id = group.id
             arguments["overrides"] = dict(group.settings)
         if point:

@@ -93,13 +93,15 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
 
 
 def _discard(services: Services, logs: _Logs, name: str) -> Shown:
-    """The objects first: what the guest remembers must not name what is gone, nor forget what is there."""
+    """The guest first, which says up to where objects are not needed: what somebody else publishes meanwhile stays."""
+    log: Shown = dict(logs.ask("DiscardLog", name=name))
     container, below = services.conf.logs.container, f"{logs.instance_id}/{logs.directory(name)}"
+    end = f"{below}/{log.pop('before')}"
     try:
         for found, _ in list(services.objects.sizes(container, f"{below}/")):
-            services.objects.delete(container, found)
+            if found < end:
+                services.objects.delete(container, found)
         services.objects.delete(container, f"{below}_metafile")
     except StoreError as error:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
-    log: Shown = logs.ask("DiscardLog", name=name)
     return log

@@ -339,8 +339,9 @@ class Logs(abc.ABC):
         """Send what was not sent yet. Interrupted and called again, it sends nothing twice under two names."""
 
     @abc.abstractmethod
-    def discard(self, name: str) -> None:
-        """What was sent is gone from the object store: from now on nothing of the file was sent."""
+    def discard(self, name: str) -> str:
+        """What was sent is to be thrown away: from now on nothing of the file was sent. Returns a name that comes after
+        those of all objects that were sent, and before those of all that will be."""
 
 
 class Datastore(abc.ABC):

@@ -88,9 +88,9 @@ class PublishLog(LogTask):
 
 
 class DiscardLog(LogTask):
-    """Forget what was sent: it is gone from the object store."""
+    """Forget what was sent, so that it can be thrown away."""
 
     def execute(self, instance_id: str, name: str) -> dict[str, Any]:
-        """How the log is then."""
-        self.logs.discard(name)
-        return self.told(name)
+        """How the log is then, and ``before``: objects of such names, in the order of names, are not needed."""
+        before = self.logs.discard(name)
+        return {**self.told(name), "before": before}

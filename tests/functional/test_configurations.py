@@ -85,9 +85,9 @@ def test_a_group_on_its_instances(stack: Stack) -> None:
             assert [one.value("max_connections") for one in (first, second)] == [62, 62]
             assert [one.status() for one in (first, second)] == ["ACTIVE", "ACTIVE"]
             assert group.show()["values"] == {"max_connections": 62, "back_log": 71, "sort_buffer_size": 1 << 20}
-            group.patch(status=422, max_connections=63, default_storage_engine="FOO")
+            group.patch(status=422, max_connections=63, character_set_server="latin9000")
             assert [one.value("max_connections") for one in (first, second)] == [62, 62]
-            assert "default_storage_engine" not in group.show()["values"]
+            assert "character_set_server" not in group.show()["values"]
 
             group.replace(back_log=72)
             assert [one.value("max_connections") for one in (first, second)] == [usual[0], usual[0]]
@@ -106,14 +106,18 @@ def test_a_group_on_its_instances(stack: Stack) -> None:
 def test_what_a_server_refuses_is_refused(embedded_stack: Stack) -> None:
     client = embedded_stack.client()
     with embedded_stack.nothing_left():
-        group, large = Group(client, default_storage_engine="FOO"), Group(client, innodb_buffer_pool_size=1 << 40)
+        group, large = Group(client, character_set_server="latin9000"), Group(client, innodb_buffer_pool_size=1 << 40)
         with databases(client, {}) as (one,):
-            before = one.value("default_storage_engine")
-            for wrong in (group, large):
+            before = one.value("character_set_server")
+            for wrong, why in ((group, "latin9000"), (large, "MiB")):
                 wrong.attach(one.id, status=422)
-                assert (one.status(), "configuration" in client.show(one.id)) == ("ACTIVE", False)
-            assert one.value("default_storage_engine") == before
-            assert "FOO" in client.show(one.id)["fault"]["message"] or "MiB" in client.show(one.id)["fault"]["message"]
+                shown = client.show(one.id)
+                assert (shown["status"], "configuration" in shown, why in shown["fault"]["message"]) == (
+                    "ACTIVE",
+                    False,
+                    True,
+                )
+            assert one.value("character_set_server") == before
             one.restart()
         instance_id, operation_id = client.create("refused", configuration=large.id)
         ended = client.wait_operation(operation_id, "REVERTED")

@@ -83,8 +83,8 @@ def test_attach_change_detach(openstack: OpenStack, shop: Shop, group: dict[str,
 
     openstack("database configuration parameter set", group["id"], '{"max_connections": 89}')
     assert now(shop, "max_connections") == 89
-    with pytest.raises(Refused, match=r"(?s)FOO.*HTTP 422"):
-        openstack("database configuration parameter set", group["id"], '{"default_storage_engine": "FOO"}')
+    with pytest.raises(Refused, match=r"(?s)latin9000.*HTTP 422"):
+        openstack("database configuration parameter set", group["id"], '{"character_set_server": "latin9000"}')
     openstack("database configuration set", group["id"], '{"max_connections": 90}', "--name", "other")
     assert (now(shop, "max_connections"), now(shop, "sql_mode") != "ANSI_QUOTES") == (90, True)
     shown = openstack.table("database configuration show other")

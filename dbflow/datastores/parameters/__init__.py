@@ -7,6 +7,7 @@ Each release has a file beside this module, made from a server of that release b
 import dataclasses
 import functools
 import json
+import math
 import pathlib
 import re
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from dbflow.datastores.invalid import Invalid
 
 Value = bool | int | float | str
 _HERE = pathlib.Path(__file__).parent
+_LONGEST = 1000
+"""Characters of a value: an option file's line has 4096 bytes, and what is beyond counts as another line."""
 _SWITCH = {"on": True, "off": False, "true": True, "false": False}
 _FILE = re.compile(r"(?P<manager>.+)-(?P<major>\d+)\.(?P<minor>\d+)\.json")
 
@@ -55,6 +58,8 @@ class Parameter:
         wanted = int if self.type == "integer" else int | float
         if isinstance(value, bool) or not isinstance(value, wanted):
             raise self._wrong_type()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise self._wrong_type()
         if (self.min is not None and value < self.min) or (self.max is not None and value > self.max):
             what = f"must be between {self.min} and {self.max}"
             raise Invalid(self.name, f"The value of the configuration parameter {self.name} {what}.")
@@ -64,8 +69,11 @@ class Parameter:
         if not isinstance(value, str):
             raise self._wrong_type()
         # An option file knows no escape for the quote and ends a value at the line's end.
-        if any(character in '"\x7f' or ord(character) < 32 for character in value):
+        if '"' in value or not value.isprintable():
             what = "must not hold a double quote or a control character"
+            raise Invalid(self.name, f"The value of the configuration parameter {self.name} {what}.")
+        if len(value) > _LONGEST:
+            what = f"must not have more than {_LONGEST} characters"
             raise Invalid(self.name, f"The value of the configuration parameter {self.name} {what}.")
         if self.words:
             known = {word.casefold() for word in self.words}

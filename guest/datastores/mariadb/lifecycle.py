@@ -140,7 +140,7 @@ class Lifecycle(base.Lifecycle):
         statements = (
             # Of this server only; a replica has its own administrator.
             "SET SESSION sql_log_bin = 0;",
-            f"CREATE OR REPLACE USER {who} IDENTIFIED BY PASSWORD {digest};",
+            f"CREATE OR REPLACE USER {who} IDENTIFIED BY PASSWORD {digest} PASSWORD EXPIRE NEVER;",
             f"GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION;",
         )
         write(self._layout.init_sql, "\n".join((*statements, "")), self._layout.owner)

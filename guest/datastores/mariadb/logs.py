@@ -3,12 +3,16 @@
 
 What was sent to the object store is remembered by the number of bytes of the file and by its beginning, so that a
 file that was begun anew is seen. An object is named by the place in the file that it begins with: sent again after
-the agent died in the middle, it takes the place of what was sent.
+the agent died in the middle, it takes the place of what was sent. The names of a file that was begun anew, and of one
+whose objects were thrown away, have a greater generation, and so come after all that were sent before.
 """
 
+import contextlib
 import hashlib
 import json
-from typing import Any
+import os
+from collections.abc import Mapping
+from typing import Any, BinaryIO
 
 from guest.datastores import base
 from guest.datastores.base import Log, LogStatus, LogType, NotFound, Send
@@ -37,10 +41,10 @@ class Logs(base.Logs):
 
     def one(self, name: str) -> Log:
         """See the base class."""
-        path = self._layout.log_file(_known(name))
-        size = path.stat().st_size if path.exists() else 0
-        seen = self._seen(name)
-        published, rotated = int(seen.get("published", 0)), self._rotated(name, seen)
+        seen, size, rotated = self._seen(_known(name)), 0, False
+        with contextlib.suppress(FileNotFoundError), self._layout.log_file(name).open("rb") as file:
+            size, rotated = _size(file), _rotated(file, seen)
+        published = int(seen.get("published", 0))
         kind = LogType.USER if name in SWITCHES else LogType.SYS
         status = _status(kind, bool(seen.get("enabled")), size, published, rotated)
         return Log(name, kind, status, published, size if rotated else size - published)
@@ -55,25 +59,27 @@ class Logs(base.Logs):
 
     def publish(self, name: str, send: Send) -> None:
         """See the base class."""
-        path, seen = self._layout.log_file(_known(name)), self._seen(name)
-        if not path.exists():
-            return
-        if self._rotated(name, seen):
-            seen |= {"published": 0, "generation": int(seen.get("generation", 0)) + 1}
-        with path.open("rb") as file:
-            file.seek(int(seen.get("published", 0)))
-            while part := _whole_lines(file.read(_PART)):
-                at = int(seen.get("published", 0))
-                send(f"log-{int(seen.get('generation', 0)):06d}-{at:015d}", part, part.count(b"\n"))
-                seen |= {"published": at + len(part), "header": self._header(name, at + len(part))}
+        seen = self._seen(_known(name))
+        with contextlib.suppress(FileNotFoundError), self._layout.log_file(name).open("rb") as file:
+            if _rotated(file, seen):
+                seen |= {"published": 0, "generation": int(seen.get("generation", 0)) + 1}
+            # What is written from now on is left for the next time: a busy log has no end.
+            end = _size(file)
+            while (at := int(seen.get("published", 0))) < end:
+                file.seek(at)
+                part = _whole_lines(file.read(min(_PART, end - at)))
+                if not part:
+                    break
+                send(f"{_generation(seen)}-{at:015d}", part, part.count(b"\n"))
+                seen |= {"published": at + len(part), "header": _header(file, at + len(part))}
                 self._remember(name, seen)
-                file.seek(at + len(part))
 
-    def discard(self, name: str) -> None:
+    def discard(self, name: str) -> str:
         """See the base class."""
         seen = self._seen(_known(name))
         seen |= {"published": 0, "header": None, "generation": int(seen.get("generation", 0)) + 1}
         self._remember(name, seen)
+        return _generation(seen)
 
     def _switch(self, name: str, on: bool) -> None:
         if name not in SWITCHES:
@@ -82,29 +88,17 @@ class Logs(base.Logs):
             path = self._layout.log_file(name)
             path.touch(mode=0o640)
             self._layout.owner.give(path)
-        self._remember(name, self._seen(name) | {"enabled": on})
-        text = self._layout.config.read_text(encoding="utf-8")
-        write(self._layout.config, config.with_logs(text, self._layout), self._layout.owner)
         switch = SWITCHES[name]
+        # First what may be refused: then nothing has changed.
         with self._client.session() as session:
             if on:
                 file = quoting.literal(str(self._layout.log_file(name)))
                 session.run(f"SET GLOBAL log_output = 'FILE', GLOBAL {switch}_file = {file}, GLOBAL {switch} = 1")
             else:
                 session.run(f"SET GLOBAL {switch} = 0")
-
-    def _rotated(self, name: str, seen: dict[str, Any]) -> bool:
-        """Whether the file is another one than that of which a part was sent."""
-        published = int(seen.get("published", 0))
-        return bool(published) and self._header(name, published) != seen.get("header")
-
-    def _header(self, name: str, length: int) -> str | None:
-        """Of a file that has so many bytes at least."""
-        path = self._layout.log_file(name)
-        if not path.exists() or path.stat().st_size < length:
-            return None
-        with path.open("rb") as file:
-            return hashlib.sha256(file.read(min(length, _HEADER))).hexdigest()
+        self._remember(name, self._seen(name) | {"enabled": on})
+        text = self._layout.config.read_text(encoding="utf-8")
+        write(self._layout.config, config.with_logs(text, self._layout), self._layout.owner)
 
     def _seen(self, name: str) -> dict[str, Any]:
         return config.log_states(self._layout).get(name, {})
@@ -117,6 +111,27 @@ def _known(name: str) -> str:
     if name not in SWITCHES and name != ERROR:
         raise NotFound(f"There is no log {name}.")
     return name
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _rotated(file: BinaryIO, seen: Mapping[str, Any]) -> bool:
+    """Whether it is another one than that of which a part was sent."""
+    published = int(seen.get("published", 0))
+    return bool(published) and (_size(file) < published or _header(file, published) != seen.get("header"))
+
+
+def _header(file: BinaryIO, published: int) -> str:
+    """Of a file that has so many bytes at least."""
+    file.seek(0)
+    return hashlib.sha256(file.read(min(published, _HEADER))).hexdigest()
+
+
+def _generation(seen: Mapping[str, Any]) -> str:
+    """What the names of a file's objects begin with."""
+    return f"log-{int(seen.get('generation', 0)):06d}"
 
 
 def _status(kind: LogType, enabled: bool, size: int, published: int, rotated: bool) -> LogStatus:

@@ -162,6 +162,8 @@ def test_static_ones_wait_for_a_restart(session: Session, configuration: Configu
         ({"innodb_buffer_pool_size": 1024 * MIB}, "innodb_buffer_pool_size"),
         ({"innodb_log_file_size": 1 << 50}, "half of the volume"),
         ({"init_connect": 'SELECT "x"'}, "init_connect"),
+        ({"init_connect": "SELECT 1\u2028skip_grant_tables"}, "init_connect"),
+        ({"init_connect": f"{'x' * 4081}skip_grant_tables"}, "init_connect"),
     ],
 )
 def test_what_a_server_does_not_take_is_refused_and_changes_nothing(

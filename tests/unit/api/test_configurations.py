@@ -140,6 +140,10 @@ def test_a_name_of_two_groups_names_none(world: World) -> None:
         ({"values": {"thread_handling": "no-threads"}}, 422, "thread_handling must be one of"),
         ({"values": {"init_connect": 'SELECT "x"'}}, 422, "double quote"),
         ({"values": {"init_connect": "SELECT\n1"}}, 422, "control character"),
+        ({"values": {"init_connect": "SELECT\u20281"}}, 422, "control character"),
+        ({"values": {"init_connect": "x" * 1001}}, 422, "1000 characters"),
+        ({"values": {"default_storage_engine": "BlackHole"}}, 422, "default_storage_engine must be one of"),
+        ({"values": {"max_allowed_packet": 1024}}, 422, "between 1048576"),
         ({"values": []}, 400, "values"),
         ({"values": None}, 400, "values"),
         ({"name": ""}, 400, "name"),
@@ -245,6 +249,20 @@ def test_what_the_server_refuses_is_told_and_leaves_no_trace(world: World, ends:
     assert world.ask("DELETE", f"configurations/{group_id}").status_code == 202
 
 
+def test_a_group_that_could_not_be_taken_back_can_be_detached(world: World, ends: Callable[..., None]) -> None:
+    group_id, instance_id = made(world), world.active()
+    ends(State.FAILED, "Could not be undone")
+    assert attach(world, instance_id, group_id).status_code == 422
+    found = world.instance(instance_id)
+    assert (found.configuration_id, found.task) == (group_id, Task.ERROR)
+    url = f"/v1.0/padmin/instances/{instance_id}/action"
+    assert world.ask("POST", url, "admin", json={"reset_status": {}}).status_code == 202
+    ends()
+    assert put(world, instance_id, {"configuration": None}).status_code == 202
+    assert world.keyring.unseal(newest(world, "instance.detach_configuration").arguments)["old_overrides"] == VALUES
+    assert world.instance(instance_id).configuration_id is None
+
+
 def test_a_group_in_use_can_not_go_while_it_is_being_attached(world: World, ends: Callable[..., None]) -> None:
     group_id, instance_id = made(world), world.active()
     assert attach(world, instance_id, group_id).status_code == 202, "accepted, though it takes long"
@@ -263,6 +281,9 @@ def test_who_can_not_have_it(world: World) -> None:
         other = session.get_one(Configuration, group_id)
         other.project_id = "p2"
     assert attach(world, instance_id, group_id).status_code == 404
+    for_all = {"json": {"instance": {"configuration": group_id}}}
+    answer = world.ask("PUT", f"/v1.0/padmin/instances/{instance_id}", "admin", **for_all)
+    assert (answer.status_code, "configuration" in answer.text) == (404, True), "an administrator finds both"
     with world.database.write() as session:
         session.get_one(Configuration, group_id).project_id = "p1"
         session.get_one(Instance, instance_id).datastore_version_id = newer
@@ -360,6 +381,22 @@ def test_a_parked_change_is_retried_on_all_its_instances(world: World, ends: Cal
     assert [world.instance(one).operation_id for one in ids] == [operation] * 2
     assert row(world, group_id).operation_id == operation
     assert world.operation(operation).requested == "cancel"
+
+
+def test_whoever_came_to_a_parked_change_is_let_go_with_the_others(world: World, ends: Callable[..., None]) -> None:
+    group_id, first, second = made(world), world.active(), world.active()
+    ends()
+    attach(world, first, group_id)
+    ends(State.FAILED, "Could not be undone")
+    assert change(world, "PATCH", group_id, values={"back_log": 1}).status_code == 422
+    ends()
+    assert attach(world, second, group_id).status_code == 202
+    ends(State.REVERTED, None)
+    operation = newest(world, "configuration.apply").id
+    assert world.ask("POST", f"operations/{operation}/retry").status_code == 202
+    for instance_id in (first, second):
+        found = world.instance(instance_id)
+        assert (found.operation_id, found.task, found.configuration_id) == (None, Task.NONE, group_id)
 
 
 def test_a_restart_that_is_due_stays_due(world: World, ends: Callable[..., None]) -> None:

@@ -18,6 +18,8 @@ def asked(world: World, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict
 
     def call(instance_id: str, task: str, arguments: dict[str, Any], timeout: float) -> Any:
         calls.append((task.removeprefix("guest.tasks.logs."), arguments))
+        if task.endswith(".DiscardLog"):
+            return GENERAL | {"before": "log-000002"}
         return [GENERAL, ERROR] if task.endswith(".ListLogs") else GENERAL
 
     monkeypatch.setattr(world.guests, "call", call)
@@ -64,6 +66,20 @@ def test_actions(
             assert f"/database_logs/{instance_id}/" in arguments["store"]["url"]
             assert set(arguments["store"]["secrets"]) == {"PUT"}
             assert arguments["directory"] == "mariadb-general"
+
+
+def test_what_is_published_while_a_log_is_discarded_stays(world: World, asked: list[tuple[str, dict[str, Any]]]) -> None:
+    instance_id = world.active()
+    below = f"{instance_id}/mariadb-general"
+    world.objects.make_container("database_logs")
+    for name in ("log-000001-000000000000000", "log-000001-000000000000007", "log-000002-000000000000000"):
+        path = world.objects._directory.file("database_logs", f"{below}/{name}")  # type: ignore[attr-defined]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x\n")
+    shown = log(world, instance_id, name="general", discard=1).json["log"]
+    assert ("before" in shown, asked[-1][0]) == (False, "DiscardLog")
+    left = [name for name, _ in world.objects.sizes("database_logs", f"{below}/")]
+    assert left == [f"{below}/log-000002-000000000000000"]
 
 
 @pytest.mark.parametrize(

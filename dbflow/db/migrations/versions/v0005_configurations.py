@@ -2,8 +2,9 @@
 """Configuration groups and what they may set."""
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import mysql
+
+from dbflow.db.migrations import once
 
 revision = "0005"
 down_revision = "0004"
@@ -12,7 +13,7 @@ Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    op.create_table(
+    once.create_table(
         "configuration_parameters",
         sa.Column("datastore_version_id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -23,7 +24,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["datastore_version_id"], ["datastore_versions.id"]),
         sa.PrimaryKeyConstraint("datastore_version_id", "name"),
     )
-    op.create_table(
+    once.create_table(
         "configurations",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -37,6 +38,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["datastore_version_id"], ["datastore_versions.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("configurations_of_project", "configurations", ["project_id", "created", "id"])
-    op.add_column("instances", sa.Column("restart_required", sa.Boolean(), server_default=sa.false(), nullable=False))
-    op.create_index("ix_instances_configuration_id", "instances", ["configuration_id"])
+    once.create_index("configurations_of_project", "configurations", ["project_id", "created", "id"])
+    once.add_column("instances", sa.Column("restart_required", sa.Boolean(), server_default=sa.false(), nullable=False))
+    once.create_index("ix_instances_configuration_id", "instances", ["configuration_id"])
