@@ -32,7 +32,16 @@ class LockedOut(DatastoreError):
 _EXPIRED, _NO_PASSWORD, _LOCKED = {1820, 1862}, 1698, 4151
 """Numbers that PyMySQL has no names for: the password has expired, there is another way to log in, the account is
 locked."""
-_LOCKED_OUT = frozenset({ER.ACCESS_DENIED_ERROR, ER.HOST_NOT_PRIVILEGED, *_EXPIRED, _NO_PASSWORD, _LOCKED})
+_LOCKED_OUT = frozenset(
+    {
+        ER.ACCESS_DENIED_ERROR,
+        ER.SPECIFIC_ACCESS_DENIED_ERROR,
+        ER.HOST_NOT_PRIVILEGED,
+        *_EXPIRED,
+        _NO_PASSWORD,
+        _LOCKED,
+    }
+)
 _MEANINGS: dict[int, type[DatastoreError]] = {
     ER.DB_CREATE_EXISTS: AlreadyExists,
     ER.DB_DROP_EXISTS: NotFound,
