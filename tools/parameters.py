@@ -75,7 +75,9 @@ def _ask(place: pathlib.Path) -> tuple[str, list[tuple[object, ...]], list[str]]
         with Client(Layout.of(machine)).session() as session:
             ((version,),) = session.rows("SELECT VERSION()")
             rows = session.rows(f"SELECT {_COLUMNS} FROM information_schema.SYSTEM_VARIABLES")
-            engines = session.rows("SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT <> 'NO' ORDER BY ENGINE")
+            engines = session.rows(
+                "SELECT ENGINE FROM information_schema.ENGINES WHERE SUPPORT <> 'NO' ORDER BY ENGINE"
+            )
     finally:
         datastore.lifecycle.stop(60)
     return str(version).partition("-")[0], rows, [str(one) for (one,) in engines if one not in _NO_HOME]

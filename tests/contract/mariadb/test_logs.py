@@ -13,7 +13,6 @@ from guest.datastores.mariadb.client import Client, Session
 from guest.datastores.mariadb.layout import Layout
 from tests.contract.site import SETTINGS, TIMEOUT, Site
 
-
 AS_A_USER = "SET SESSION sql_log_off = 0, slow_query_log = 1"
 """dbflow's own sessions are in no log."""
 
@@ -99,7 +98,7 @@ def test_the_general_log(logs: Logs, session: Session) -> None:
 
 
 def test_what_dbflow_does_is_in_no_log(logs: Logs, site: Site) -> None:
-    """A log is its users': nothing of their passwords, not even as the server keeps them, and no looks at the server."""
+    """A log is its users': no passwords, not even as the server keeps them, and no looks at the server."""
     logs.enable("general")
     logs.enable("slow_query")
     with Client(Layout.of(site.machine)).session() as session:
@@ -112,7 +111,9 @@ def test_what_dbflow_does_is_in_no_log(logs: Logs, site: Site) -> None:
     for name in mariadb_logs.SWITCHES:
         text = Layout.of(site.machine).log_file(name).read_text()
         assert "started with:" in text
-        assert not [word for word in ("logged", "IDENTIFIED", "SHOW GRANTS", quoting.password_hash(password)) if word in text]
+        assert not [
+            word for word in ("logged", "IDENTIFIED", "SHOW GRANTS", quoting.password_hash(password)) if word in text
+        ]
 
 
 def test_a_busy_log_has_an_end(logs: Logs, session: Session) -> None:

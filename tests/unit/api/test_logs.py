@@ -68,7 +68,9 @@ def test_actions(
             assert arguments["directory"] == "mariadb-general"
 
 
-def test_what_is_published_while_a_log_is_discarded_stays(world: World, asked: list[tuple[str, dict[str, Any]]]) -> None:
+def test_what_is_published_while_a_log_is_discarded_stays(
+    world: World, asked: list[tuple[str, dict[str, Any]]]
+) -> None:
     instance_id = world.active()
     below = f"{instance_id}/mariadb-general"
     world.objects.make_container("database_logs")
