@@ -93,6 +93,7 @@ class GuestExecutor(executor.TaskExecutor):
                 arguments=arguments,
                 epoch=self._epoch,
                 deadline=task.deadline,
+                silence=task.silence,
                 **of_revert,
             )
             answer = self._dispatcher.submit(request, progress_callback)

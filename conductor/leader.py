@@ -16,11 +16,13 @@ from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from conductor.reopening import Reopening
 from conductor.retention import Retention
+from dbflow import objectstore
 from dbflow.cloud.base import Cloud, CloudError
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.jobboard import Board, BoardUnavailable
+from dbflow.leftovers import Leftovers
 from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
@@ -63,7 +65,8 @@ class Leader:
         self._database = database
         self._deadlines = Every(_DEADLINES_EVERY, Deadlines(options.operation_deadline, database, keyring).enforce)
         census = Census(conf.messaging, dispatcher)
-        self._orphanage = Orphanage(database, cloud, census)
+        leftovers = Leftovers(database, objectstore.load(conf), conf.object_store.url_lifetime)
+        self._orphanage = Orphanage(database, cloud, census, leftovers)
         self._book = OrphanBook(database, options.orphan_grace)
         self._slow: list[Duty] = [
             cloud.keep,

@@ -13,12 +13,15 @@ import contextlib
 import os
 import pathlib
 import signal
+import threading
 import time
+from collections.abc import Iterator
 
 VARIABLE = "DBFLOW_FAULTS"
 PASSED = ".passed"
 _DIRECTORY = pathlib.Path(os.environ[VARIABLE]) if VARIABLE in os.environ else None
 
+_WORK = threading.local()
 _LOOK = 0.01
 """Seconds between two looks of a thread that is held."""
 
@@ -32,6 +35,23 @@ def point(name: str, lost: type[Exception] = Injected) -> None:
     if _DIRECTORY is not None:
         _note(_DIRECTORY / PASSED, name)
         _reach(_DIRECTORY / name, lost)
+
+
+@contextlib.contextmanager
+def inside(work: str) -> Iterator[None]:
+    """What this thread does meanwhile is this work."""
+    _WORK.name, _WORK.effects = work, 0
+    try:
+        yield
+    finally:
+        del _WORK.name
+
+
+def within() -> None:
+    """The point after one effect of this thread's work, when more may follow; each has its number, from 1."""
+    if _DIRECTORY is not None and hasattr(_WORK, "name"):
+        _WORK.effects += 1
+        point(f"{_WORK.name}.within.{_WORK.effects}")
 
 
 def _note(record: pathlib.Path, name: str) -> None:

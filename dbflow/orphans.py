@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What carries the name of an instance in the cloud or at the broker, though no instance needs it.
+"""What carries the name of an instance in the cloud or at the broker, though no instance needs it; and what is in the
+object store of backups that are deleted.
 
 Every resource is named after its instance, whose row is there before anything is made and says, while an operation
 has the instance, that something may be being made. So a resource is needed if its instance is not deleted and an
@@ -24,6 +25,8 @@ from dbflow.operations import State
 LOG = logging.getLogger(__name__)
 MESSAGES = "messages"
 """The kind of what the broker has of a guest: its queue, its user."""
+OBJECTS = "objects"
+"""The kind of what the object store has of a deleted backup."""
 _REFERENCES = {
     "server": Instance.server_id,
     "volume": Instance.volume_id,
@@ -31,6 +34,16 @@ _REFERENCES = {
     MESSAGES: Instance.guest_key,
 }
 _BATCH = 500
+
+
+class Objects(Protocol):
+    """What the object store has of deleted backups."""
+
+    def find(self) -> set[str]:
+        """Ids of the backups."""
+
+    def remove(self, backup_id: str) -> bool:
+        """Delete what is left of one, unless it is not deleted; whether it was done."""
 
 
 class Broker(Protocol):
@@ -48,16 +61,20 @@ class Found:
     """An orphan."""
 
     kind: str
-    """server, volume, port or messages"""
+    """server, volume, port, messages or objects"""
     instance_id: str
-    """What it is named after."""
+    """What it is named after; of objects, the backup."""
+
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.kind} of {'backup' if self.kind == OBJECTS else 'instance'} {self.instance_id}"
 
 
 class Orphanage:
     """Finds them and removes them."""
 
-    def __init__(self, database: Database, cloud: Cloud, broker: Broker) -> None:
-        self._database, self._cloud, self._broker = database, cloud, broker
+    def __init__(self, database: Database, cloud: Cloud, broker: Broker, objects: Objects) -> None:
+        self._database, self._cloud, self._broker, self._objects = database, cloud, broker, objects
 
     def find(self) -> list[Found]:
         """Sorted. Nothing that is being made or removed meanwhile is among them: an orphan was there before the rows
@@ -67,17 +84,19 @@ class Orphanage:
 
     def remove(self, orphan: Found) -> bool:
         """Delete it, unless an instance needs it by now; whether it was deleted. CloudError, BrokerUnavailable."""
+        if orphan.kind == OBJECTS:
+            return self._objects.remove(orphan.instance_id)
         if not self._unneeded({orphan}):
             return False
         if orphan.kind == MESSAGES:
             self._broker.delete_guest(orphan.instance_id)
         else:
             self._cloud.remove(orphan.kind, orphan.instance_id)
-        LOG.warning("removed an orphan: %s of instance %s", orphan.kind, orphan.instance_id)
+        LOG.warning("removed an orphan: %s", orphan)
         return True
 
     def _there(self) -> set[Found]:
-        owned = self._cloud.owned() | {MESSAGES: self._broker.guests()}
+        owned = self._cloud.owned() | {MESSAGES: self._broker.guests(), OBJECTS: self._objects.find()}
         return {Found(kind, instance_id) for kind, instance_ids in owned.items() for instance_id in instance_ids}
 
     def _unneeded(self, found: set[Found]) -> set[Found]:
@@ -87,7 +106,7 @@ class Orphanage:
         with self._database.read() as session:
             for start in range(0, len(instance_ids), _BATCH):
                 needed |= _needed(session, instance_ids[start : start + _BATCH])
-        return found - needed
+        return found - needed  # which no objects are: they were looked for by rows
 
 
 def _needed(session: Session, instance_ids: Sequence[str]) -> set[Found]:
@@ -127,7 +146,7 @@ class OrphanBook:
                 if self._is_reported(row.first_seen, now):
                     reported += 1
                     if not self._is_reported(row.first_seen, row.last_seen):
-                        LOG.warning("an orphan: %s of instance %s", known.kind, known.instance_id)
+                        LOG.warning("an orphan: %s", known)
                 row.last_seen = now
             session.add_all(
                 Orphan(kind=one.kind, instance_id=one.instance_id, first_seen=now, last_seen=now) for one in seen

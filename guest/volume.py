@@ -43,8 +43,13 @@ class Volume:
         with self._lock:
             now = time.monotonic()
             if self._counted is None or now - self._counted[0] > COUNT_AGAIN_AFTER:
-                self._counted = (now, sum(_allocated(self._data_dir)))
+                self._counted = (now, allocated(self._data_dir))
             return self._counted[1]
+
+
+def allocated(directory: pathlib.Path) -> int:
+    """Bytes allocated to the files below a directory, however they come and go meanwhile."""
+    return sum(_allocated(directory))
 
 
 def _allocated(directory: str | pathlib.Path) -> Iterator[int]:

@@ -70,9 +70,11 @@ def _run(
     task = served.generate(name=unit.task_name)
     task.bind(datastore, request_id, interrupted)
     task.notifier.register(taskflow_task.EVENT_UPDATE_PROGRESS, on_progress)
-    faults.point(f"guest.{unit.task_name}.{unit.action}.before")
-    result = getattr(served, unit.action)(task, **arguments)
-    faults.point(f"guest.{unit.task_name}.{unit.action}.after")
+    work = f"guest.{unit.task_name}.{unit.action}"
+    faults.point(f"{work}.before")
+    with faults.inside(work):
+        result = getattr(served, unit.action)(task, **arguments)
+    faults.point(f"{work}.after")
     return result
 
 

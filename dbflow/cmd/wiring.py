@@ -14,10 +14,10 @@ from dbflow import cloud, conf, objectstore
 from dbflow.boardwatch import Watcher
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
-from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
-from dbflow.jobboard import Boards, Poster
+from dbflow.jobboard import Boards
+from dbflow.leftovers import Leftovers
 from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
@@ -85,7 +85,8 @@ class Parts:
 
     def orphanage(self, dispatcher: Dispatcher) -> Orphanage:
         """Who finds what no instance needs."""
-        return Orphanage(self.database, self.cloud, Census(self.conf.messaging, dispatcher))
+        leftovers = Leftovers(self.database, self.objects, self.conf.object_store.url_lifetime)
+        return Orphanage(self.database, self.cloud, Census(self.conf.messaging, dispatcher), leftovers)
 
     def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
         """A conductor; ``health`` for the one of the process that writes heartbeats down."""
@@ -96,20 +97,14 @@ class Parts:
     def services(self, dispatcher: Dispatcher) -> Services:
         """What the API answers with."""
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
-        posting = _Posting(self.database, self.boards.poster())
         watcher = Watcher(self.boards, unique_name())
         return Services(
-            self.conf, self.database, self.keyring, flavors, dispatcher, self.objects, posting, watcher.jobs
+            self.conf,
+            self.database,
+            self.keyring,
+            flavors,
+            dispatcher,
+            self.objects,
+            self.boards.poster().post,
+            watcher.jobs,
         )
-
-
-class _Posting:
-    """Posts operations by id."""
-
-    def __init__(self, database: Database, poster: Poster) -> None:
-        self._database, self._poster = database, poster
-
-    def __call__(self, operation_id: str) -> None:
-        with self._database.read() as session:
-            operation = session.get_one(Operation, operation_id)
-        self._poster.post(operation)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the console's buttons do: each is a POST, asks the policy, and calls the service that the API calls."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, make_response, redirect, render_template, request
 
 from dbflow.api.here import authorize, caller, services
-from dbflow.console.sight import safe_path
-from dbflow.services import fleet, operations
+from dbflow.console.sight import path, safe_path
+from dbflow.services import backups, fleet, operations
 from dbflow.services.errors import BadRequest
+from dbflow.services.selection import Results, each
 from dbflow.services.verbs import RULES
 
 _MOST = 100
@@ -22,17 +25,18 @@ def act(operation_id: str) -> Response:
 
 def act_on_all() -> Response:
     """POST /operations/act, verb=… id=… id=…: what became of each."""
-    verb, chosen = _verb(), request.form.getlist("id")
+    verb = _verb()
     authorize(RULES[verb])
-    if not chosen:
-        raise BadRequest("Choose at least one operation.")
-    if len(chosen) > _MOST:
-        raise BadRequest(f"At most {_MOST} operations at once.")
-    results = operations.act_on_all(services(), caller(), chosen, verb)
-    back = safe_path(request.form.get("back", ""))
-    failed = sum(why != "" for _, why in results)
-    page = render_template("console/results.html", verb=verb, results=results, failed=failed, back=back)
-    return make_response(page, 409 if failed == len(results) else 200)
+    results = operations.act_on_all(services(), caller(), _chosen("operation"), verb)
+    return _results(verb, "Operation", results, lambda one: path(request.script_root, "operations", one))
+
+
+def delete_backups() -> Response:
+    """POST /backups/delete, id=… id=…: what became of each."""
+    authorize("backup:delete")
+    chosen = _chosen("backup")
+    results = each(chosen, lambda backup_id: backups.delete(services(), caller(), backup_id))
+    return _results("delete", "Backup", results, lambda one: path(request.script_root, "backups", query={"chain": one}))
 
 
 def drain(name: str) -> Response:
@@ -43,6 +47,23 @@ def drain(name: str) -> Response:
         raise BadRequest("draining: must be yes or no.")
     fleet.drain(services().database, name, wanted == "yes")
     return _back()
+
+
+def _chosen(what: str) -> list[str]:
+    chosen = request.form.getlist("id")
+    if not chosen:
+        raise BadRequest(f"Choose at least one {what}.")
+    if len(chosen) > _MOST:
+        raise BadRequest(f"At most {_MOST} {what}s at once.")
+    return chosen
+
+
+def _results(verb: str, what: str, results: Results, link: Callable[[str], str]) -> Response:
+    """A page that says what became of each."""
+    failed = sum(why != "" for _, why in results)
+    shown = {"verb": verb, "what": what, "results": results, "failed": failed, "link": link}
+    page = render_template("console/results.html", back=safe_path(request.form.get("back", "")), **shown)
+    return make_response(page, 409 if failed == len(results) else 200)
 
 
 def _verb() -> str:
@@ -61,4 +82,5 @@ def add_to(pages: Blueprint) -> None:
     """The paths of the actions."""
     pages.add_url_rule("/operations/<operation_id>/act", "act", act, methods=["POST"])
     pages.add_url_rule("/operations/act", "act_on_all", act_on_all, methods=["POST"])
+    pages.add_url_rule("/backups/delete", "delete_backups", delete_backups, methods=["POST"])
     pages.add_url_rule("/conductors/<name>/drain", "drain", drain, methods=["POST"])

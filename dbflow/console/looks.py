@@ -6,7 +6,7 @@ import datetime
 
 from dbflow.console.drawing import LOOKS
 from dbflow.operations import State
-from dbflow.status import Service, Task, operating_status, public_status
+from dbflow.status import BackupState, Service, Task, operating_status, public_status
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +36,13 @@ _SERVICES = {
     Service.CRASHED: BAD,
     Service.SHUTDOWN: DULL,
 }
+_BACKUPS = {
+    BackupState.NEW: DULL,
+    BackupState.COMPLETED: GOOD,
+    BackupState.RESTORED: GOOD,
+    BackupState.FAILED: BAD,
+    BackupState.DELETE_FAILED: BAD,
+}
 
 
 def of_operation(state: str) -> Look:
@@ -53,6 +60,13 @@ def of_instance(task: str) -> Look:
     """Of the API's ``status``."""
     word = public_status(task)
     return Look(word.lower().replace("_", " "), *_INSTANCES.get(word, _BUSY))
+
+
+def of_backup(state: str, *, deleting: bool = False) -> Look:
+    """Of a backup's state; one that is being deleted keeps it until it is gone."""
+    if deleting:
+        return Look("deleting", *_BUSY)
+    return Look(state.lower().replace("_", " "), *_BACKUPS.get(BackupState(state), _BUSY))
 
 
 def of_service(

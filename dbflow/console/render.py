@@ -21,13 +21,14 @@ def prepare(app: Flask) -> None:
     """Give the templates their functions."""
     environment: Environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {"short": short, "took": took, "pretty": pretty, "figure": plots.figure}
+    environment.filters |= {"short": short, "took": took, "pretty": pretty, "figure": plots.figure, "gib": gib}
     environment.globals |= {
         "clock": clock,
         "clock_text": clock_text,
         "of_operation": looks.of_operation,
         "of_step": looks.of_step,
         "of_instance": looks.of_instance,
+        "of_backup": looks.of_backup,
         "meter": plots.meter,
         "history": plots.history,
         "topology": topology,
@@ -49,6 +50,11 @@ def parts(app: Flask, asked: Asked, context: dict[str, Any], *, live: bool) -> d
 def short(identifier: str | None) -> str:
     """The first eight characters of an id: enough for people."""
     return (identifier or "")[:8]
+
+
+def gib(size: float) -> str:
+    """Such as "12.4 GiB", "3.1 MiB"."""
+    return f"{plots.figure(size)} GiB" if size >= 0.1 else f"{plots.figure(size * 1024)} MiB"
 
 
 def took(seconds: float | datetime.timedelta | None) -> str:

@@ -21,6 +21,8 @@ _ASKED = (
     "operation:all_projects",
     "instance:index",
     "instance:show",
+    "backup:index",
+    "backup:delete",
     "mgmt:jobs",
     "mgmt:conductors",
     "mgmt:conductor_update",

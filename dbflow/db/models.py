@@ -284,12 +284,14 @@ class IdempotencyKey(Base):
 
 
 class Orphan(Base):
-    """Something that carries an instance's name in the cloud or at the broker, and that no instance needs."""
+    """Something that carries an instance's name in the cloud or at the broker, and that no instance needs; or a deleted
+    backup's in the object store."""
 
     __tablename__ = "orphans"
     kind: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
-    """server, volume, port, messages"""
+    """server, volume, port, messages, objects"""
     instance_id: Mapped[str] = mapped_column(primary_key=True)
+    """Of objects, the backup's id."""
     first_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     last_seen: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
@@ -324,6 +326,8 @@ class Backup(Base):
     """A name of dbflow.status.BackupState."""
     operation_id: Mapped[str | None] = mapped_column(Id)
     """The one operation that may change it now."""
+    made_by: Mapped[str | None] = mapped_column(Id)
+    """The operation that made it."""
     strategy: Mapped[str] = mapped_column(sa.String(32))
     """How it is made: a name of dbflow.datastores.Strategy."""
     datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"))
@@ -338,6 +342,8 @@ class Backup(Base):
     """SHA-256 of its manifest, in hex."""
     size: Mapped[float | None] = mapped_column(sa.Double)
     """GiB that the data took on the volume."""
+    stored: Mapped[int | None] = mapped_column(sa.BigInteger)
+    """Bytes of its segments in the object store."""
     position: Mapped[dict[str, Any] | None]
     """Where an incremental one goes on, as the datastore has it: {"to_lsn": "46871", "gtid": "0-1-7"}."""
     error: Mapped[str | None] = mapped_column(sa.Text)

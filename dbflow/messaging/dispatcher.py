@@ -268,13 +268,14 @@ class Dispatcher:
         if not self._link.ready:
             pending.pause(min(passed, now - pending.made))
             return
+        lost_after = self._lost_after if request.silence is None else max(request.silence, self._lost_after)
         age, silent, unsent = now - pending.made, now - pending.heard, now - pending.sent
         take_by = min(request.deadline, self._pending_timeout)
         if not pending.accepted and age > take_by:
             self._fail(pending, GuestUnreachable(f"guest {request.instance_id} did not take {request.name}"))
         elif age > request.deadline:
             self._fail(pending, GuestOverdue(f"{request.name} took more than {request.deadline:g} s"))
-        elif pending.accepted and silent > self._lost_after:
+        elif pending.accepted and silent > lost_after:
             self._fail(pending, GuestLost(f"no sign of life of guest {request.instance_id} for {silent:.0f} s"))
         elif pending.due or (unsent > self._resend and (not pending.accepted or silent > 2 * self._resend)):
             self._send_again(pending, age, take_by)

@@ -87,6 +87,8 @@ class GuestRequest:
     """Of a revert: why the flow reverts."""
     deadline: float = 600.0
     """Seconds the step may take in all."""
+    silence: float | None = None
+    """Seconds without a sign of life after which it is given up; None: as configured."""
     issued: float = dataclasses.field(default_factory=time.time)
 
     def body(self) -> dict[str, Any]:

@@ -10,10 +10,14 @@ import abc
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from dbflow.cloud.base import CloudError, Unavailable
 
 READ, WRITE = "GET", "PUT"
+_LONGEST = 255
+LARGEST_READ = 8 << 20
+"""Bytes of an object that the control plane itself reads: guests write them, and its memory is not theirs."""
 
 
 class StoreError(CloudError):
@@ -22,6 +26,10 @@ class StoreError(CloudError):
 
 class StoreUnavailable(StoreError, Unavailable):
     """The object store did not answer; trying again may help."""
+
+
+class TooLarge(StoreError):
+    """It is larger than what the control plane reads."""
 
 
 class NoSuchObject(StoreError):
@@ -40,6 +48,15 @@ class Grant:
     def for_guest(self) -> dict[str, Any]:
         """As a guest task takes it; the name says what must not be logged."""
         return {"url": self.url, "secrets": dict(self.queries)}
+
+
+def must_be_names(container: str, name: str) -> None:
+    """StoreError for names that would lead out of the container, or out of the account."""
+    # Quoted, as it is the name of a directory or part of a URL.
+    if not container or container.startswith(".") or "/" in container or len(quote(container, safe="")) > _LONGEST:
+        raise StoreError(f"{container[:80]!r} can't be the name of a container.")
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        raise StoreError(f"{name[:80]!r} can't be the name of an object.")
 
 
 class ObjectStore(abc.ABC):
@@ -62,7 +79,13 @@ class ObjectStore(abc.ABC):
 
     @abc.abstractmethod
     def read(self, container: str, name: str) -> bytes:
-        """A small object. NoSuchObject."""
+        """A small object. NoSuchObject; TooLarge for one of more than LARGEST_READ bytes."""
+
+    @staticmethod
+    def must_be_small(name: str, size: int) -> None:
+        """TooLarge for an object that is not read as a whole."""
+        if size > LARGEST_READ:
+            raise TooLarge(f"Object {name} is too large: {size} bytes; at most {LARGEST_READ} are read.")
 
     @abc.abstractmethod
     def size(self, container: str, name: str) -> int | None:

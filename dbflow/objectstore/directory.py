@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
-from dbflow.objectstore.base import NoSuchObject, StoreError
+from dbflow.objectstore.base import NoSuchObject, must_be_names
 
 _KEY, _PARTS = ".key", ".parts"
 _PART_FOR = 3600.0
@@ -40,16 +40,13 @@ class Directory:
 
     def container(self, container: str) -> pathlib.Path:
         """Its directory. StoreError for a name that can't be one."""
-        if not container or container.startswith(".") or "/" in container:
-            raise StoreError(f"{container[:80]!r} can't be the name of a container.")
+        must_be_names(container, "any")
         return self.root / quote(container, safe="")
 
     def file(self, container: str, name: str) -> pathlib.Path:
         """An object's. StoreError for a name that can't be one."""
-        parts = [quote(part, safe="") for part in name.split("/")]
-        if any(part in ("", ".", "..") for part in parts):
-            raise StoreError(f"{name[:80]!r} can't be the name of an object.")
-        return self.container(container).joinpath(*parts)
+        must_be_names(container, name)
+        return self.container(container).joinpath(*(quote(part, safe="") for part in name.split("/")))
 
     def part(self) -> pathlib.Path:
         """A new file to write an object to, before it is one."""

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from oslo_config import cfg
 
 from dbflow.cloud import guard
-from dbflow.objectstore.base import Grant, ObjectStore, StoreError, StoreUnavailable
+from dbflow.objectstore.base import Grant, ObjectStore, StoreError, StoreUnavailable, must_be_names
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.signing import sign
 
@@ -22,7 +22,8 @@ class FileStore(ObjectStore):
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         options = conf.object_store
         self._directory = Directory(options.directory)
-        self._url = (options.url or f"http://{options.bind_host}:{options.bind_port}").rstrip("/")
+        host = f"[{options.bind_host}]" if ":" in options.bind_host else options.bind_host
+        self._url = (options.url or f"http://{host}:{options.bind_port}").rstrip("/")
         self._lifetime = options.url_lifetime
 
     def make_container(self, container: str) -> None:
@@ -40,6 +41,7 @@ class FileStore(ObjectStore):
 
     def read(self, container: str, name: str) -> bytes:
         """See the base class."""
+        self.must_be_small(name, self.size(container, name) or 0)
         with _reachable():
             return self._directory.read(container, name)
 
@@ -70,6 +72,7 @@ class FileStore(ObjectStore):
         container, _, name = location.removeprefix(base).partition("/")
         if not location.startswith(base) or not container or not name or "?" in location:
             raise StoreError(f"{location[:255]} is not an object of this object store.")
+        must_be_names(unquote(container), unquote(name))
         return unquote(container), unquote(name)
 
 

@@ -15,16 +15,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from dbflow.backupmanifest import LARGEST_SEGMENT as LARGEST
 from dbflow.objectstore.base import StoreError
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.signing import allows
 
 LOG = logging.getLogger(__name__)
-LARGEST = 64 << 20
-"""Bytes of an object."""
+MOST = 256
+"""Connections at a time."""
 _BLOCK = 1 << 20
 _QUIET = 60.0
 """Seconds after which a connection on which nothing happens is closed."""
@@ -48,6 +49,7 @@ class ObjectServer(http.server.ThreadingHTTPServer):
         """Port 0: any."""
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.directory = directory
+        self._seats = threading.Semaphore(MOST)
         self.key = directory.key()
         directory.forget_parts()
         super().__init__((host, port), _Handler)
@@ -55,6 +57,20 @@ class ObjectServer(http.server.ThreadingHTTPServer):
     def start(self) -> None:
         """Serve in a thread of this process."""
         threading.Thread(target=self.serve_forever, name="objects", daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread, of which there are no more than so many: nobody needs a right to connect."""
+        if self._seats.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In that thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._seats.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is no news."""
@@ -117,7 +133,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _allowed(self, method: str) -> pathlib.Path:
         """The file of the object that the request may have."""
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            raise _Refused(HTTPStatus.BAD_REQUEST) from None
         if not allows(self.server.key, method, asked.path, asked.query):
             raise _Refused(HTTPStatus.FORBIDDEN)
         container, _, name = asked.path.lstrip("/").partition("/")
@@ -141,7 +160,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 os.fsync(file.fileno())
             if self.headers.get("ETag", digest).strip('"') != digest:
                 raise _Refused(HTTPStatus.UNPROCESSABLE_ENTITY)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path.parent)
             part.replace(path)
             _settle(path.parent)
         finally:
@@ -177,6 +196,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def _make(directory: pathlib.Path) -> None:
+    """With those above it."""
+    fresh = [one for one in (directory, *directory.parents) if not one.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for one in fresh:
+        _settle(one.parent)
 
 
 def _settle(directory: pathlib.Path) -> None:

@@ -16,8 +16,8 @@ def sign(key: bytes, method: str, prefix: str, expires: int) -> str:
 
 def allows(key: bytes, method: str, path: str, query: str) -> bool:
     """Whether the query is the right to do that with the object at ``path``."""
-    given = parse_qs(query, max_num_fields=8)
     try:
+        given = parse_qs(query, max_num_fields=8)
         (prefix,), (expires,), (signature,) = given["prefix"], given["expires"], given["signature"]
         until = int(expires)
     except (KeyError, ValueError):

@@ -17,11 +17,12 @@ from swiftclient import client
 from swiftclient.utils import generate_temp_url
 
 from dbflow.cloud import guard
-from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
+from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable, must_be_names
 
 _TIMEOUT = 30.0
 _PAGE = 10_000
-_KEY = "x-container-meta-temp-url-key"
+_CHUNK = 1 << 16
+_KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
 _LATER = {408, 429}
 
 
@@ -52,31 +53,41 @@ class SwiftStore(ObjectStore):
         self._mine = threading.local()
 
     def make_container(self, container: str) -> None:
-        """See the base class."""
-        with self._connected() as connection:
-            connection.put_container(container)
-        self._key_of(container)
+        """See the base class. Users choose the names: one that is there and not dbflow's is refused."""
+        must_be_names(container, "any")
+        try:
+            self._sign_with(container)
+        except NoSuchObject:
+            with self._connected() as connection:
+                connection.put_container(container, {_OURS: "yes", _KEY: self._key_of(container)})
 
     def grant(self, container: str, prefix: str, methods: tuple[str, ...]) -> Grant:
         """See the base class."""
-        key = self._key_of(container)
+        key = self._sign_with(container)
         base = self._base()
-        host, account = base[: base.index("/", len("https://"))], base[base.index("/", len("https://")) :]
-        path = f"{account}/{quote(container, safe='')}/{prefix}"
-        queries = {
-            method: generate_temp_url(path, self._lifetime, key, method, prefix=True, digest="sha256").partition("?")[2]
-            for method in methods
-        }
-        return Grant(f"{host}{quote(path)}", queries)
+        slash = base.index("/", len("https://"))
+        # Signed is the path as it is, asked for the quoted one.
+        path = f"{unquote(base[slash:])}/{container}/{prefix}"
+        queries = {method: self._query(path, prefix, key, method) for method in methods}
+        return Grant(f"{base[:slash]}{quote(path)}", queries)
+
+    def _query(self, path: str, prefix: str, key: str, method: str) -> str:
+        signed = generate_temp_url(path, self._lifetime, key, method, prefix=True, digest="sha256")
+        signature = signed[len(path) + 1 :].removesuffix(prefix)
+        return f"{signature}{quote(prefix, safe='')}"
 
     def read(self, container: str, name: str) -> bytes:
         """See the base class."""
+        must_be_names(container, name)
         with self._connected() as connection:
-            data: bytes = connection.get_object(container, name)[1]
-        return data
+            headers, body = connection.get_object(container, name, resp_chunk_size=_CHUNK)
+            with contextlib.closing(body):
+                self.must_be_small(name, int(headers["content-length"]))
+                return b"".join(body)
 
     def size(self, container: str, name: str) -> int | None:
         """See the base class."""
+        must_be_names(container, name)
         try:
             with self._connected() as connection:
                 return int(connection.head_object(container, name)["content-length"])
@@ -99,6 +110,7 @@ class SwiftStore(ObjectStore):
 
     def delete(self, container: str, name: str) -> None:
         """See the base class."""
+        must_be_names(container, name)
         guard.still_wanted()
         with contextlib.suppress(NoSuchObject), self._connected() as connection:
             connection.delete_object(container, name)
@@ -113,6 +125,7 @@ class SwiftStore(ObjectStore):
         container, _, name = location.removeprefix(base).partition("/")
         if not location.startswith(base) or not container or not name or "?" in location:
             raise StoreError(f"{location[:255]} is not an object of this object store.")
+        must_be_names(unquote(container), unquote(name))
         return unquote(container), unquote(name)
 
     def _base(self) -> str:
@@ -122,14 +135,20 @@ class SwiftStore(ObjectStore):
             connection.url = url
         return str(url).rstrip("/")
 
-    def _key_of(self, container: str) -> str:
-        """The key of the container's temporary URLs; from now on it has it."""
-        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
-        key = base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
+    def _sign_with(self, container: str) -> str:
+        """The key of the container's temporary URLs; from now on it has it. NoSuchObject, StoreError."""
+        key = self._key_of(container)
         with self._connected() as connection:
-            if connection.head_container(container).get(_KEY) != key:
+            known = connection.head_container(container)
+            if known.get(_OURS) is None:
+                raise StoreError(f"Container {container} is not dbflow's.")
+            if known.get(_KEY) != key:
                 connection.post_container(container, {_KEY: key})
         return key
+
+    def _key_of(self, container: str) -> str:
+        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
+        return base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[client.Connection]:

@@ -50,15 +50,12 @@ class Guest:
         return float(self._services.conf.messaging.call_timeout)
 
     def _must_be_up(self, instance: Instance, health: Health | None) -> None:
-        expiry = self._services.conf.messaging.heartbeat_expiry
-        if (
-            health is not None
-            and instance.task in _QUIET
-            and health.service_status in _UP
-            and (utcnow() - health.seen).total_seconds() <= expiry
-        ):
-            return
-        raise Unprocessable(f"Instance {instance.id} is not ready: its database server is not running.")
+        """Unprocessable by what its guest last said; Unavailable where that is long ago: nobody knows better yet."""
+        if health is None or instance.task not in _QUIET or health.service_status not in _UP:
+            raise Unprocessable(f"Instance {instance.id} is not ready: its database server is not running.")
+        silent = (utcnow() - health.seen).total_seconds()
+        if silent > self._services.conf.messaging.heartbeat_expiry:
+            raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
 
     def ask(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
         """Run a guest task; what the guest refuses becomes the error for the client.

@@ -118,7 +118,7 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 

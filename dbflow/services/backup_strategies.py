@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from dbflow.db.models import BackupStrategy
 from dbflow.services import instances
+from dbflow.services.backups import must_be_container
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import NotFound
@@ -25,6 +26,7 @@ def every(services: Services, project_id: str, instance_id: str | None) -> list[
 def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> BackupStrategy:
     """Make it, in the place of the one that there was."""
     instance_id = wanted.get("instance_id") or ""
+    must_be_container(wanted["swift_container"])
     with services.database.write() as session:
         project_id = caller.project_id
         if instance_id:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from dbflow import datastores, operations
 from dbflow.datastores import Feature, Strategy
-from dbflow.db.backups import descendants
 from dbflow.db.models import (
     Backup,
     BackupStrategy,
@@ -19,14 +18,15 @@ from dbflow.db.models import (
     Operation,
     new_id,
 )
+from dbflow.objectstore.base import StoreError, must_be_names
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
-from dbflow.services.backup_rows import load, missing, of_reference
+from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import reserve
 from dbflow.services.errors import BadRequest, Conflict, Unprocessable, Unsupported
-from dbflow.status import BACKING_UP, BackupState
+from dbflow.status import BackupState
 
 
 @dataclasses.dataclass(slots=True)
@@ -110,7 +110,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return backup.id, operation.id
 
 
@@ -129,6 +129,8 @@ def _parent(session: Session, caller: Caller, instance: Instance, wanted: dict[s
         parent = load(session, caller, of_reference(wanted["parent_id"]), lock=True)
         if parent.instance_id != instance.id:
             raise BadRequest(f"parent_id: backup {parent.id} is of another instance.")
+        if parent.datastore_version_id != instance.datastore_version_id:
+            raise BadRequest(f"parent_id: backup {parent.id} is of another datastore version.")
         if parent.state != BackupState.COMPLETED or parent.operation_id is not None:
             raise Conflict(f"parent_id: backup {parent.id} is not completed.")
         if parent.strategy != Strategy.PHYSICAL:
@@ -140,6 +142,7 @@ def _parent(session: Session, caller: Caller, instance: Instance, wanted: dict[s
         sa.select(Backup)
         .where(
             Backup.instance_id == instance.id,
+            Backup.datastore_version_id == instance.datastore_version_id,
             Backup.deleted == sa.false(),
             Backup.state == BackupState.COMPLETED,
             Backup.operation_id.is_(None),
@@ -201,8 +204,17 @@ def _where_and_how(
     containers = (wanted.get("swift_container"), *(one.container for one in known))
     strategies = (wanted.get("strategy"), *(one.strategy for one in known))
     container = next((one for one in containers if one), services.conf.object_store.container)
+    must_be_container(container)
     strategy = next((one for one in strategies if one), None)
     return container, Strategy(strategy) if strategy else None
+
+
+def must_be_container(name: str) -> None:
+    """BadRequest for a name that no object store takes."""
+    try:
+        must_be_names(name, "any")
+    except StoreError as error:
+        raise BadRequest(f"swift_container: {error}") from None
 
 
 def _accept(
@@ -223,7 +235,7 @@ def _accept(
         },
     )
     session.flush()
-    backup.operation_id = operation.id
+    backup.operation_id = backup.made_by = operation.id
     if caller.once is not None:
         caller.once.accepted(session, operation.id, backup.id)
     return operation
@@ -232,38 +244,38 @@ def _accept(
 @contended
 def delete(services: Services, caller: Caller, backup_id: str) -> str:
     """Delete a backup and those that are differences to it; returns the operation's id. Deleting twice is the same
-    delete. Unprocessable while one of them is being made, or an instance is being made from one."""
+    delete, which goes on if it was suspended. Unprocessable while one of them is being made, or an instance is being
+    made from one."""
     with services.database.write() as session:
         backup = load(session, caller, backup_id, lock=True)
         running = session.get(Operation, backup.operation_id) if backup.operation_id is not None else None
         if running is not None and running.kind == "backup.delete" and running.target_id == backup.id:
-            return running.id
-        going = [backup, *descendants(session, backup, lock=True)]
-        for one in going:
-            _must_be_deletable(session, one)
-        operation = operations.accept(
-            session,
-            services.keyring,
-            "backup.delete",
-            target_id=backup.id,
-            project_id=backup.project_id,
-            user_id=caller.user_id,
-            request_id=caller.request_id,
-            # The differences first: what is left at any moment can be restored.
-            arguments={"backup_ids": [one.id for one in reversed(going)]},
-        )
-        session.flush()
-        for one in going:
-            one.operation_id = operation.id
-    services.post_accepted(operation.id)
-    return operation.id
+            suspended = running.state == operations.State.SUSPENDED
+            operations.resume(session, running)
+        else:
+            running, suspended = _begin_delete(services, session, caller, backup), True
+    if suspended:
+        services.post_accepted(running)
+    return running.id
 
 
-def _must_be_deletable(session: Session, backup: Backup) -> None:
-    if backup.state in BACKING_UP:
-        raise Unprocessable(f"Backup {backup.id} is being made and can't be deleted.")
-    if backup.operation_id is not None:
-        raise Unprocessable(f"Backup {backup.id} is busy with operation {backup.operation_id}.")
-    restored = session.scalar(sa.select(Instance.id).where(Instance.restoring_id == backup.id).limit(1))
-    if restored is not None:
-        raise Unprocessable(f"Backup {backup.id} can't be deleted: instance {restored} is being made from it.")
+def _begin_delete(services: Services, session: Session, caller: Caller, backup: Backup) -> Operation:
+    known = families(session, [backup], lock=True)
+    for why in refusals(session, known).values():
+        raise Unprocessable(f"Backup {backup.id} can't be deleted: {why}.")
+    going = known[backup.id]
+    operation = operations.accept(
+        session,
+        services.keyring,
+        "backup.delete",
+        target_id=backup.id,
+        project_id=backup.project_id,
+        user_id=caller.user_id,
+        request_id=caller.request_id,
+        # The differences first: nothing is left whose base is gone.
+        arguments={"backup_ids": [one.id for one in reversed(going)]},
+    )
+    session.flush()
+    for one in going:
+        one.operation_id = operation.id
+    return operation

@@ -148,17 +148,17 @@ def _counted(wanted: OperationFilter) -> Any:
 
 
 def _operation_conditions(caller: Caller, wanted: OperationFilter) -> list[sa.ColumnElement[bool]]:
-    conditions = _of_project(_OP.project_id, caller, wanted.project)
+    conditions = of_project(_OP.project_id, caller, wanted.project)
     if wanted.kind:
         conditions.append(_OP.kind == wanted.kind)
     if wanted.instance:
-        named = _contains(_IN.name, wanted.instance)
+        named = contains(_IN.name, wanted.instance)
         conditions.append(_OP.target_id == wanted.instance if is_uuid(wanted.instance) else named)
     if wanted.text:
         columns = [_OP.id, _OP.kind, _OP.user_id, _OP.target_id, _OP.request_id, _OP.error, _IN.name]
         if caller.is_admin:  # others are not told what the conductors are called
             columns.append(_OP.conductor)
-        conditions.append(sa.or_(*(_contains(column, wanted.text) for column in columns)))
+        conditions.append(sa.or_(*(contains(column, wanted.text) for column in columns)))
     if wanted.since is not None:
         conditions.append(_OP.created >= wanted.since)
     if wanted.until is not None:
@@ -174,13 +174,13 @@ def _of_state(state: str) -> list[sa.ColumnElement[bool]]:
     return [_OP.state == state] if state else []
 
 
-def _of_project(column: Any, caller: Caller, wanted: str) -> list[sa.ColumnElement[bool]]:
+def of_project(column: Any, caller: Caller, wanted: str) -> list[sa.ColumnElement[bool]]:
     if not caller.is_admin:
         return [column == caller.project_id]
     return [column == wanted] if wanted else []
 
 
-def _contains(column: Any, text: str) -> sa.ColumnElement[bool]:
+def contains(column: Any, text: str) -> sa.ColumnElement[bool]:
     found: sa.ColumnElement[bool] = column.icontains(text, autoescape=True)
     return found
 
@@ -210,9 +210,9 @@ def instances(
 ) -> tuple[Sequence[Any], str | None]:
     """Those that are not deleted, newest first, with what their guests said last; the next page's marker."""
     query = sa.select(*_INSTANCE_COLUMNS).select_from(_INSTANCES).where(_IN.deleted == sa.false())
-    query = query.where(*_of_project(_IN.project_id, caller, wanted.project))
+    query = query.where(*of_project(_IN.project_id, caller, wanted.project))
     if wanted.text:
-        query = query.where(sa.or_(_contains(_IN.name, wanted.text), _contains(_IN.id, wanted.text)))
+        query = query.where(sa.or_(contains(_IN.name, wanted.text), contains(_IN.id, wanted.text)))
     if wanted.health:
         query = query.where(_unwell(services, wanted.health))
     with services.database.read() as session:
@@ -251,7 +251,7 @@ def samples(services: Services, row: Any) -> Sequence[Any]:
 def instance(services: Services, caller: Caller, instance_id: str) -> Any | None:
     """One of them, or None."""
     query = sa.select(*_INSTANCE_COLUMNS).select_from(_INSTANCES).where(_IN.deleted == sa.false())
-    query = query.where(_IN.id == instance_id, *_of_project(_IN.project_id, caller, ""))
+    query = query.where(_IN.id == instance_id, *of_project(_IN.project_id, caller, ""))
     with services.database.read() as session:
         return session.execute(query).one_or_none()
 
@@ -284,5 +284,5 @@ def count_instances(services: Services, caller: Caller) -> dict[str, int]:
     sums = [sa.func.count(sa.case((_unwell(services, name), 1))) for name in ("error", "silent", "crashed", "busy")]
     query = sa.select(sa.func.count(), *sums).select_from(_INSTANCES).where(_IN.deleted == sa.false())
     with services.database.read() as session:
-        row = session.execute(query.where(*_of_project(_IN.project_id, caller, ""))).one()
+        row = session.execute(query.where(*of_project(_IN.project_id, caller, ""))).one()
     return dict(zip(("", "error", "silent", "crashed", "busy"), row, strict=True))

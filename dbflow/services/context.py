@@ -4,13 +4,14 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
 from sqlalchemy.orm import Session
 
 from dbflow import faults
 from dbflow.crypto import Keyring
+from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.objectstore import ObjectStore
 from dbflow.services.flavors import FlavorCache
@@ -51,15 +52,15 @@ class Services:
     flavors: FlavorCache
     guests: GuestCalls
     objects: ObjectStore
-    post: Callable[[str], Any]
+    post: Callable[[Operation], object]
     """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
     board: "Callable[[], Sequence[JobView]]"
     """What is on the board now; raises BoardUnavailable."""
 
-    def post_accepted(self, operation_id: str) -> None:
+    def post_accepted(self, operation: Operation) -> None:
         """After the commit. The answer is 202 even if the board is away."""
         faults.point("operation.accepted")
         try:
-            self.post(operation_id)
+            self.post(operation)
         except Exception as error:
-            LOG.warning("operation %s will be posted by the leader: %s", operation_id, type(error).__name__)
+            LOG.warning("operation %s will be posted by the leader: %s", operation.id, type(error).__name__)

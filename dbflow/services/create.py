@@ -47,7 +47,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         session.add(instance)
         operation = instances.accept(services, session, caller, kind, instance, arguments)
         operations.lock_instance(session, instance.id, operation)
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return instance.id, operation.id
 
 

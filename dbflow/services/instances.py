@@ -121,7 +121,7 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
     with services.database.write() as session:
         instance, running = load_with_operation(session, caller, instance_id)
         if instance.task == Task.DELETING and running is not None:
-            to_post = running.id if running.state == operations.State.SUSPENDED else None
+            to_post = running if running.state == operations.State.SUSPENDED else None
             operations.resume(session, running)
             operation = running
         else:
@@ -132,19 +132,19 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
             instance.configuration_id = None
             instance.updated = utcnow()
             if before is None:
-                to_post = operation.id
+                to_post = operation
     if to_post is not None:
         services.post_accepted(to_post)
     return operation.id
 
 
-def cancel_running(session: Session, running: Operation | None) -> tuple[str | None, str | None]:
-    """Ask an operation to cancel. Returns its id unless it has ended, and its id again if it must be posted."""
+def cancel_running(session: Session, running: Operation | None) -> tuple[str | None, Operation | None]:
+    """Ask an operation to cancel. Returns its id unless it has ended, and itself if it must be posted."""
     if running is None or running.state in operations.ENDED:
         return None, None
     suspended = running.state == operations.State.SUSPENDED
     operations.cancel(session, running)
-    return running.id, running.id if suspended else None
+    return running.id, running if suspended else None
 
 
 def accept(

@@ -2,7 +2,6 @@
 """Operations as their users see them, and what they may want of them."""
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,18 +11,16 @@ from sqlalchemy.orm import Session
 from dbflow import operations
 from dbflow.crypto import BadSeal
 from dbflow.db.models import Operation
-from dbflow.db.session import AWAY
 from dbflow.operations import ENDED
 from dbflow.persistence.steps import Step, steps_of
 from dbflow.services.browse import after
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import Conflict, NotFound, ServiceError
+from dbflow.services.errors import Conflict, NotFound
 from dbflow.services.instances import is_uuid
+from dbflow.services.selection import Results, each
 from dbflow.services.verbs import refusal
 
-LOG = logging.getLogger(__name__)
-_AWAY = "dbflow's database is not available"
 FILTERS = ("kind", "state", "target_id")
 
 
@@ -110,24 +107,10 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
         except (operations.Busy, LookupError) as error:
             raise Conflict(f"Operation {operation.id} is {before} and can't {verb}: {error}") from None
     if operation.state != before:  # else its job is on the board, or a conductor has it
-        services.post_accepted(operation.id)
+        services.post_accepted(operation)
     return operation
 
 
-def act_on_all(services: Services, caller: Caller, operation_ids: Sequence[str], verb: str) -> list[tuple[str, str]]:
-    """The same for each of a selection, one failing beside others that do not: (id, why not; "" where it was done).
-    Once the database is away nothing more is tried, which might take a minute each; what was done is told."""
-    results, away = [], False
-    for operation_id in dict.fromkeys(operation_ids):
-        why_not = _AWAY
-        try:
-            if not away:
-                act(services, caller, operation_id, verb)
-                why_not = ""
-        except ServiceError as error:
-            why_not = str(error)
-        except AWAY as error:
-            LOG.error("the database is not available: %s", type(error).__name__)
-            away = True
-        results.append((operation_id, why_not))
-    return results
+def act_on_all(services: Services, caller: Caller, operation_ids: Sequence[str], verb: str) -> Results:
+    """The same for each of a selection."""
+    return each(operation_ids, lambda operation_id: act(services, caller, operation_id, verb))

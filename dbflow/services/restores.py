@@ -34,9 +34,11 @@ def check(
             raise Conflict(f"Backup {backup.id} is not completed. (restorePoint.backupRef)")
     if last.datastore_version_id != version_id:
         raise BadRequest(f"Backup {last.id} is of another datastore version. (datastore.version)")
-    if last.size is not None and last.size > volume_size:
+    # The first of a chain may have had more data than the last, and it is extracted first.
+    size = max(backup.size or 0.0 for backup in chain)
+    if size > volume_size:
         raise Forbidden(
-            f"Backup {last.id} is too large for the volume: {last.size:.2f} GiB need more than {volume_size} GiB."
+            f"Backup {last.id} is too large for the volume: {size:.2f} GiB need more than {volume_size} GiB."
         )
     return chain
 
@@ -50,15 +52,20 @@ def check_objects(services: Services, chain: list[Backup]) -> None:
             raise Conflict(f"Backup {backup.id} is damaged: its manifest is not the one that was written.")
 
 
-def manifest_at(services: Services, location: str) -> tuple[str, str, Manifest, str]:
-    """(container, prefix, manifest, its SHA-256) of the backup whose manifest is at a location of our store."""
+def manifest_at(services: Services, project_id: str, location: str) -> tuple[str, str, Manifest, str]:
+    """(container, prefix, manifest, its SHA-256) of the project's backup whose manifest is at a location of our
+    store."""
     try:
         container, name = services.objects.parse(location)
+    except StoreUnavailable as error:
+        raise Unavailable(str(error), {"Retry-After": "5"}) from None
     except StoreError as error:
         raise BadRequest(f"restore_from.remote_location: {error}") from None
     prefix, _, last = name.rpartition("/")
     if last != NAME:
         raise BadRequest(f"restore_from.remote_location: it must end with /{NAME}.")
+    if not prefix.startswith(f"{project_id}/"):
+        raise NotFound("restore_from.remote_location: it cannot be found among the project's backups.")
     data = read(services, container, name)
     try:
         return container, f"{prefix}/", Manifest.of_bytes(data), digest(data)

@@ -3,7 +3,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
@@ -11,12 +11,19 @@ from dbflow.backupkeys import KeyMissing, backup_key, known_project_key, project
 from dbflow.backupmanifest import NAME, BadManifest, Manifest
 from dbflow.db.models import Backup, Datastore, DatastoreVersion, utcnow
 from dbflow.fencing import Fence
-from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError
+from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, TooLarge
 from dbflow.status import BackupState
 from flows.tasks.base import LocalTask
 
 
-class OpenUpload(LocalTask):
+class ObjectTask(LocalTask):
+    """Base of the tasks here. A stream of hours must not be in vain since the store is away at its end: the control
+    plane waits for it as guests do, for ten minutes and more."""
+
+    tries: ClassVar[int] = 70
+
+
+class OpenUpload(ObjectTask):
     """Make the container, and the guest's right to write the backup."""
 
     default_provides = "upload"
@@ -48,7 +55,7 @@ class OpenUpload(LocalTask):
         self.context.objects.delete(backup.container, f"{backup.prefix}{NAME}")
 
 
-class KeepBackup(LocalTask):
+class KeepBackup(ObjectTask):
     """See that all of the backup is in the store, and record it."""
 
     def execute(self, backup_id: str, made: Mapping[str, Any]) -> None:
@@ -62,7 +69,8 @@ class KeepBackup(LocalTask):
         with self.context.fence.write() as session:
             backup = session.get_one(Backup, backup_id)
             backup.location = objects.location(backup.container, f"{backup.prefix}{NAME}")
-            backup.checksum, backup.size, backup.position = made["checksum"], made["size"], made["position"]
+            backup.checksum, backup.size, backup.position = made["checksum"], manifest.data_size, manifest.position
+            backup.stored = manifest.stored
             backup.updated = utcnow()
 
     def _look_through(self, backup: Backup, manifest: Manifest) -> None:
@@ -85,7 +93,7 @@ class KeepBackup(LocalTask):
             raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
 
 
-class OpenDownload(LocalTask):
+class OpenDownload(ObjectTask):
     """Make the guest's right to read the backup."""
 
     default_provides = "download"
@@ -114,7 +122,7 @@ class OpenDownload(LocalTask):
         }
 
 
-class DeleteSegments(LocalTask):
+class DeleteSegments(ObjectTask):
     """Remove what backups consist of, one backup after the other."""
 
     def execute(self, backup_ids: Sequence[str]) -> None:
@@ -123,7 +131,7 @@ class DeleteSegments(LocalTask):
             remove_segments(self.context.objects, backup)
 
 
-class DeleteManifests(LocalTask):
+class DeleteManifests(ObjectTask):
     """Remove the objects that say what the others are."""
 
     def execute(self, backup_ids: Sequence[str]) -> None:
@@ -142,15 +150,19 @@ def _ours(fence: Fence, backup_ids: Sequence[str]) -> Iterator[Backup]:
 
 
 def remove_segments(objects: ObjectStore, backup: Backup) -> None:
-    """Those that the manifest names, and whatever else a listing has, which may be behind; all but the manifest."""
-    manifest = f"{backup.prefix}{NAME}"
-    with contextlib.suppress(NoSuchObject, BadManifest):
-        known = Manifest.of_bytes(objects.read(backup.container, manifest))
-        for number in range(len(known.segments)):
-            objects.delete(backup.container, f"{backup.prefix}{known.object_name(number)}")
+    """What a listing has, and what it may not have yet: those that the manifest names, if that is the one which was
+    looked through when the backup was made. All but the manifest."""
+    manifest, gone = f"{backup.prefix}{NAME}", set()
     for name, _ in objects.sizes(backup.container, backup.prefix):
         if name != manifest:
             objects.delete(backup.container, name)
+            gone.add(name)
+    with contextlib.suppress(NoSuchObject, BadManifest, TooLarge):
+        known = Manifest.of_bytes(objects.read(backup.container, manifest), backup.checksum or "")
+        for number in range(len(known.segments)):
+            name = f"{backup.prefix}{known.object_name(number)}"
+            if name not in gone:
+                objects.delete(backup.container, name)
 
 
 def _about(session: Session, backup: Backup) -> dict[str, Any]:
@@ -169,6 +181,9 @@ def _about(session: Session, backup: Backup) -> dict[str, Any]:
 def _manifest(objects: ObjectStore, backup: Backup, checksum: str) -> Manifest:
     try:
         data = objects.read(backup.container, f"{backup.prefix}{NAME}")
-        return Manifest.of_bytes(data, checksum)
-    except (BadManifest, NoSuchObject) as error:
+        found = Manifest.of_bytes(data, checksum)
+    except (BadManifest, NoSuchObject, TooLarge) as error:
         raise StoreError(f"Backup {backup.id} is not whole: {error}") from None
+    if (found.backup_id, found.project_id) != (backup.id, backup.project_id):
+        raise StoreError(f"Backup {backup.id} is not whole: its manifest is of another backup.")
+    return found

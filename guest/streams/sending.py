@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import zstandard
 
+from dbflow import faults
 from dbflow.backupmanifest import segment_name
 from guest.streams.segments import Buffer, Filling, Sealer
 from guest.streams.store import Store
@@ -52,6 +53,7 @@ class Sending:
                 on_progress(self.read)
             self._seal(self._compress.flush())
             self._end_segment()
+            self._full.put(self._sealer.end(self._take(), self.read))
         finally:
             self._full.put(None)
             sender.join()
@@ -88,6 +90,7 @@ class Sending:
     def _send(self, buffer: Buffer) -> None:
         try:
             data = buffer.view
+            faults.point(f"guest.stream.put.{buffer.number}")
             self._store.put(segment_name(self._stream, buffer.number), data)
             self.segments.append((len(data), hashlib.sha256(data).hexdigest()))
         except Exception as error:

@@ -3,6 +3,7 @@
 
 import hashlib
 import logging
+import threading
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -39,15 +40,18 @@ class _Transient(Exception):
 class Store:
     """The objects below one prefix."""
 
-    def __init__(self, grant: Mapping[str, Any], patience: float) -> None:
-        """``grant`` as dbflow.objectstore's Grant.for_guest makes it; ``patience`` in seconds."""
+    def __init__(self, grant: Mapping[str, Any], patience: float, interrupted: threading.Event | None = None) -> None:
+        """``grant`` as dbflow.objectstore's Grant.for_guest makes it; ``patience`` in seconds, which ends once
+        ``interrupted`` is set."""
+        interrupted = interrupted or threading.Event()
         self._url, self._queries = grant["url"], grant["secrets"]
         self._pool = urllib3.PoolManager(
             maxsize=4, retries=False, timeout=urllib3.Timeout(connect=_CONNECT, read=_ANSWER)
         )
         self._again = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Transient),
-            stop=tenacity.stop_after_delay(patience),
+            stop=tenacity.stop_after_delay(patience) | tenacity.stop_when_event_set(interrupted),
+            sleep=tenacity.sleep_using_event(interrupted),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=_LONGEST_PAUSE),
             before_sleep=tenacity.before_sleep_log(LOG, logging.WARNING),
             reraise=True,

@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -37,9 +38,15 @@ from guest.streams.sending import Sending
 from guest.streams.store import Store, StoreFailed
 
 LOG = logging.getLogger(__name__)
+_SWITCH = 0.0005
+"""Seconds that a thread may hold up the others, whose work is mostly outside of Python."""
 _TELL = 0.5
 """Seconds between two reports of progress."""
 _PIPE = 1 << 20
+_ERROR = re.compile(r"\[ERROR\]|\bERROR \d|\bError\b:|\bGot error\b")
+"""How programs of databases begin what went wrong; names of tables come after other words."""
+_QUOTED = re.compile(r"(?<=near ).*")
+"""What a server repeats of a statement may be data."""
 _SAID = 3
 """Lines of a command's last words."""
 
@@ -63,9 +70,10 @@ class Worker:
         result: dict[str, Any] = {}
         try:
             for number, step in enumerate(self._steps):
-                self._done = number
+                self._done, began = number, time.monotonic()
                 faults.point(f"guest.stream.{step['do']}")
                 result |= self._do(step) or {}
+                LOG.info("%s: %.2f s", step["do"], time.monotonic() - began)
         except (Failed, Damaged, StoreFailed) as error:
             return {"error": str(error)}
         except Exception as error:
@@ -176,8 +184,8 @@ def _remove(step: Mapping[str, Any]) -> None:
 def _last_words(log: pathlib.Path) -> str:
     """Lines that speak of an error, or simply the last."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-200:] if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    return " ".join((errors or lines)[-_SAID:])[-600:] or "it did not say why."
+    errors = [line for line in lines if _ERROR.search(line)]
+    return " ".join(_QUOTED.sub("…", line) for line in (errors or lines)[-_SAID:])[-600:] or "it did not say why."
 
 
 def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
@@ -190,6 +198,7 @@ def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
 def main() -> None:
     """Never fails: the result says what did."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    sys.setswitchinterval(_SWITCH)
     directory, lock = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     # Of which it is the leader, and all that it starts are members.
     (directory / SESSION).write_text(str(os.getpid()))

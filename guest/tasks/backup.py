@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from dbflow.backupmanifest import NAME, Manifest, Segment, digest
+from dbflow.backupmanifest import ABOUT, NAME, Manifest, Segment, digest
 from guest.datastores.base import Backups, DatastoreError, Link, Settings, Step, Unsupported
 from guest.streams.job import StreamJob
 from guest.streams.store import Store, StoreFailed
@@ -25,6 +25,7 @@ class StreamTask(GuestTask):
 
     interruptible: ClassVar[bool] = True
     deadline: ClassVar[float] = DAY
+    silence: ClassVar[float | None] = 900.0
 
     @property
     def backups(self) -> Backups:
@@ -64,7 +65,7 @@ class MakeBackup(StreamTask):
         result = job.wait(self.update_progress, self.interrupted)["sent"]
         size = Volume(self.datastore.machine.data_dir).usage().used
         manifest = Manifest(
-            **upload["about"],
+            **{name: upload["about"][name] for name in ABOUT},
             strategy=strategy,
             stream=(job.directory / "stream").read_text(),
             segments=tuple(Segment(*segment) for segment in result["segments"]),
@@ -74,7 +75,7 @@ class MakeBackup(StreamTask):
         )
         data = manifest.to_bytes()
         try:
-            Store(upload["store"], upload["patience"]).put(NAME, data)
+            Store(upload["store"], upload["patience"], self.interrupted).put(NAME, data)
         except StoreFailed as error:
             raise DatastoreError(str(error)) from None
         # The result stays: should the agent die now, it is found again.
@@ -83,7 +84,7 @@ class MakeBackup(StreamTask):
             "checksum": digest(data),
             "size": manifest.data_size,
             "position": manifest.position,
-            "bytes": sum(segment.size for segment in manifest.segments),
+            "bytes": manifest.stored,
         }
 
     def revert(self, instance_id: str, backup_id: str, **_: Any) -> None:

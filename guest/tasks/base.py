@@ -24,6 +24,9 @@ class GuestTask(Task):
     """Whether it may run again after it was interrupted in the middle."""
     deadline: ClassVar[float] = 600.0
     """Seconds the whole step may take, from the first request to the answer."""
+    silence: ClassVar[float | None] = None
+    """Seconds without a sign of life of the agent after which the step has failed; None: as ``[messaging]
+    guest_lost_after`` says. Longer where the work goes on without the agent."""
     reads_only: ClassVar[bool] = False
     """Changes nothing, so it needs no journal (API look-ups)."""
     runs_on_a_full_volume: ClassVar[bool] = False

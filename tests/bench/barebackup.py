@@ -22,6 +22,8 @@ from tests.bench.standalone import START_TIMEOUT, STOP_TIMEOUT
 from tests.servers.ports import LOOPBACK, free_ports
 
 SETTINGS = Settings(1024, 1)
+_LEVEL = 1
+"""Of zstd: the product's default."""
 _MEMORY = "512M"
 """For applying the log: what the product gives it with these settings."""
 _ANSWERS = {ER.ACCESS_DENIED_ERROR, 1698}
@@ -61,7 +63,7 @@ def _back_up(layout: Layout, directory: pathlib.Path, file: pathlib.Path) -> Non
         reader = subprocess.Popen(
             source.command, stdout=subprocess.PIPE, stderr=log, cwd="/", **programs.as_user(layout.owner)
         )
-        subprocess.run(["zstd", "-q", "-o", str(file)], stdin=reader.stdout, check=True)
+        subprocess.run(["zstd", "-q", f"-{_LEVEL}", "-o", str(file)], stdin=reader.stdout, check=True)
     if reader.wait() != 0:
         raise RuntimeError((directory / "log").read_text(errors="replace")[-500:])
 

@@ -63,10 +63,10 @@ class Standalone:
 
     def __init__(self, base: pathlib.Path) -> None:
         self.state_dir = base / "state"
-        (self.port,) = free_ports(1)
+        self.port, objects = free_ports(2)
         self._output = base / "output"
         self._settings = base / "settings.conf"
-        self._settings.write_text(SETTINGS)
+        self._settings.write_text(f"{SETTINGS}[object_store]\nbind_port = {objects}\n")
 
     def __enter__(self) -> Self:
         argv = [sys.executable, "-c", "import sys; from dbflow.cmd.standalone import main; sys.exit(main())"]

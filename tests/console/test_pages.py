@@ -29,6 +29,8 @@ def shop(stack: EmbeddedStack) -> Iterator[dict[str, str]]:
     instance, create = client.create(NASTY)
     client.wait_operation(create)
     client.wait_healthy(instance)
+    backup, operation = client.back_up(instance, NASTY)
+    client.wait_operation(operation)
     yield {
         "overview": "/",
         "operations": "/operations",
@@ -39,11 +41,13 @@ def shop(stack: EmbeddedStack) -> Iterator[dict[str, str]]:
         "arguments": f"/operations/{create}?tab=arguments",
         "instances": "/instances",
         "instance": f"/instances/{instance}",
+        "backups": "/backups",
         "jobs": "/jobs",
         "conductors": "/conductors",
         "guests": "/guests",
         "missing": "/operations/none",
     }
+    client.delete_backup(backup)
     client.deleted(broken, instance)
 
 
@@ -150,7 +154,7 @@ def test_deep_links(sign_in: SignIn, base: str, shop: dict[str, str]) -> None:
 
 def test_a_name_is_a_name(sign_in: SignIn, base: str, shop: dict[str, str]) -> None:
     page = sign_in("dbflow-admin")
-    for name in ("operations", "instances", "instance", "graph", "guests"):
+    for name in ("operations", "instances", "instance", "backups", "graph", "guests"):
         page.goto(f"{base}{shop[name]}")
         expect(page.get_by_text(NASTY).first).to_be_visible()
         assert page.locator("img[src=x]").count() == 0
@@ -193,11 +197,15 @@ def test_another_project(sign_in: SignIn, base: str, stack: EmbeddedStack, shop:
     """The administrator's instance is not the user's."""
     instance_id, create = stack.admin().create("theirs")
     stack.admin().wait_operation(create)
+    backup_id, operation = stack.admin().back_up(instance_id, "theirs")
+    stack.admin().wait_operation(operation)
     page = sign_in()
     for path in (f"/operations/{create}", f"/instances/{instance_id}"):
         answer = page.goto(f"{base}{path}")
         assert answer is not None
         assert answer.status == 404
-    page.goto(f"{base}/operations")
-    assert "theirs" not in page.locator("main").inner_text()
+    for path in ("/operations", "/backups", f"/backups?chain={backup_id}"):
+        page.goto(f"{base}{path}")
+        assert "theirs" not in page.locator("main").inner_text()
+    stack.admin().delete_backup(backup_id)
     stack.admin().deleted(instance_id)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 import pytest
 import requests
 from oslo_config import cfg
+from swiftclient import client
 
 from dbflow import conf as options
 from dbflow import objectstore
+from dbflow.objectstore import base
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
 from guest.streams.store import Missing, Store, StoreFailed
 from tests.objects.vault import vault
@@ -74,6 +76,29 @@ def test_a_right_is_for_one_method_and_prefix(store: ObjectStore) -> None:
     assert requests.get(f"{url.url}?{url.queries['PUT']}", timeout=10).status_code in {401, 403}
 
 
+@pytest.mark.parametrize("container", ["a b", "a%b", "a?b", "ü"])
+def test_containers_with_names_that_users_choose(store: ObjectStore, container: str) -> None:
+    store.make_container(container)
+    guest = Store(store.grant(container, PREFIX, (READ, WRITE)).for_guest(), 1.0)
+    guest.put("s/0", b"x")
+    assert guest.get("s/0") == store.read(container, f"{PREFIX}s/0") == b"x"
+    assert store.parse(store.location(container, f"{PREFIX}s/0")) == (container, f"{PREFIX}s/0")
+    store.delete(container, f"{PREFIX}s/0")
+
+
+def test_what_is_large_is_not_read(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guests write; the control plane does not take whatever they wrote into its memory."""
+    guest = Store(store.grant("c", PREFIX, (WRITE,)).for_guest(), 5.0)
+    guest.put("s/0", b"x" * 1001)
+    monkeypatch.setattr(base, "LARGEST_READ", 1001)
+    assert len(store.read("c", f"{PREFIX}s/0")) == 1001
+    monkeypatch.setattr(base, "LARGEST_READ", 1000)
+    with pytest.raises(StoreError, match="too large: 1001 bytes"):
+        store.read("c", f"{PREFIX}s/0")
+    # Whatever was not read is in nobody's way.
+    assert store.size("c", f"{PREFIX}s/0") == 1001
+
+
 def test_what_comes_damaged_is_refused(store: ObjectStore) -> None:
     grant = store.grant("c", PREFIX, (WRITE,))
     answer = requests.put(f"{grant.url}s/0?{grant.queries['PUT']}", data=b"x", headers={"ETag": "0" * 32}, timeout=10)
@@ -100,6 +125,33 @@ def test_a_store_that_is_away(swift: Swift) -> None:
     gone = of_swift(swift, swift_auth_url="http://127.0.0.1:9/auth/v1.0")
     with pytest.raises(StoreUnavailable):
         gone.make_container("c")
+
+
+def test_a_container_of_others(swift: Swift) -> None:
+    """Users choose the names; what is in the account beside dbflow's stays as it is."""
+    connection = client.Connection(swift.auth_url, swift.login["swift_username"], swift.password)
+    connection.put_container("images", {"x-container-meta-temp-url-key": "theirs"})
+    store = of_swift(swift)
+    for attempt in (lambda: store.make_container("images"), lambda: store.grant("images", PREFIX, (WRITE,))):
+        with pytest.raises(StoreError, match="Container images is not dbflow's"):
+            attempt()
+    assert connection.head_container("images")["x-container-meta-temp-url-key"] == "theirs"
+
+
+def test_no_way_out_of_the_account(swift: Swift) -> None:
+    store = of_swift(swift)
+    location = store.location("c", "p1/b1/manifest.json")
+    for other in (
+        location.replace("/c/", "/..%2FAUTH_other%2Fc/"),
+        location.replace("/b1/", "/%2E%2E/"),
+        f"{location}/..",
+    ):
+        with pytest.raises(StoreError):
+            store.parse(other)
+    for container, name in (("../AUTH_other/c", "a"), ("c", "../d/a"), ("c", "a//b"), (".", "a")):
+        for ask in (store.read, store.size, store.delete):
+            with pytest.raises(StoreError, match="can't be the name"):
+                ask(container, name)
 
 
 def test_a_wrong_password(swift: Swift) -> None:

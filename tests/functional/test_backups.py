@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from guest.settings import load
 from tests.functional.stack import Client, EmbeddedStack, RealStack, Stack, mysql, new_password, query
+from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
 
 HELD = "guest.stream.send"
@@ -116,23 +118,6 @@ def test_databases_are_made_while_a_backup_runs(embedded_stack: EmbeddedStack, s
     client.delete_backup(backup_id)
 
 
-def test_an_agent_that_dies_finds_its_stream_again(embedded_stack: EmbeddedStack, source: str) -> None:
-    client = embedded_stack.client()
-    embedded_stack.faults.record()
-    with embedded_stack.faults.holding(HELD) as held:
-        backup_id, operation = client.back_up(source)
-        held.reached()
-        agent = embedded_stack.agent(source)
-        assert agent is not None
-        agent.kill()
-        wait_for(lambda: embedded_stack.agent(source) not in (None, agent), 60, "another agent")
-        held.let_go()
-        client.wait_operation(operation)
-    assert embedded_stack.faults.passed().count(HELD) == 1
-    client.wait_backup(backup_id)
-    client.delete_backup(backup_id)
-
-
 def test_a_stream_that_dies_fails_the_backup(embedded_stack: EmbeddedStack, source: str) -> None:
     client = embedded_stack.client()
     embedded_stack.faults.arm(HELD, "kill")
@@ -207,18 +192,64 @@ def test_a_restore_that_is_deleted_in_the_middle(embedded_stack: EmbeddedStack, 
         client.wait_operation(operation, "REVERTED")
 
 
-def test_a_store_that_is_away_is_waited_for(real_stack: RealStack, password: str) -> None:
+SENDING, RECEIVING = "guest.stream.put.1", "guest.stream.get.1"
+"""In the middle: the first segment has been sent, or read."""
+
+
+def stream_log(stack: RealStack, instance_id: str, name: str) -> pathlib.Path:
+    """What the process of a stream says."""
+    machine = load(stack.cloud / "servers" / instance_id / "config").machine(3306)
+    return machine.run_dir / "streams" / name / "worker.log"
+
+
+def strike(stack: RealStack, instance_id: str, operation: str) -> None:
+    """Agent and conductor die; there is another agent, and another conductor has the operation."""
+    agent = stack.agent(instance_id)
+    assert agent is not None
+    epoch = stack.admin().operation(operation)["epoch"]
+    agent.kill()
+    stack.kill_runner(operation)
+    wait_for(lambda: stack.agent(instance_id) not in (None, agent), PATIENCE, "another agent")
+    wait_for(lambda: stack.admin().operation(operation)["epoch"] > epoch, PATIENCE, "another conductor")
+
+
+def test_all_die_in_the_middle_of_a_stream(real_stack: RealStack, password: str) -> None:
+    """It goes on with the segment that it was at; so does it when the store comes back."""
     client = real_stack.client()
     with real_stack.nothing_left():
         source = make(client, password)
-        with real_stack.faults.holding(HELD) as held:
+        with mysql(client.show(source), "u", password, "d") as connection:
+            query(connection, "CREATE TABLE large (b BLOB)")
+            query(connection, "INSERT INTO large SELECT random_bytes(1024) FROM seq_1_to_20000")
+        wanted = checksum(client, source, password)
+        real_stack.faults.record()
+        with real_stack.faults.holding(SENDING) as held:
             backup_id, operation = client.back_up(source)
             held.reached()
+            (first,) = real_stack.objects.glob(f"*/*/{backup_id}/*/00000000")
+            written = first.stat().st_mtime_ns
+            strike(real_stack, source, operation)
             real_stack.object_server.kill9()
             held.let_go()
-        client.wait_step(operation, "stream-backup", "RUNNING")
+            log = stream_log(real_stack, source, backup_id)
+            wait_for(lambda: "Retrying" in log.read_text(), PATIENCE, "a stream that tries again")
         real_stack.start()
         client.wait_operation(operation)
         client.wait_backup(backup_id)
+        assert first.stat().st_mtime_ns == written
+        sent = [one for one in real_stack.faults.passed() if one.startswith("guest.stream.")]
+        assert sent == ["guest.stream.send", *(f"guest.stream.put.{number}" for number in range(len(sent) - 1))]
+
+        real_stack.faults.record()
+        with real_stack.faults.holding(RECEIVING) as held:
+            restored_id, operation = client.create("restored", restorePoint={"backupRef": backup_id})
+            held.reached()
+            strike(real_stack, restored_id, operation)
+            held.let_go()
+            client.wait_operation(operation)
+        client.wait_healthy(restored_id)
+        assert checksum(client, restored_id, password) == wanted
+        read = [one for one in real_stack.faults.passed() if one.startswith("guest.stream.get.")]
+        assert read == [f"guest.stream.get.{number}" for number in range(len(sent) - 2)]
         client.delete_backup(backup_id)
-        client.deleted(source)
+        client.deleted(source, restored_id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What counts as an orphan, when it is reported, and what is removed."""
 
+import datetime
 import pathlib
 from collections.abc import Iterator
 from typing import Any, cast
@@ -8,11 +9,14 @@ from typing import Any, cast
 import pytest
 
 from dbflow.cloud.base import Cloud
-from dbflow.db.models import Instance, Operation
+from dbflow.db.models import Backup, Instance, Operation, utcnow
 from dbflow.db.session import Database
+from dbflow.leftovers import Leftovers
+from dbflow.objectstore.file import FileStore
 from dbflow.operations import State
-from dbflow.orphans import MESSAGES, Found, Orphanage, OrphanBook
+from dbflow.orphans import MESSAGES, OBJECTS, Found, Orphanage, OrphanBook
 from dbflow.persistence import tables  # noqa: F401 - registers the flow tables
+from tests.objects.vault import CONTAINER, vault
 from tests.unit.rows import with_version
 from tests.waiting import wait_for
 
@@ -62,8 +66,14 @@ def places() -> Places:
 
 
 @pytest.fixture
-def orphanage(database: Database, places: Places) -> Orphanage:
-    return Orphanage(database, cast(Cloud, places), places)
+def objects(tmp_path: pathlib.Path) -> Iterator[FileStore]:
+    with vault(tmp_path / "objects") as made:
+        yield made.store
+
+
+@pytest.fixture
+def orphanage(database: Database, places: Places, objects: FileStore) -> Orphanage:
+    return Orphanage(database, cast(Cloud, places), places, Leftovers(database, objects, 100_000))
 
 
 def instance(database: Database, instance_id: str, **columns: Any) -> None:
@@ -153,3 +163,40 @@ def test_what_is_gone_begins_anew(database: Database) -> None:
     wait_for(lambda: book.write([one]), 5, "it to be reported")
     assert book.write([]) == 0
     assert book.write([one]) == 0
+
+
+def backup(database: Database, objects: FileStore, backup_id: str, **columns: Any) -> None:
+    """With an object in the store."""
+    values = {"deleted": True, "deleted_at": utcnow(), "prefix": f"p/{backup_id}/", **columns}
+    with database.write() as session:
+        session.add(
+            Backup(
+                id=backup_id,
+                name="b",
+                project_id="p",
+                user_id="u",
+                strategy="physical",
+                datastore_version_id="v",
+                container=CONTAINER,
+                **values,
+            )
+        )
+    path = objects._directory.file(CONTAINER, f"{values['prefix']}s/{backup_id}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"late")
+
+
+def test_objects_of_deleted_backups(database: Database, orphanage: Orphanage, objects: FileStore) -> None:
+    backup(database, objects, "late")
+    backup(database, objects, "there", deleted=False, deleted_at=None)
+    backup(database, objects, "registered", registered=True)
+    backup(database, objects, "old", deleted_at=utcnow() - datetime.timedelta(days=30))
+    backup(database, objects, "shared")
+    backup(database, objects, "again", prefix="p/shared/", deleted=False, deleted_at=None, registered=True)
+    (objects._directory.container(CONTAINER) / "of-another-dbflow").write_bytes(b"x")
+    late = Found(OBJECTS, "late")
+    assert orphanage.find() == [late]
+    assert orphanage.remove(late)
+    assert orphanage.find() == []
+    assert not orphanage.remove(Found(OBJECTS, "there"))
+    assert len(list(objects.sizes(CONTAINER, ""))) == 6

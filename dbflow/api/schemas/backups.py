@@ -4,7 +4,8 @@
 from dbflow.api.schemas.common import LINKS, NAME, OPTIONAL_TEXT, REFERENCE, UUID, Schema, obj, several
 from dbflow.datastores import Strategy
 
-_CONTAINER: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^/.][^/]*$"}
+_PRINTABLE = r"^[^/.\x00-\x1f\x7f][^/\x00-\x1f\x7f]*$(?!\n)"
+_CONTAINER: Schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _PRINTABLE}
 _HOW: Schema = {"enum": [*(str(strategy) for strategy in Strategy), None]}
 _OPTIONAL_CONTAINER: Schema = {"anyOf": [_CONTAINER, {"type": "null"}]}
 _SIZE: Schema = {

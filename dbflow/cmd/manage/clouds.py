@@ -19,7 +19,9 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
     """Add the sub-commands."""
     clouds = Noun(commands, shared, "cloud", "where the databases run")
     clouds.verb("inventory", inventory, "everything in the cloud that is dbflow's")
-    clouds.verb("orphans", show_orphans, "what carries an instance's name and no instance needs")
+    clouds.verb(
+        "orphans", show_orphans, "what carries an instance's name and no instance needs, and objects of deleted backups"
+    )
     reaping = clouds.verb("reap", reap, "remove the orphans that the leader has reported")
     reaping.add_argument("--yes", action="store_true", help="do it; without it only say what would be removed")
     clouds.verb("prepare", prepare, "make prepared data directories, so that creates are quicker (local cloud)")
@@ -41,7 +43,7 @@ def show_orphans(context: Context, _: argparse.Namespace) -> None:
         [one.kind, one.instance_id, one in known, known[one].first_seen if one in known else None]
         for one in _answered(orphanage.find)
     ]
-    context.table(["Kind", "Instance", "Reported", "Since"], rows)
+    context.table(["Kind", "Instance or backup", "Reported", "Since"], rows)
 
 
 def reap(context: Context, arguments: argparse.Namespace) -> None:
@@ -55,7 +57,7 @@ def reap(context: Context, arguments: argparse.Namespace) -> None:
             rows.append([one.kind, one.instance_id, removed])
             if removed:
                 book.forget(one)
-    context.table(["Kind", "Instance", "Removed"], rows)
+    context.table(["Kind", "Instance or backup", "Removed"], rows)
     if rows and not arguments.yes:
         context.note("Nothing was removed; --yes removes it.")
 

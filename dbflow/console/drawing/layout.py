@@ -56,6 +56,8 @@ class Layout:
 
 def columns(text: str) -> int:
     """Columns that a text takes where letters are of one width (wide characters take two)."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )

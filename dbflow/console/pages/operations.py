@@ -28,9 +28,14 @@ def wanted(asked: Asked) -> OperationFilter:
         project=asked.arg("project") if asked.sight.admin else "",
         instance=asked.arg("instance"),
         text=asked.arg("text"),
-        since=_latest(asked.time("since"), _within(asked.arg("within"))),
+        since=since(asked),
         until=asked.time("until"),
     )
+
+
+def since(asked: Asked) -> datetime.datetime | None:
+    """The later of what ``since`` and ``within`` say."""
+    return _latest(asked.time("since"), _within(asked.arg("within")))
 
 
 def _within(text: str) -> datetime.datetime | None:

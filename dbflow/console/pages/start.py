@@ -10,7 +10,9 @@ from dbflow.console.pages import conductors, jobs
 from dbflow.operations import State
 from dbflow.services import browse
 from dbflow.services.browse import OPEN, OVER, OperationFilter
+from dbflow.services.browse_backups import count_backups
 from dbflow.services.context import Services
+from dbflow.status import BackupState
 
 _SHOWN = 12
 
@@ -38,6 +40,8 @@ def look(services: Services, asked: Asked) -> dict[str, Any]:
         findings += _operations(found.counts, asked)
     if "instance:index" in may:
         findings += _instances(browse.count_instances(services, asked.sight.caller()), asked)
+    if "backup:index" in may:
+        findings += _backups(count_backups(services, asked.sight.caller()), asked)
     if "mgmt:jobs" in may:
         findings += _jobs(services, asked)
     if "mgmt:conductors" in may:
@@ -67,6 +71,15 @@ def _instances(counts: dict[str, int], asked: Asked) -> Iterator[Finding]:
         yield Finding(
             words[counts[health] != 1], counts[health] > 0, asked.sight.at(where, health=health), counts[health]
         )
+
+
+def _backups(counts: dict[str, int], asked: Asked) -> Iterator[Finding]:
+    for state, words in (
+        (BackupState.FAILED, ("backup failed", "backups failed")),
+        (BackupState.DELETE_FAILED, ("backup could not be deleted", "backups could not be deleted")),
+    ):
+        count = counts.get(state, 0)
+        yield Finding(words[count != 1], count > 0, asked.sight.at("backups", state=state), count)
 
 
 def _jobs(services: Services, asked: Asked) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 """Backups of MariaDB: its files, and what changed in them since an earlier backup (mariadb-backup), or the statements
 that make the data (mariadb-dump)."""
 
-import os
 import pathlib
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from guest.datastores.mariadb import programs
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
+from guest.volume import allocated
 
 _LEAST_PREPARE, _MOST_PREPARE = 96, 4096
 """MiB of memory for applying the log."""
@@ -35,7 +35,7 @@ class Backups(base.Backups):
         login = work / _LOGIN
         command = self._copy(login, base, work) if strategy == Strategy.PHYSICAL else self._dump(login)
         self._write_login(login)
-        return Source(command, self._user, self._expected())
+        return Source(command, self._user, allocated(self._layout.data))
 
     def position(self, strategy: str, work: pathlib.Path) -> dict[str, Any]:
         """See the base class: {"to_lsn", "gtid"} of a physical one; a logical one has none."""
@@ -140,15 +140,6 @@ class Backups(base.Backups):
     def _user(self) -> tuple[int, int] | None:
         owner = self._layout.owner
         return (owner.uid, owner.gid) if owner.switch else None
-
-    def _expected(self) -> int:
-        """Bytes of the tables on the disk."""
-        return sum(
-            entry.stat().st_size
-            for directory, _, _ in os.walk(self._layout.data)
-            for entry in os.scandir(directory)
-            if entry.is_file(follow_symlinks=False)
-        )
 
     def _write_login(self, path: pathlib.Path) -> None:
         """Of the administrator, for programs: readable by their user only."""

@@ -10,6 +10,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
+from dbflow import faults
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores.base import AlreadyExists, DatastoreError, NotFound
 from guest.datastores.mariadb.layout import Layout
@@ -96,7 +97,9 @@ class Session:
         """The rows a statement answers."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement)
-            return list(cursor.fetchall())
+            rows = list(cursor.fetchall())
+        faults.within()
+        return rows
 
 
 def explain(error: Exception) -> DatastoreError:

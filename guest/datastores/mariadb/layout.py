@@ -8,6 +8,7 @@ import pwd
 import shutil
 import tempfile
 
+from dbflow import faults
 from guest.datastores.base import Machine
 
 
@@ -173,3 +174,4 @@ def write(path: pathlib.Path, text: str, owner: Owner | None = None) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    faults.within()

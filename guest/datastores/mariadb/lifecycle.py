@@ -7,6 +7,7 @@ import secrets
 import shutil
 import tempfile
 
+from dbflow import faults
 from dbflow.datastores.mariadb import ADMIN_USER
 from dbflow.status import Service
 from guest.datastores import base
@@ -129,6 +130,7 @@ class Lifecycle(base.Lifecycle):
         else:
             image.make_data(work / "data", self._layout.owner)
         image.settle(work / "data", self._layout.owner)
+        faults.within()
         (work / "data").rename(data)
         work.rmdir()
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import psutil
 import pymysql
 
+from dbflow import faults
 from guest.datastores.base import DatastoreError
 from guest.datastores.mariadb import log, programs
 from guest.datastores.mariadb.client import Client
@@ -55,6 +56,7 @@ class Server:
             return
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
+            faults.within()
             try:
                 process.wait(timeout)
             except psutil.TimeoutExpired:
@@ -82,6 +84,7 @@ class Server:
                 start_new_session=True,
                 **programs.as_user(self._layout.owner),
             )
+        faults.within()
         return psutil.Process(self._child.pid)
 
     def _candidates(self) -> Iterator[psutil.Process]:

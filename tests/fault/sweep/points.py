@@ -14,6 +14,8 @@ from flows.registry import REGISTRY
 
 SUCCESS, REVERTED, FAILED = "SUCCESS", "REVERTED", "FAILED"
 KILL, RAISE, LOSE = "kill", "raise", "lose"
+_MIDDLE = ("within.1", "within.3")
+"""After one effect, and after three, of a guest's step that has so many."""
 Node = dict[str, Any]
 
 
@@ -46,6 +48,11 @@ class Point:
     def agent_kills(self) -> list[str]:
         """The points at which the agent dies."""
         return [name for name, what in self.armed if what == KILL and _of_guest(name)]
+
+
+def in_the_middle(name: str) -> bool:
+    """Whether a step may end without coming there: it has fewer effects."""
+    return ".within." in name
 
 
 def _of_guest(name: str) -> bool:
@@ -92,7 +99,7 @@ def _forward(kind: str, node: Node) -> list[Point]:
         work = f"guest.{step}.execute"
         found += [
             Point(kind, f"agent {step}.execute.{when}", ((f"{work}.{when}", KILL),), SUCCESS)
-            for when in ("before", "after", "reply")
+            for when in ("before", *_MIDDLE, "after", "reply")
         ]
         found.append(Point(kind, f"lose {step}.execute", ((f"{work}.reply", LOSE),), SUCCESS))
         found.append(Point(kind, f"late {step}.execute", ((f"{step}.execute.returned", LOSE),), REVERTED))
@@ -115,7 +122,7 @@ def _backward(kind: str, node: Node, fails: tuple[str, str]) -> list[Point]:
         work = f"guest.{step}.revert"
         found += [
             Point(kind, f"agent {step}.revert.{when}", (fails, (f"{work}.{when}", KILL)), REVERTED)
-            for when in ("before", "after", "reply")
+            for when in ("before", *_MIDDLE, "after", "reply")
         ]
         found.append(Point(kind, f"raise {step}.revert", (fails, (f"{work}.before", RAISE)), REVERTED))
         found.append(Point(kind, f"lose {step}.revert", (fails, (f"{work}.reply", LOSE)), REVERTED))

@@ -197,14 +197,21 @@ def test_root_can_be_disabled_when_the_answer_to_enabling_it_was_lost(world: Wor
 def test_a_server_that_is_not_up_is_not_asked(world: World, path: str) -> None:
     building = world.created()
     assert world.ask("GET", f"instances/{building}/{path}").status_code == 422
-    silent = world.active()
-    with world.database.write() as session:
-        session.get_one(Health, silent).seen = utcnow() - datetime.timedelta(seconds=91)
-    assert world.ask("GET", f"instances/{silent}/{path}").status_code == 422
     crashed = world.active()
     with world.database.write() as session:
         session.get_one(Health, crashed).service_status = "CRASHED"
     assert world.ask("GET", f"instances/{crashed}/{path}").status_code == 422
+    assert world.guests.calls == []
+
+
+@pytest.mark.parametrize("path", ["databases", "users", "users/app", "users/app/databases", "root"])
+def test_a_guest_not_heard_of_lately_is_not_asked(world: World, path: str) -> None:
+    silent = world.active()
+    with world.database.write() as session:
+        session.get_one(Health, silent).seen = utcnow() - datetime.timedelta(seconds=91)
+    answer = world.ask("GET", f"instances/{silent}/{path}")
+    assert (answer.status_code, "was last heard" in answer.text) == (503, True)
+    assert answer.headers["Retry-After"]
     assert world.guests.calls == []
 
 

@@ -145,6 +145,8 @@ def test_parents_are_checked(world: World) -> None:
         ({"storage_driver": "tape"}, 400, "storage_driver"),
         ({"swift_container": "a/b"}, 400, "swift_container"),
         ({"swift_container": ".."}, 400, "swift_container"),
+        ({"swift_container": "a\n"}, 400, "swift_container"),
+        ({"swift_container": "ü" * 43}, 400, "swift_container"),
         ({"description": 7}, 400, "description"),
         ({"restore_from": {}}, 400, "restore_from"),
     ],
@@ -233,7 +235,7 @@ def test_what_is_being_made_is_not_deleted(world: World) -> None:
     assert world.ask("DELETE", f"backups/{full}").status_code == 422
 
 
-def kept(world: World, backup_id: str, **changes: Any) -> str:
+def kept(world: World, backup_id: str, /, **changes: Any) -> str:
     """As if its objects were in the store: the location of its manifest."""
     backup = row(world, backup_id)
     known = Manifest(
@@ -292,7 +294,6 @@ def test_a_restore_that_can_not_be(world: World) -> None:
         session.get_one(Backup, mine).size = 1.5
     assert world.create(restorePoint={"backupRef": mine}).status_code == 403  # too large
     assert world.create(restorePoint={"backupRef": mine}, volume={"size": 2}).status_code == 200
-    world.ask("GET", "instances")
 
 
 def test_restore_from(world: World) -> None:
@@ -313,10 +314,66 @@ def test_restore_from(world: World) -> None:
     shown = answer.json["backup"]
     assert (shown["status"], shown["instance_id"], shown["locationRef"]) == ("RESTORED", None, location)
     assert row(world, shown["id"]).prefix == prefix
+    again = world.ask("POST", "backups", json=body)
+    assert again.status_code == 409
+    assert f"it is backup {shown['id']} already" in again.text
     assert world.create(restorePoint={"backupRef": shown["id"]}).status_code == 200
     foreign = {"backup": {"name": "found", "restore_from": {**source, "remote_location": "https://else/a/b"}}}
     assert world.ask("POST", "backups", json=foreign).status_code == 400
     assert world.ask("POST", "backups", "other", json=body).status_code == 404
+
+
+def test_a_difference_is_registered_after_what_it_is_to(world: World) -> None:
+    instance_id = world.active()
+    full = completed(world, instance_id)
+    child = completed(world, instance_id, parent_id=full)
+    kept(world, full)
+    location = kept(world, child)
+    with world.database.write() as session:
+        session.merge(ProjectKey(project_id="p1", sealed=world.keyring.seal("AAAA")))
+        session.get_one(Backup, child).deleted = True
+        session.get_one(Backup, full).operation_id = "being deleted"
+    source = {"remote_location": location, "local_datastore_version_id": world.version_id, "size": 1}
+    body = {"backup": {"name": "found", "restore_from": source}}
+    assert f"difference to backup {full}, which is not completed" in world.ask("POST", "backups", json=body).text
+    with world.database.write() as session:
+        session.get_one(Backup, full).operation_id = None
+    found = world.ask("POST", "backups", json=body).json["backup"]
+    assert found["parent_id"] == full
+    with world.database.write() as session:
+        session.get_one(Backup, found["id"]).deleted = True
+        session.get_one(Backup, full).deleted = True
+    assert "register that one first" in world.ask("POST", "backups", json=body).text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"strategy": "magic"}, "'magic' backups"), ({"backup_id": "b2"}, "another"), ({"stream": "../x"}, "damaged")],
+)
+def test_restore_from_what_a_guest_made_up(world: World, change: dict[str, str], words: str) -> None:
+    lost = completed(world, world.active())
+    location = kept(world, lost, **change)
+    with world.database.write() as session:
+        session.get_one(Backup, lost).deleted = True
+        session.merge(ProjectKey(project_id="p1", sealed=world.keyring.seal("AAAA")))
+    source = {"remote_location": location, "local_datastore_version_id": world.version_id, "size": 1}
+    answer = world.ask("POST", "backups", json={"backup": {"name": "found", "restore_from": source}})
+    assert answer.status_code == 409
+    assert words in answer.text
+
+
+def test_deleting_again_goes_on_with_a_delete_that_was_suspended(world: World) -> None:
+    backup_id = completed(world, world.active())
+    first = world.ask("DELETE", f"backups/{backup_id}").headers["Link"]
+    operation_id = world.posted[-1]
+    assert world.ask("POST", f"operations/{operation_id}/suspend").status_code == 202
+    with world.database.write() as session:
+        session.get_one(Operation, operation_id).state = State.SUSPENDED
+    world.posted.clear()
+    again = world.ask("DELETE", f"backups/{backup_id}")
+    assert (again.status_code, again.headers["Link"]) == (202, first)
+    assert world.posted == [operation_id]
+    assert world.operation(operation_id).state == State.ACCEPTED
 
 
 def test_strategies(world: World) -> None:

@@ -171,7 +171,7 @@ class World:
             FlavorCache(self.flavors),
             self.guests,
             self.objects,
-            self.posted.append,
+            lambda operation: self.posted.append(operation.id),
             lambda: self.jobs,
         )
         self.token_file = directory / "tokens.json"

@@ -2,6 +2,7 @@
 """Streams without a database: programs that write and read, and a store that misbehaves."""
 
 import hashlib
+import json
 import os
 import pathlib
 import signal
@@ -19,7 +20,7 @@ from guest.streams.job import Interrupted, StreamFailed, StreamJob
 from guest.streams.store import Store
 from guest.streams.worker import Worker
 from tests.objects.moody import CUT, WELL, Moods
-from tests.objects.vault import Vault, vault
+from tests.objects.vault import CONTAINER, Vault, vault
 from tests.waiting import wait_for
 
 MANY = 5_000_000
@@ -98,8 +99,8 @@ def work(directory: pathlib.Path, order: dict[str, Any]) -> dict[str, Any]:
 def test_there_and_back(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     sent = work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"]
     assert sent["read"] == 2 * MANY
-    assert [size for size, _ in sent["segments"][:-1]] == [1 << 20] * (len(sent["segments"]) - 1)
-    assert len(sent["segments"]) == 5
+    assert [size for size, _ in sent["segments"][:-2]] == [1 << 20] * (len(sent["segments"]) - 2)
+    assert len(sent["segments"]) == 6  # with the end
     for path, (size, sha256) in zip(store.files("b1"), sent["segments"], strict=True):
         assert (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) == (size, sha256)
     target = tmp_path / "back"
@@ -119,6 +120,12 @@ def test_a_program_that_fails(store: Vault, tmp_path: pathlib.Path) -> None:
     assert work(tmp_path / "s", order) == {"error": "sh failed (3): Error: no luck"}
 
 
+def test_neither_names_nor_data_are_taken_for_the_reason(store: Vault, tmp_path: pathlib.Path) -> None:
+    said = ["Streaming ./shop/error_log.ibd", "ERROR 1064 (42000) at line 3: syntax error near 'a hash'", "[00] bye"]
+    order = send(store, ["sh", "-c", 'for line; do echo "$line" >&2; done; exit 1', "sh", *said])
+    assert work(tmp_path / "s", order) == {"error": "sh failed (1): ERROR 1064 (42000) at line 3: syntax error near …"}
+
+
 def test_a_program_that_does_not_take_all(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     made = keep(store, work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"])
     order = receive(store, made, tmp_path / "back")
@@ -127,17 +134,59 @@ def test_a_program_that_does_not_take_all(store: Vault, data: pathlib.Path, tmp_
 
 
 def test_a_truncated_stream_is_noticed(store: Vault, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """Even if whoever truncated it wrote the manifest."""
+    """Even if whoever truncated it wrote the manifest, and knows how much is left."""
     sent = work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"]
-    made = keep(store, sent | {"segments": sent["segments"][:-1]})
-    told = work(tmp_path / "r", receive(store, made, tmp_path / "back"))
-    assert "Backup b1 is damaged: It ends after" in told["error"]
+    *segments, last, end = sent["segments"]
+    for left, read in (
+        ([*segments, last], sent["read"]),
+        ([*segments, end], MANY),
+        ([*segments, last, end], MANY),
+        ([], 0),
+    ):
+        made = keep(store, {"segments": left, "read": read})
+        told = work(tmp_path / "r", receive(store, made, tmp_path / "back"))
+        assert told["error"].startswith("Backup b1 is damaged: Its end is ")
 
 
-@pytest.mark.parametrize("broken", [b"", b"[]", b"{}", b'{"format": 9}', b"\xff", b'{"format": 1, "segments": 3}'])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"[]", b"{}", b'{"format": 9}', b"\xff", b'{"format": 1, "segments": 3}', b"[" * 1_000_000],
+    ids=["empty", "list", "nothing", "format", "bytes", "segments", "deep"],
+)
 def test_a_broken_manifest(broken: bytes) -> None:
     with pytest.raises(BadManifest):
         Manifest.of_bytes(broken)
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("stream", "../../p2/b2/s1"),
+        ("stream", ""),
+        ("strategy", 1),
+        ("project_id", None),
+        ("parent_id", []),
+        ("stream_size", -1),
+        ("stream_size", True),
+        ("data_size", float("nan")),
+        ("data_size", 1e999),
+        ("data_size", "1"),
+        ("position", [1]),
+        ("segments", [[-1, "0" * 64]]),
+        ("segments", [[1e999, "0" * 64]]),
+        ("segments", [[1, "00"]]),
+        ("segments", [[0, "0" * 64]]),
+        ("segments", [[1]]),
+        ("more", 1),
+    ],
+)
+def test_a_manifest_that_a_guest_made_up(store: Vault, tmp_path: pathlib.Path, member: str, value: object) -> None:
+    """It may not lead the control plane to the objects of others, nor astray."""
+    keep(store, work(tmp_path / "s", send(store, ["true"]))["sent"])
+    made = json.loads(store.store.read(CONTAINER, "p1/b1/manifest.json"))
+    assert Manifest.of_bytes(json.dumps(made).encode()).stream == "s1"
+    with pytest.raises(BadManifest):
+        Manifest.of_bytes(json.dumps(made | {member: value}).encode())
 
 
 def test_a_segment_fits_one_place_only() -> None:

@@ -6,10 +6,12 @@ import pathlib
 import socket
 import threading
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
+from dbflow.objectstore import server
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, StoreError
 from dbflow.objectstore.directory import Directory
 from guest.streams.store import Missing, Store, StoreFailed
@@ -126,3 +128,27 @@ def test_a_guests_client(store: Vault) -> None:
     reading._queries["PUT"] = reading._queries["GET"]
     with pytest.raises(StoreFailed, match="403"):
         reading.put("s/0", b"x")
+
+
+def test_no_more_connections_than_there_are_seats(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    """Whoever comes then tries again, as guests do; nobody is served worse for long."""
+    monkeypatch.setattr(server, "MOST", 2)
+    with vault(tmp_path / "small") as small:
+        location = urlsplit(small.store.location(CONTAINER, "a"))
+        where = (location.hostname, location.port)
+        held = [socket.create_connection(where) for _ in range(2)]
+        wait_for(lambda: refused(where), 10, "all seats to be taken")
+        for one in held:
+            one.close()
+        Store(small.store.grant(CONTAINER, "p1/b1/", (WRITE,)).for_guest(), patience=10.0).put("s/0", b"x")
+
+
+def refused(where: tuple[str | None, int | None]) -> bool:
+    """Whether a connection is closed at once."""
+    with socket.create_connection(where, timeout=0.5) as one:
+        try:
+            return one.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True

@@ -2,8 +2,9 @@
 """Backups, where they go, and the keys they are encrypted with."""
 
 import sqlalchemy as sa
-from alembic import op
 from sqlalchemy.dialects import mysql
+
+from dbflow.db.migrations import once
 
 revision = "0004"
 down_revision = "0003"
@@ -12,7 +13,7 @@ Time = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    op.create_table(
+    once.create_table(
         "backup_strategies",
         sa.Column("project_id", sa.String(length=255), nullable=False),
         sa.Column("instance_id", sa.String(length=36), nullable=False),
@@ -21,14 +22,14 @@ def upgrade() -> None:
         sa.Column("created", Time, nullable=False),
         sa.PrimaryKeyConstraint("project_id", "instance_id"),
     )
-    op.create_table(
+    once.create_table(
         "project_keys",
         sa.Column("project_id", sa.String(length=255), nullable=False),
         sa.Column("sealed", sa.Text(), nullable=False),
         sa.Column("created", Time, nullable=False),
         sa.PrimaryKeyConstraint("project_id"),
     )
-    op.create_table(
+    once.create_table(
         "backups",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -39,6 +40,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.String(length=36), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("operation_id", sa.String(length=36), nullable=True),
+        sa.Column("made_by", sa.String(length=36), nullable=True),
         sa.Column("strategy", sa.String(length=32), nullable=False),
         sa.Column("datastore_version_id", sa.String(length=36), nullable=False),
         sa.Column("container", sa.String(length=255), nullable=False),
@@ -47,6 +49,7 @@ def upgrade() -> None:
         sa.Column("location", sa.String(length=1024), nullable=True),
         sa.Column("checksum", sa.String(length=64), nullable=True),
         sa.Column("size", sa.Double(), nullable=True),
+        sa.Column("stored", sa.BigInteger(), nullable=True),
         sa.Column("position", sa.JSON(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created", Time, nullable=False),
@@ -56,8 +59,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["datastore_version_id"], ["datastore_versions.id"]),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("backups_of_instance", "backups", ["instance_id", "deleted", "updated"])
-    op.create_index("backups_of_project", "backups", ["project_id", "deleted", "updated"])
-    op.create_index("ix_backups_parent_id", "backups", ["parent_id"])
-    op.add_column("instances", sa.Column("restoring_id", sa.String(length=36), nullable=True))
-    op.create_index("ix_instances_restoring_id", "instances", ["restoring_id"])
+    once.create_index("backups_of_instance", "backups", ["instance_id", "deleted", "updated"])
+    once.create_index("backups_of_project", "backups", ["project_id", "deleted", "updated"])
+    once.create_index("ix_backups_parent_id", "backups", ["parent_id"])
+    once.add_column("instances", sa.Column("restoring_id", sa.String(length=36), nullable=True))
+    once.create_index("ix_instances_restoring_id", "instances", ["restoring_id"])
