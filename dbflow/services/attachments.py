@@ -32,7 +32,7 @@ def attach(services: Services, caller: Caller, instance_id: str, reference: str)
             services, session, caller, instance, "instance.attach_configuration", dict(group.settings), {}
         )
         instance.configuration_id = group.id
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 
@@ -45,7 +45,7 @@ def detach(services: Services, caller: Caller, instance_id: str) -> str | None:
             return None
         had = configurations.settings_of(session, instance)
         operation = _operate(services, session, caller, instance, "instance.detach_configuration", {}, had)
-    services.post_accepted(operation.id)
+    services.post_accepted(operation)
     return operation.id
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Instance, new_id, utcnow
+from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Instance, Operation, new_id, utcnow
 from dbflow.services import datastores, instances, parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -168,12 +168,12 @@ def _change(services: Services, caller: Caller, reference: str, wanted: dict[str
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation)
-    return operation
+    return operation.id
 
 
 def _apply(
     services: Services, session: Session, caller: Caller, group: Configuration, new: dict[str, Any]
-) -> str | None:
+) -> Operation | None:
     """Have the new values given to all of the group's instances, if it has any and they change anything."""
     members = session.scalars(_attached(group.id).with_for_update()).all()
     if not members or new["settings"] == group.settings:
@@ -198,7 +198,7 @@ def _apply(
     for instance in members:
         operations.lock_instance(session, instance.id, operation)
     group.operation_id = operation.id
-    return operation.id
+    return operation
 
 
 @contended

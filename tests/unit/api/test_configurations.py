@@ -23,9 +23,9 @@ def ends(world: World) -> Callable[[State, str | None], None]:
     """From now on every operation that is posted ends at once like that."""
 
     def so(state: State = State.SUCCESS, error: str | None = None) -> None:
-        def end(operation_id: str) -> None:
+        def end(posted: Operation) -> None:
             with world.database.write() as session:
-                operation = session.get_one(Operation, operation_id)
+                operation = session.get_one(Operation, posted.id)
                 arguments = world.keyring.unseal(operation.arguments)
                 finish(session, operation, REGISTRY.definition(operation.kind), arguments, state, error)
 
@@ -346,7 +346,7 @@ def test_one_change_at_a_time(world: World, ends: Callable[..., None]) -> None:
     group_id, instance_id, second = made(world), world.active(), world.active()
     ends()
     attach(world, instance_id, group_id)
-    world.services.post = world.posted.append
+    world.services.post = lambda operation: world.posted.append(operation.id)
     assert change(world, "PATCH", group_id, values={"back_log": 1}).status_code == 200
     assert change(world, "PATCH", group_id, values={"back_log": 2}).status_code == 422
     assert attach(world, second, group_id).status_code == 422
@@ -360,7 +360,7 @@ def test_a_busy_instance_puts_a_change_off(world: World, ends: Callable[..., Non
     ends()
     for instance_id in (free, busy):
         attach(world, instance_id, group_id)
-    world.services.post = world.posted.append
+    world.services.post = lambda operation: world.posted.append(operation.id)
     world.ask("POST", f"instances/{busy}/action", json={"restart": {}})
     answer = change(world, "PATCH", group_id, values={"back_log": 1})
     assert (answer.status_code, busy in answer.text) == (422, True)
@@ -375,7 +375,7 @@ def test_a_parked_change_is_retried_on_all_its_instances(world: World, ends: Cal
     ends(State.FAILED, "Could not be undone")
     assert change(world, "PATCH", group_id, values={"back_log": 1}).status_code == 422
     assert [world.instance(one).task for one in ids] == [Task.ERROR] * 2
-    world.services.post = world.posted.append
+    world.services.post = lambda operation: world.posted.append(operation.id)
     operation = newest(world, "configuration.apply").id
     assert world.ask("POST", f"operations/{operation}/retry").status_code == 202
     assert [world.instance(one).operation_id for one in ids] == [operation] * 2
