@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from dbflow.db.backups import descendants
-from dbflow.db.models import Backup, DatastoreVersion, Health, Instance, Operation
+from dbflow.db.models import Backup, DatastoreVersion, Health, Instance, Operation, utcnow
 from dbflow.persistence.tables import ATOMS
 from dbflow.services.backup_rows import families, refusals
 from dbflow.services.browse import contains, of_project
@@ -46,7 +46,7 @@ class Stream:
     progress: float
     """0 to 1"""
     seconds: float
-    """From the step's begin to when it said so."""
+    """Since the step began."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,16 +183,17 @@ def _streams(session: Session, rows: Sequence[Any]) -> dict[str, Stream]:
     if not running:
         return {}
     query = (
-        sa.select(Operation.id, ATOMS.c.meta, ATOMS.c.updated_at)
+        sa.select(Operation.id, ATOMS.c.meta)
         .join(ATOMS, ATOMS.c.parent_uuid == Operation.flow_uuid)
         .where(Operation.id.in_(running), ATOMS.c.name == STREAM, ATOMS.c.state == "RUNNING")
     )
-    return {running[row[0]]: _stream(row[1] or {}, row[2]) for row in session.execute(query)}
+    now = utcnow()
+    return {running[row[0]]: _stream(row[1] or {}, now) for row in session.execute(query)}
 
 
-def _stream(meta: dict[str, Any], updated: datetime.datetime) -> Stream:
-    started = datetime.datetime.fromisoformat(meta["started"]) if meta.get("started") else updated
-    return Stream(float(meta.get("progress", 0.0)), max(0.0, (updated - started).total_seconds()))
+def _stream(meta: dict[str, Any], now: datetime.datetime) -> Stream:
+    started = datetime.datetime.fromisoformat(meta["started"]) if meta.get("started") else now
+    return Stream(float(meta.get("progress", 0.0)), max(0.0, (now - started).total_seconds()))
 
 
 def _after(session: Session, caller: Caller, marker: str) -> sa.ColumnElement[bool]:

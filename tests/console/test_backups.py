@@ -36,7 +36,7 @@ def test_backups_as_they_are_made_and_deleted(stack: EmbeddedStack, sign_in: Sig
     child, operation = client.back_up(instance_id, "difference", incremental=1)
     client.wait_operation(operation)
     later = page.locator(f"#backup-{child}")
-    expect(later).to_contain_text("incremental, physical")
+    expect(later).to_contain_text("incremental to")
     assert page.evaluate("window.here")
 
     later.get_by_role("link", name=full[:8]).click()
@@ -55,7 +55,7 @@ def test_backups_as_they_are_made_and_deleted(stack: EmbeddedStack, sign_in: Sig
     delete.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Delete: 1 of 1 done")).to_be_visible()
-    page.get_by_role("link", name="Back").click()
+    page.get_by_role("link", name="Back", exact=True).click()
     expect(row).to_have_count(0)
     expect(later).to_have_count(0)
     client.ask("GET", f"/backups/{child}", status=404)

@@ -123,7 +123,7 @@ def test_a_selection_in_a_live_table(stack: EmbeddedStack, sign_in: SignIn) -> N
         assert row.get_by_role("checkbox").is_checked()  # the row changed, its box stays
         page.get_by_role("button", name="Suspend").click()
         expect(page.get_by_text("it is suspended already")).to_be_visible()
-        page.get_by_role("link", name="Back").click()
+        page.get_by_role("link", name="Back", exact=True).click()
         stack.wait_stopping(create)
     expect(row).to_contain_text("suspended")
     row.get_by_role("checkbox").check()

@@ -206,11 +206,11 @@ def strike(stack: RealStack, instance_id: str, operation: str) -> None:
     """Agent and conductor die; there is another agent, and another conductor has the operation."""
     agent = stack.agent(instance_id)
     assert agent is not None
-    epoch = stack.admin().operation(operation)["epoch"]
+    conductor = stack.admin().operation(operation)["conductor"]
     agent.kill()
     stack.kill_runner(operation)
     wait_for(lambda: stack.agent(instance_id) not in (None, agent), PATIENCE, "another agent")
-    wait_for(lambda: stack.admin().operation(operation)["epoch"] > epoch, PATIENCE, "another conductor")
+    wait_for(lambda: stack.admin().operation(operation)["conductor"] != conductor, PATIENCE, "another conductor")
 
 
 def test_all_die_in_the_middle_of_a_stream(real_stack: RealStack, password: str) -> None:

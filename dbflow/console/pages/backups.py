@@ -90,7 +90,10 @@ def _rate(row: Any, took: datetime.timedelta | None, stream: browse_backups.Stre
         read, seconds = row.size, took.total_seconds()
     else:
         return None
-    return read * _MB_IN_GIB / seconds if seconds > 0 and read > 0 else None
+    if seconds <= 0 or read <= 0:
+        return None
+    # Two figures, so that the page does not change just because time goes by.
+    return float(f"{read * _MB_IN_GIB / seconds:.2g}")
 
 
 PAGE = Page(
