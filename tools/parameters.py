@@ -39,6 +39,10 @@ _LEAST = {
     # dbflow's own statements have some thousand bytes.
     "max_allowed_packet": 1 << 20,
 }
+_MOST = {
+    # Of memory a server that has it on takes some ten thousand times that, before it looks at anything else.
+    "performance_schema_max_digest_length": 4096,
+}
 
 
 def main() -> None:
@@ -89,7 +93,11 @@ def _parameter(row: tuple[object, ...]) -> dict[str, object]:
     assert kind is not None
     made: dict[str, object] = {"name": name.lower(), "restart_required": read_only == "YES"}
     if "INT" in kind:
-        made |= {"type": "integer", "min": max(int(low or 0), _LEAST.get(name.lower(), 0)), "max": int(high or 0)}
+        made |= {
+            "type": "integer",
+            "min": max(int(low or 0), _LEAST.get(name.lower(), 0)),
+            "max": min(int(high or 0), _MOST.get(name.lower(), int(high or 0))),
+        }
     elif kind == "DOUBLE":
         made |= {"type": "float", "min": float(low or 0), "max": float(high or 0)}
     else:

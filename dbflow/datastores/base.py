@@ -67,6 +67,10 @@ class Datastore(abc.ABC):
         """The parameters that dbflow itself sets for a machine of that size (MiB, processors)."""
         return {}
 
+    def is_own_parameter(self, name: str) -> bool:
+        """Whether no configuration group may ever set it, since dbflow or its rights hang on it."""
+        return False
+
     def is_reserved_database(self, name: str) -> bool:
         """Whether the name belongs to the engine, in whatever case it is written."""
         return name.casefold() in self.reserved_databases

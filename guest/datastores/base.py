@@ -112,6 +112,8 @@ class Health:
     load: Mapping[str, float] = dataclasses.field(default_factory=dict)
     locked_out: bool = False
     """It runs, but somebody took the agent's own rights away; ``resume`` gets them back."""
+    restart_required: bool | None = None
+    """Whether it would run with other values after a restart; None when that is not known."""
 
 
 class Lifecycle(abc.ABC):
@@ -228,6 +230,11 @@ class Configuration(abc.ABC):
         """Write the configuration, and have the running server take what it can at once, in place of those other
         settings. Returns whether it must be restarted for the rest. On a DatastoreError it is as before."""
 
+    @abc.abstractmethod
+    def undo(self, settings: Settings, back_to: Settings) -> None:
+        """Take that back, as far as it came. On a DatastoreError the configuration is the old one all the same, for the
+        next start, and the running server may have the new values still."""
+
 
 Step = dict[str, Any]
 """What a stream's process does; see guest.streams.worker."""
@@ -319,6 +326,10 @@ class Logs(abc.ABC):
     """The logs of a server. NotFound for a name that there is not."""
 
     @abc.abstractmethod
+    def bound(self) -> None:
+        """Begin those anew that have become too large. Called every few seconds, beside everything else."""
+
+    @abc.abstractmethod
     def every(self) -> list[Log]:
         """All of them."""
 
@@ -336,7 +347,8 @@ class Logs(abc.ABC):
 
     @abc.abstractmethod
     def publish(self, name: str, send: Send) -> None:
-        """Send what was not sent yet. Interrupted and called again, it sends nothing twice under two names."""
+        """Send what was not sent yet, or as much of it as can be sent within a minute or so. Interrupted and called
+        again, it sends nothing twice under two names."""
 
     @abc.abstractmethod
     def discard(self, name: str) -> str:

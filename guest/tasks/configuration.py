@@ -52,4 +52,4 @@ class ApplyConfiguration(ConfigurationTask):
         **_: Any,
     ) -> None:
         """Back to the old values."""
-        self.configuration.apply(Settings(ram, vcpus, old_overrides), Settings(ram, vcpus, overrides))
+        self.configuration.undo(Settings(ram, vcpus, overrides), Settings(ram, vcpus, old_overrides))

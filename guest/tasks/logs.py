@@ -2,7 +2,7 @@
 """The logs of a server.
 
 On the wire a log is {"name", "type" (USER, SYS), "status", "published" (bytes), "pending" (bytes)}. Failures are
-NotFound for a log that there is not, and DatastoreError.
+NotFound for a log that there is not, StoreUnavailable, and DatastoreError.
 """
 
 import dataclasses
@@ -13,6 +13,11 @@ from typing import Any, ClassVar
 from guest.datastores.base import DatastoreError, Logs, Unsupported
 from guest.streams.store import Store, StoreFailed
 from guest.tasks.base import GuestTask
+
+
+class StoreUnavailable(DatastoreError):
+    """The object store does not work now."""
+
 
 _PATIENCE = 30.0
 """Seconds for which an object store that does not work is tried."""
@@ -57,6 +62,8 @@ class EnableLog(LogTask):
 class DisableLog(LogTask):
     """Switch a user's log off."""
 
+    runs_on_a_full_volume: ClassVar[bool] = True
+
     def execute(self, instance_id: str, name: str) -> dict[str, Any]:
         """How it is then."""
         self.logs.disable(name)
@@ -64,7 +71,7 @@ class DisableLog(LogTask):
 
 
 class PublishLog(LogTask):
-    """Send what is new in a log to the object store."""
+    """Send what is new in a log to the object store, or a part of it: other tasks wait for it."""
 
     deadline: ClassVar[float] = 600.0
 
@@ -83,7 +90,7 @@ class PublishLog(LogTask):
             told = self.told(name)
             objects.put(f"{directory}_metafile", json.dumps({"log_name": name, **told}).encode(), headers)
         except StoreFailed as error:
-            raise DatastoreError(str(error)) from None
+            raise StoreUnavailable(str(error)) from None
         return told
 
 

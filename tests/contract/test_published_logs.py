@@ -32,7 +32,7 @@ class ThreeParts(Logs):
         for number, part in enumerate(PARTS):
             send(f"log-000000-{number:015d}", part, part.count(b"\n"))
 
-    enable = disable = discard = one  # type: ignore[assignment]
+    enable = disable = discard = bound = one  # type: ignore[assignment]
 
 
 @pytest.fixture

@@ -10,18 +10,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dbflow.datastores.mariadb import MariaDB
 from dbflow.datastores.mariadb_tuning import largest_io_capacity, tuned
 from guest.datastores.base import DatastoreError, Settings
 from guest.datastores.mariadb.layout import Layout
 
 _LOG_LINE = re.compile(r"(log_output|general_log|slow_query_log)(_file)? = ")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
+_DATASTORE = MariaDB()
 _LONGEST = 4000
 """Bytes of a line. The server reads 4096 at a time, and takes what is beyond for another line."""
 
 
 def render(settings: Settings, layout: Layout, disk: int) -> str:
     """The text of the option file; ``disk`` is the size of the data file system in MiB."""
+    check_names(settings, layout)
     return text({**effective(settings, disk), **wiring(layout), **logs(layout)})
 
 
@@ -42,6 +45,13 @@ def effective(settings: Settings, disk: int) -> dict[str, Any]:
     if "innodb_io_capacity" in settings.overrides:
         follows["innodb_io_capacity_max"] = largest_io_capacity(int(settings.overrides["innodb_io_capacity"]))
     return {**follows, **settings.overrides}
+
+
+def check_names(settings: Settings, layout: Layout) -> None:
+    """DatastoreError where the overrides hold what no group may set, and what the wiring does not write over."""
+    for name in settings.overrides.keys() - wiring(layout).keys():
+        if _DATASTORE.is_own_parameter(name):
+            raise DatastoreError(f"The parameter {name} is dbflow's own.")
 
 
 def wiring(layout: Layout) -> dict[str, Any]:

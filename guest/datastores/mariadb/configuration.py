@@ -32,44 +32,78 @@ class Configuration(base.Configuration):
 
     def apply(self, settings: Settings, instead_of: Settings) -> bool:
         """See the base class. Run again after the agent's death in its middle, it does the same once more."""
-        wanted = config.effective(settings, self._layout.disk)
-        before = config.effective(instead_of, self._layout.disk)
+        try:
+            return self._change(settings, instead_of)
+        except DatastoreError:
+            self._write(instead_of)
+            raise
+
+    def undo(self, settings: Settings, back_to: Settings) -> None:
+        """See the base class."""
+        self._change(back_to, settings)
+
+    def _change(self, settings: Settings, instead_of: Settings) -> bool:
+        """The file first: it is what the next start, whenever that is, goes by."""
         if not self._layout.started.exists():
             write(self._layout.started, self._layout.config.read_text(encoding="utf-8"))
         self._write(settings)
         if self._server.process() is None:
             return False
-        changed = sorted(name for name in wanted.keys() | before.keys() if wanted.get(name) != before.get(name))
-        try:
-            with self._client.session() as session:
-                self._take(session, _dynamic(session, changed), wanted, before)
-                return self._waits_for_a_restart(session)
-        except DatastoreError:
-            self._write(instead_of)
-            raise
+        wanted = config.effective(settings, self._layout.disk)
+        before = config.effective(instead_of, self._layout.disk)
+        with self._client.session() as session:
+            self._take(session, wanted, before)
+            return waits_for_a_restart(self._layout, session)
 
     def _write(self, settings: Settings) -> None:
-        write(self._layout.config, config.render(settings, self._layout, self._layout.disk), self._layout.owner)
-
-    def _take(self, session: Session, names: list[str], wanted: Values, before: Values) -> None:
-        """All of them, or none."""
-        if not names:
-            return
         try:
-            session.run(trial.setting(_assignments(wanted, names)))
+            text = config.render(settings, self._layout, self._layout.disk)
+            write(self._layout.config, text, self._layout.owner)
+        except OSError as error:
+            raise DatastoreError(f"The configuration could not be written: {error.strerror}.") from None
+
+    def _take(self, session: Session, wanted: Values, before: Values) -> None:
+        """All of them, or none."""
+        try:
+            _set(session, wanted, before)
         except pymysql.MySQLError:
             # What was checked may still fail half-way, where memory is short for one.
-            session.run(trial.setting(_assignments(before, names)))
+            _set(session, before, wanted)
             raise
 
-    def _waits_for_a_restart(self, session: Session) -> bool:
-        """Whether the file says something else of a parameter that can't be changed now than when the server was
-        started."""
-        at_start, now = (
-            _lines(path.read_text(encoding="utf-8")) for path in (self._layout.started, self._layout.config)
-        )
-        changed = [name for name in at_start.keys() | now.keys() if at_start.get(name) != now.get(name)]
-        return bool(set(changed) - set(_dynamic(session, changed)))
+
+def waits_for_a_restart(layout: Layout, session: Session) -> bool:
+    """Whether the file says something else of a parameter that can't be changed now than when the server was
+    started."""
+    started, wanted = (path.read_text(encoding="utf-8") for path in (layout.started, layout.config))
+    if started == wanted:
+        return False
+    at_start, now = _lines(started), _lines(wanted)
+    changed = [name for name in at_start.keys() | now.keys() if at_start.get(name) != now.get(name)]
+    return bool(set(changed) - set(_dynamic(session, changed)))
+
+
+def _set(session: Session, wanted: Values, before: Values) -> None:
+    """What is to be other than before, and what the server has other than it should: it changes some along with
+    others, and would not change them back with these."""
+    now = {
+        str(name).lower(): str(value)
+        for name, value in session.rows("SELECT VARIABLE_NAME, GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES")
+    }
+    changed = {name for name in wanted.keys() | before.keys() if wanted.get(name) != before.get(name)}
+    astray = {name for name, value in wanted.items() if name in now and not _same(value, now[name])}
+    names = _dynamic(session, changed | astray)
+    if names:
+        session.run(trial.setting(_assignments(wanted, names)))
+
+
+def _same(value: Any, told: str) -> bool:
+    """Whether the server has the value, by how it tells it."""
+    if isinstance(value, bool):
+        return told == ("ON" if value else "OFF")
+    if isinstance(value, int | float):
+        return told.replace(".", "", 1).lstrip("-").isdigit() and float(told) == float(value)
+    return told.casefold() == str(value).casefold()
 
 
 def _assignments(values: Values, names: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import tempfile
 
 from dbflow import faults
 from guest.datastores.base import Machine
+from guest.datastores.mariadb.plain import opened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +155,7 @@ class Layout:
         for path in (self.exchange, self.temporary):
             path.mkdir(mode=0o700, exist_ok=True)
         self.runtime.mkdir(mode=0o750, exist_ok=True)
-        self.log.touch(mode=0o640)
+        opened(self.log, os.O_WRONLY | os.O_CREAT).close()
         for path in (self.exchange, self.temporary, self.runtime, self.log):
             self.owner.give(path)
 

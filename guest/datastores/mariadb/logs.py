@@ -10,16 +10,20 @@ whose objects were thrown away, have a greater generation, and so come after all
 import contextlib
 import hashlib
 import json
+import logging
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from guest.datastores import base
-from guest.datastores.base import Log, LogStatus, LogType, NotFound, Send
+from guest.datastores.base import DatastoreError, Log, LogStatus, LogType, NotFound, Send
 from guest.datastores.mariadb import config, quoting
-from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.client import Client, Session
 from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.plain import opened
 
+LOG = logging.getLogger(__name__)
 SWITCHES = {"general": "general_log", "slow_query": "slow_query_log"}
 """Log -> the parameter that switches it on."""
 ERROR = "error"
@@ -27,6 +31,10 @@ _PART = 4 << 20
 """Bytes of an object, at most."""
 _HEADER = 1024
 """Bytes at a file's beginning by which it is known again."""
+_MOST, _LONGEST = 256 << 20, 60.0
+"""Bytes that are sent at once, and seconds for which a part is begun: the guest's other tasks wait."""
+_LARGEST = 1 << 30
+"""Bytes of a file, about: the machine's disk is not the users'."""
 
 
 class Logs(base.Logs):
@@ -42,7 +50,7 @@ class Logs(base.Logs):
     def one(self, name: str) -> Log:
         """See the base class."""
         seen, size, rotated = self._seen(_known(name)), 0, False
-        with contextlib.suppress(FileNotFoundError), self._layout.log_file(name).open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), opened(self._layout.log_file(name), os.O_RDONLY) as file:
             size, rotated = _size(file), _rotated(file, seen)
         published = int(seen.get("published", 0))
         kind = LogType.USER if name in SWITCHES else LogType.SYS
@@ -59,13 +67,13 @@ class Logs(base.Logs):
 
     def publish(self, name: str, send: Send) -> None:
         """See the base class."""
-        seen = self._seen(_known(name))
-        with contextlib.suppress(FileNotFoundError), self._layout.log_file(name).open("rb") as file:
+        seen, until = self._seen(_known(name)), time.monotonic() + _LONGEST
+        with contextlib.suppress(FileNotFoundError), opened(self._layout.log_file(name), os.O_RDONLY) as file:
             if _rotated(file, seen):
                 seen |= {"published": 0, "generation": int(seen.get("generation", 0)) + 1}
             # What is written from now on is left for the next time: a busy log has no end.
-            end = _size(file)
-            while (at := int(seen.get("published", 0))) < end:
+            end = min(_size(file), int(seen.get("published", 0)) + _MOST)
+            while (at := int(seen.get("published", 0))) < end and time.monotonic() < until:
                 file.seek(at)
                 part = _whole_lines(file.read(min(_PART, end - at)))
                 if not part:
@@ -81,30 +89,68 @@ class Logs(base.Logs):
         self._remember(name, seen)
         return _generation(seen)
 
+    def bound(self) -> None:
+        """See the base class. The server appends, so it goes on at the beginning of a file that was emptied."""
+        for name in (*SWITCHES, ERROR):
+            path = self._layout.log_file(name)
+            with contextlib.suppress(FileNotFoundError, DatastoreError), opened(path, os.O_WRONLY) as file:
+                if _size(file) > _LARGEST:
+                    LOG.warning("the log %s is begun anew: it has more than %d bytes", name, _LARGEST)
+                    file.truncate(0)
+
     def _switch(self, name: str, on: bool) -> None:
         if name not in SWITCHES:
             raise NotFound(f"Log {name} can't be switched on or off.")
-        if on:
-            path = self._layout.log_file(name)
-            path.touch(mode=0o640)
-            self._layout.owner.give(path)
-        switch = SWITCHES[name]
         # First what may be refused: then nothing has changed.
         with self._client.session() as session:
+            _set(session, self._layout, name, on)
+        try:
+            self._remember(name, self._seen(name) | {"enabled": on})
+            _write_down(self._layout)
+        except OSError as error:
             if on:
-                file = quoting.literal(str(self._layout.log_file(name)))
-                session.run(f"SET GLOBAL log_output = 'FILE', GLOBAL {switch}_file = {file}, GLOBAL {switch} = 1")
-            else:
-                session.run(f"SET GLOBAL {switch} = 0")
-        self._remember(name, self._seen(name) | {"enabled": on})
-        text = self._layout.config.read_text(encoding="utf-8")
-        write(self._layout.config, config.with_logs(text, self._layout), self._layout.owner)
+                # What nobody knows to be on would grow unseen. One that should be off had better be.
+                with contextlib.suppress(DatastoreError), self._client.session() as session:
+                    _set(session, self._layout, name, on=False)
+            raise DatastoreError(f"That the log is {'on' if on else 'off'} can't be kept: {error.strerror}.") from None
 
     def _seen(self, name: str) -> dict[str, Any]:
         return config.log_states(self._layout).get(name, {})
 
     def _remember(self, name: str, seen: dict[str, Any]) -> None:
         write(self._layout.logs, json.dumps(config.log_states(self._layout) | {name: seen}))
+
+
+def agree(layout: Layout, client: Client) -> None:
+    """Have a running server and its configuration file have those logs on that were switched on: an agent may die
+    between telling the server and remembering it."""
+    wanted = config.logs(layout)
+    with client.session() as session:
+        for name, switch in SWITCHES.items():
+            ((now,),) = session.rows(f"SELECT @@GLOBAL.{switch}")
+            if bool(now) != (switch in wanted):
+                _set(session, layout, name, switch in wanted)
+    _write_down(layout)
+
+
+def _set(session: Session, layout: Layout, name: str, on: bool) -> None:
+    switch = SWITCHES[name]
+    if not on:
+        session.run(f"SET GLOBAL {switch} = 0")
+        return
+    path = layout.log_file(name)
+    opened(path, os.O_WRONLY | os.O_CREAT).close()
+    layout.owner.give(path)
+    file = quoting.literal(str(path))
+    session.run(f"SET GLOBAL log_output = 'FILE', GLOBAL {switch}_file = {file}, GLOBAL {switch} = 1")
+
+
+def _write_down(layout: Layout) -> None:
+    """In the server's configuration, for its next start."""
+    text = layout.config.read_text(encoding="utf-8")
+    wanted = config.with_logs(text, layout)
+    if wanted != text:
+        write(layout.config, wanted, layout.owner)
 
 
 def _known(name: str) -> str:

@@ -23,6 +23,8 @@ from guest.datastores.mariadb.client import Session, explain
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.log import reason
 
+PREFIX = ".trial-"
+"""What the names of directories for trials begin with; what the agent's death has left is removed at its start."""
 TIMEOUT = 60.0
 """Seconds; it takes a tenth of one."""
 _MEMORY = (
@@ -33,25 +35,48 @@ _MEMORY = (
     "query_cache_size",
 )
 """What a server takes at its start, in bytes."""
+_PERFORMANCE_SCHEMA = 128 * MIB
+"""What it takes for that where it is on, about, with its usual sizes."""
+_LEAST_ROOM = 256
+"""MiB of addresses; a server that reads its configuration needs some 150."""
 _NEVER = "version_comment"
-_ADJUSTED = re.compile(r"\[Warning\] (?:Buffered warning: )?(option '.+ adjusted to .+)")
+_ADJUSTED = re.compile(
+    r"\[Warning\] (?:Buffered warning: )?(option '.+ adjusted to .+|Performance schema disabled \(.+\))"
+)
+_LOWERED = re.compile(r"(?P<told>max_connections|table_cache): (?P<now>\d+) \(was (?P<was>\d+)\)")
+_TOLD_AS = {"table_cache": "table_open_cache"}
 
 
 def parse(settings: Settings, layout: Layout) -> None:
     """Let a server read these settings; DatastoreError says what it does not take."""
+    config.check_names(settings, layout)
     wanted = config.effective(settings, layout.disk)
     _must_fit(wanted, settings, layout)
-    with tempfile.TemporaryDirectory(prefix=".trial-", dir=layout.temporary) as place:
-        candidate = pathlib.Path(place) / "server.cnf"
-        candidate.write_text(config.text(wanted), encoding="utf-8")
-        for path in (candidate.parent, candidate):
-            layout.owner.give(path)
-        said, fine = _read(candidate, layout)
+    try:
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=layout.temporary) as place:
+            candidate = pathlib.Path(place) / "server.cnf"
+            candidate.write_text(config.text(wanted), encoding="utf-8")
+            for path in (candidate.parent, candidate):
+                layout.owner.give(path)
+            said, fine = _read(candidate, layout, max(_LEAST_ROOM, settings.ram // 2))
+    except OSError as error:
+        raise DatastoreError(f"The configuration could not be checked: {error.strerror}.") from None
+    _judge(said, fine, settings)
+
+
+def _judge(said: str, fine: bool, settings: Settings) -> None:
     adjusted = _ADJUSTED.search(said)
     if "[ERROR]" in said:
         raise DatastoreError(f"The database server refused: {reason(said)}")
     if adjusted:
         raise DatastoreError(f"The database server refused: {adjusted[1]}.")
+    for lowered in _LOWERED.finditer(said):
+        name = _TOLD_AS.get(lowered["told"], lowered["told"])
+        if name in settings.overrides and int(lowered["now"]) < int(lowered["was"]):
+            raise DatastoreError(
+                f"The database server would lower {name} from {lowered['was']} to {lowered['now']} at its start, since"
+                " it may not open that many files."
+            )
     if not fine:
         raise DatastoreError(f"The database server refused: {said.strip().rpartition(chr(10))[2][-300:]}")
 
@@ -77,6 +102,8 @@ def setting(assignments: Mapping[str, str]) -> str:
 def _must_fit(wanted: Mapping[str, Any], settings: Settings, layout: Layout) -> None:
     """A server asks the machine for these when it starts, and does not start when it does not get them."""
     memory = sum(int(wanted.get(name, 0)) for name in _MEMORY)
+    if wanted.get("performance_schema"):
+        memory += _PERFORMANCE_SCHEMA
     if memory > settings.ram * MIB:
         largest = max(_MEMORY, key=lambda name: int(wanted.get(name, 0)))
         raise DatastoreError(
@@ -87,11 +114,14 @@ def _must_fit(wanted: Mapping[str, Any], settings: Settings, layout: Layout) -> 
         raise DatastoreError("innodb_log_file_size is more than half of the volume.")
 
 
-def _read(candidate: pathlib.Path, layout: Layout) -> tuple[str, bool]:
-    """(what a server says while it reads a configuration, whether it could)"""
+def _read(candidate: pathlib.Path, layout: Layout, room: int) -> tuple[str, bool]:
+    """(what a server says while it reads a configuration, whether it could); it gets ``room`` MiB of addresses, since
+    it makes its performance schema before it looks what it was asked for."""
     try:
         done = subprocess.run(
             [
+                programs.find("prlimit"),
+                f"--as={room * MIB}",
                 programs.find("mariadbd"),
                 f"--defaults-file={candidate}",
                 # Not that of the server that runs, whose files are its own.

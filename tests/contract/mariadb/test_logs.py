@@ -2,7 +2,9 @@
 """The logs of a real server: switched, sent in parts, begun anew."""
 
 import dataclasses
+import errno
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -214,3 +216,91 @@ def test_an_interrupted_publish_sends_nothing_twice(logs: Logs, session: Session
     session.run("SELECT 'later'")
     logs.publish("general", sent)
     assert (sent.text.count("'once'"), sent.text.count("'later'"), len(sent.objects)) == (1, 1, 1)
+
+
+def test_a_long_log_is_sent_by_and_by(logs: Logs, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guest's other tasks wait for a publish."""
+    monkeypatch.setattr(mariadb_logs, "_PART", 1000)
+    monkeypatch.setattr(mariadb_logs, "_MOST", 3000)
+    logs.enable("general")
+    for number in range(50):
+        session.run(f"SELECT 'line {number} {'x' * 100}'")
+    logs.disable("general")
+    sent, first = Sent(), logs.one("general").pending
+    logs.publish("general", sent)
+    assert (status(logs, "general"), 0 < len(sent.text) <= 3000) == (LogStatus.PARTIAL, True)
+    monkeypatch.setattr(mariadb_logs, "_LONGEST", 0.0)
+    logs.publish("general", sent)
+    assert len(sent.text) <= 3000, "the time was over"
+    monkeypatch.setattr(mariadb_logs, "_LONGEST", 60.0)
+    for _ in range(20):
+        logs.publish("general", sent)
+    assert (len(sent.text), status(logs, "general")) == (first, LogStatus.PUBLISHED)
+
+
+def test_a_large_log_is_begun_anew(logs: Logs, session: Session, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.enable("general")
+    path, sent = Layout.of(site.machine).log_file("general"), Sent()
+    session.run(f"SELECT '{'x' * 5000}'")
+    logs.publish("general", sent)
+    logs.bound()
+    assert path.stat().st_size > 5000
+    monkeypatch.setattr(mariadb_logs, "_LARGEST", 5000)
+    logs.bound()
+    assert (path.stat().st_size, status(logs, "general")) == (0, LogStatus.ROTATED)
+    session.run("SELECT 'goes on'")
+    data = path.read_bytes()
+    assert (b"goes on" in data, b"\0" in data, len(data) < 1000) == (True, False, True)
+    logs.publish("general", sent)
+    assert sent.text.count("goes on") == 1
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_whom_an_agent_that_died_left_of_two_minds(logs: Logs, session: Session, site: Site, on: bool) -> None:
+    """It had told the server, and not yet written it down."""
+    if not on:
+        logs.enable("general")
+    session.run(f"SET GLOBAL general_log = {int(on)}")
+    site.after_agent_restart().lifecycle.resume()
+    assert session.rows("SELECT @@GLOBAL.general_log") == [(int(not on),)]
+    assert (status(logs, "general") == LogStatus.DISABLED) == on
+
+
+def test_what_can_not_be_remembered_is_not_switched_on(
+    logs: Logs, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(mariadb_logs, "write", full)
+        with pytest.raises(DatastoreError, match="No space left"):
+            logs.enable("general")
+    assert session.rows("SELECT @@GLOBAL.general_log") == [(0,)]
+    logs.enable("general")
+    with monkeypatch.context() as patched:
+        patched.setattr(mariadb_logs, "write", full)
+        with pytest.raises(DatastoreError, match="No space left"):
+            logs.disable("general")
+    assert session.rows("SELECT @@GLOBAL.general_log") == [(0,)], "it had better be off"
+
+
+def test_links_of_the_servers_user_lead_nowhere(logs: Logs, site: Site) -> None:
+    layout = Layout.of(site.machine)
+    path = layout.log_file("slow_query")
+    path.symlink_to(layout.secret)
+    for call in (logs.enable, logs.one, lambda name: logs.publish(name, Sent())):
+        with pytest.raises(DatastoreError, match="can't be opened"):
+            call("slow_query")
+    assert layout.secret.read_text()
+    path.unlink()
+
+
+def test_nor_does_the_error_log(fresh: Site) -> None:
+    """The agent makes it, and has the server write there."""
+    elsewhere = fresh.machine.data_dir.parent / "elsewhere"
+    fresh.machine.log_dir.mkdir(parents=True)
+    Layout.of(fresh.machine).log.symlink_to(elsewhere)
+    with pytest.raises(DatastoreError, match="can't be opened"):
+        fresh.install()
+    assert not elsewhere.exists()
