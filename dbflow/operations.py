@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
-from dbflow.crypto import Keyring
+from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
 from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
@@ -177,6 +177,44 @@ def retry(session: Session, operation: Operation) -> None:
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
 
+def ask(session: Session, keyring: Callable[[], Keyring], operation: Operation, verb: str) -> None:
+    """Do one of :data:`VERBS`, if nothing that was done since stands against it. Raises Busy, LookupError."""
+    if verb == "retry":
+        _not_overtaken(session, keyring, operation)
+    VERBS[verb](session, operation)
+
+
+def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> None:
+    """Undoing an old change of a server's configuration would undo what was changed since."""
+    if operation.kind not in _CONFIGURING:
+        return
+    try:
+        members = keyring().unseal(operation.arguments).get("instances") or ()
+    except BadSeal:
+        raise LookupError("it is sealed with a key that is not here.") from None
+    instances = [one["id"] for one in members] or [operation.target_id]
+    groups = select(Instance.configuration_id).where(Instance.id.in_(instances))
+    targets = Operation.target_id.in_([*instances, operation.target_id]) | Operation.target_id.in_(groups)
+    later = select(Operation.id).where(
+        targets,
+        Operation.kind.in_(_CONFIGURING),
+        Operation.state == State.SUCCESS,
+        Operation.created > operation.created,
+    )
+    overtaken_by = session.scalar(later.order_by(Operation.created.desc()).limit(1))
+    if overtaken_by is not None:
+        raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
+
+
+_CONFIGURING = (
+    "configuration.apply",
+    "instance.attach_configuration",
+    "instance.detach_configuration",
+    "instance.resize_flavor",
+)
+"""Kinds that write a server's configuration, and write it back when they are undone."""
+
+
 def release(session: Session, operation: Operation) -> None:
     """Let whoever holds the operation's claim give it up, and leave the flow to the next one where it is. The wish
     names the claim, so a later one is not meant by it. A conductor that is dead hears nothing, and need not: its
@@ -233,4 +271,4 @@ VERBS: dict[str, Callable[[Session, Operation], None]] = {
     "retry": retry,
     "release": release,
 }
-"""What people may do with an operation, in the API, the console and dbflow-manage."""
+"""What people may do with an operation, in the API, the console and dbflow-manage; see :func:`ask`."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """configuration.apply: new values for a group, and so for every instance that has it; for all of them or for none."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select, update
@@ -43,8 +44,23 @@ def ended(session: Session, ending: Ending) -> None:
     )
     # Not only those of the beginning: a parked operation that is retried locks whatever has the group by then.
     mine = (Instance.configuration_id == ending.target_id) & (Instance.operation_id == ending.operation_id)
+    whole = _whole(ending)
     for instance_id in session.scalars(select(Instance.id).where(mine).order_by(Instance.id)).all():
-        settle(session, ending, "Changing the configuration", done={}, undone={}, instance_id=instance_id)
+        own = replace(ending, state=State.REVERTED) if instance_id in whole else ending
+        settle(session, own, "Changing the configuration", done={}, undone={}, instance_id=instance_id)
+
+
+def _whole(ending: Ending) -> set[str]:
+    """Instances of a change that could not be undone that are as before all the same."""
+    if ending.state != State.FAILED or ending.left is None:
+        return set()
+    numbered = enumerate(ending.arguments["instances"] or (), start=1)
+    return {one["id"] for number, one in numbered if ending.left.isdisjoint(_steps(number))}
+
+
+def _steps(number: int) -> tuple[str, str]:
+    """Names of the steps that change an instance."""
+    return f"apply-configuration-{number}", f"record-restart-{number}"
 
 
 @operation(
@@ -61,12 +77,12 @@ def build(arguments: Arguments) -> tf_flow.Flow:
     for number, instance in enumerate(arguments["instances"] or (), start=1):
         size = {"instance_id": instance["id"], "ram": instance["ram"], "vcpus": instance["vcpus"]}
         before = {"instance_id": instance["id"], "old_restart_required": instance["restart_required"]}
-        restart = f"restart_required_{number}"
+        restart, (apply, record) = f"restart_required_{number}", _steps(number)
         checks.add(CheckConfiguration(f"check-configuration-{number}", inject=size))
         changes.add(
             linear_flow.Flow(f"change-{number}").add(
-                ApplyConfiguration(f"apply-configuration-{number}", inject=size, provides=restart),
-                RecordRestart(f"record-restart-{number}", rebind={"restart_required": restart}, inject=before),
+                ApplyConfiguration(apply, inject=size, provides=restart),
+                RecordRestart(record, rebind={"restart_required": restart}, inject=before),
             )
         )
     return linear_flow.Flow("configuration.apply").add(checks, changes)

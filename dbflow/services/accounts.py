@@ -44,11 +44,6 @@ class Guest:
         if not self.datastore.supports(feature):
             raise Unprocessable(f"{self.datastore.name} has no {feature}.")
 
-    @property
-    def _timeout(self) -> float:
-        """Seconds to wait for an answer."""
-        return float(self._services.conf.messaging.call_timeout)
-
     def _must_be_up(self, instance: Instance, health: Health | None) -> None:
         """Unprocessable by what its guest last said; Unavailable where that is long ago: nobody knows better yet."""
         if health is None or instance.task not in _QUIET or health.service_status not in _UP:
@@ -57,13 +52,15 @@ class Guest:
         if silent > self._services.conf.messaging.heartbeat_expiry:
             raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
 
-    def ask(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
+    def ask(self, task: str, missing: str | None = None, timeout: float | None = None, **arguments: Any) -> Any:
         """Run a guest task; what the guest refuses becomes the error for the client.
 
-        ``missing`` is the message where the guest finds something not there.
+        ``missing`` is the message where the guest finds something not there; ``timeout`` in seconds, ``[messaging]
+        call_timeout`` unless given.
         """
+        patience = float(self._services.conf.messaging.call_timeout) if timeout is None else timeout
         try:
-            return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, self._timeout)
+            return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, patience)
         except BrokerUnavailable:
             raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
         except GuestUnreachable:
@@ -79,6 +76,8 @@ class Guest:
 def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:
     if error.error == "NotFound":
         return NotFound(missing or str(error))
+    if error.error == "StoreUnavailable":
+        return Unavailable(str(error), _LATER)
     if "DatastoreError" in error.errors:
         return BadRequest(str(error))
     return BadRequest("The guest of the instance failed to do this.")

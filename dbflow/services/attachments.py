@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration groups on instances."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,7 @@ from dbflow import datastores, operations
 from dbflow.datastores import Feature
 from dbflow.db.models import DatastoreVersion, Instance, Operation
 from dbflow.services import configurations, instances
-from dbflow.services.actions import must_be_ready
+from dbflow.services.actions import must_be_detachable, must_be_ready
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Unprocessable
@@ -44,7 +45,9 @@ def detach(services: Services, caller: Caller, instance_id: str) -> str | None:
         if instance.configuration_id is None:
             return None
         had = configurations.settings_of(session, instance)
-        operation = _operate(services, session, caller, instance, "instance.detach_configuration", {}, had)
+        operation = _operate(
+            services, session, caller, instance, "instance.detach_configuration", {}, had, must_be_detachable
+        )
     services.post_accepted(operation)
     return operation.id
 
@@ -57,6 +60,7 @@ def _operate(
     kind: str,
     overrides: dict[str, Any],
     instead_of: dict[str, Any],
+    ready: Callable[[Session, Instance], None] = must_be_ready,
 ) -> Operation:
     """Record the operation and give it the instance. BadRequest when that is not ready, as Trove has it."""
     arguments = {
@@ -66,7 +70,7 @@ def _operate(
         "old_restart_required": instance.restart_required,
     }
     try:
-        must_be_ready(session, instance)
+        ready(session, instance)
         operation = instances.accept(services, session, caller, kind, instance, arguments)
         operations.lock_instance(session, instance.id, operation)
     except (Unprocessable, operations.Busy) as error:

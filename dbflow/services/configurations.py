@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Instance, Operation, new_id, utcnow
+from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Health, Instance, Operation, new_id, utcnow
 from dbflow.services import datastores, instances, parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -183,6 +183,13 @@ def _apply(
             raise Unprocessable(
                 f"Instance {instance.id}, which has this configuration, is not available for a change of it now "
                 f"(its status is {public_status(instance.task)})."
+            )
+        health = session.get(Health, instance.id)
+        silent = (utcnow() - health.seen).total_seconds() if health is not None else None
+        if silent is None or silent > services.conf.messaging.heartbeat_expiry:
+            raise Unprocessable(
+                f"The guest of instance {instance.id}, which has this configuration, "
+                + ("was never heard." if silent is None else f"was last heard {silent:.0f} s ago.")
             )
     arguments = {
         "name": new["name"],

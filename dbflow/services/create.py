@@ -24,7 +24,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     ``wanted`` is the ``instance`` of a body that fits the schema.
     """
     _refuse_what_is_not_there(services, caller, wanted)
-    check_access(wanted.get("access") or {})
+    if wanted.get("access"):
+        wanted = {**wanted, "access": checked_access(wanted["access"])}
     with services.database.read() as session:
         version = datastores.for_create(session, wanted.get("datastore") or {})
     flavor = _flavor(services, wanted)
@@ -59,13 +60,19 @@ def reserve(services: Services, session: Any, project_id: str, more: Mapping[str
         raise OverLimit(str(error)) from None
 
 
-def check_access(wanted: Mapping[str, Any]) -> None:
-    """BadRequest unless ``allowed_cidrs`` are IPv4 networks."""
-    for cidr in wanted.get("allowed_cidrs") or ():
-        try:
-            ipaddress.IPv4Network(cidr, strict=False)
-        except ValueError:
-            raise BadRequest(f"Validation error: access allowed_cidrs: {cidr} is not an IPv4 network.") from None
+def checked_access(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is kept: ``allowed_cidrs`` as the networks they are for a firewall, each once. BadRequest when they are
+    no IPv4 networks."""
+    if not wanted.get("allowed_cidrs"):
+        return dict(wanted)
+    return {**wanted, "allowed_cidrs": list(dict.fromkeys(map(_network, wanted["allowed_cidrs"])))}
+
+
+def _network(cidr: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(cidr, strict=False))
+    except ValueError:
+        raise BadRequest(f"Validation error: access allowed_cidrs: {cidr} is not an IPv4 network.") from None
 
 
 def volume_size(services: Services, wanted: Any) -> int:

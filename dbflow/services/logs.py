@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logs of instances: what the guest is asked for while the client waits, and what is in the object store."""
 
+import re
 from typing import Any
 
 from dbflow.datastores import Feature
@@ -12,6 +13,7 @@ from dbflow.services.errors import BadRequest, Forbidden, NotFound, Unavailable
 USER = "USER"
 _NONE = "None"
 """Where nothing is published, in Trove's words, which its client looks for and does not find."""
+_NAME, _BEFORE = re.compile(r"[a-z_]{1,64}"), re.compile(r"log-\d{6,}")
 Shown = dict[str, Any]
 
 
@@ -24,22 +26,22 @@ class _Logs(Guest):
         super().__init__(services, caller, instance_id, Feature.LOGS)
         self._admin, self._conf = caller.is_admin, services.conf.logs
 
-    @property
-    def _timeout(self) -> float:
-        return float(self._conf.publish_timeout)
-
     def every(self) -> list[Shown]:
         """Those that the caller may see."""
-        return [log for log in self.ask("ListLogs") if self._admin or log["type"] == USER]
+        return [log for log in self._there() if self._admin or log["type"] == USER]
 
     def one(self, name: str) -> Shown:
         """NotFound when there is none of that name, Forbidden when it is for administrators."""
-        for log in self.ask("ListLogs"):
+        for log in self._there():
             if log["name"] == name:
                 if self._admin or log["type"] == USER:
                     return dict(log)
                 raise Forbidden(f"Log {name} is for administrators.")
         raise NotFound(f"The log {name[:255]} is not defined for {self.datastore.name}.")
+
+    def _there(self) -> list[Shown]:
+        """Whatever a guest makes up: names of logs become names of objects."""
+        return [log for log in self.ask("ListLogs") if _NAME.fullmatch(str(log["name"]))]
 
     def directory(self, name: str) -> str:
         """Of a log's objects, below the instance's."""
@@ -87,7 +89,12 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
     headers = {"X-Delete-After": str(options.expiry)} if options.expiry else {}
     log: Shown = logs.ask(
-        "PublishLog", name=name, store=grant.for_guest(), directory=logs.directory(name), headers=headers
+        "PublishLog",
+        timeout=float(options.publish_timeout),
+        name=name,
+        store=grant.for_guest(),
+        directory=logs.directory(name),
+        headers=headers,
     )
     return log
 
@@ -96,7 +103,10 @@ def _discard(services: Services, logs: _Logs, name: str) -> Shown:
     """The guest first, which says up to where objects are not needed: what somebody else publishes meanwhile stays."""
     log: Shown = dict(logs.ask("DiscardLog", name=name))
     container, below = services.conf.logs.container, f"{logs.instance_id}/{logs.directory(name)}"
-    end = f"{below}/{log.pop('before')}"
+    before = str(log.pop("before"))
+    if not _BEFORE.fullmatch(before):
+        raise BadRequest("The guest of the instance failed to do this.")
+    end = f"{below}/{before}"
     try:
         for found, _ in list(services.objects.sizes(container, f"{below}/")):
             if found < end:

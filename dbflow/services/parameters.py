@@ -106,6 +106,8 @@ def checked(session: Session, version_id: str, values: Mapping[str, Any]) -> dic
 def create(services: Services, caller: Caller, reference: str, wanted: Mapping[str, Any]) -> Row:
     """Let groups of a version set one more. BadRequest when it is there."""
     version = version_of(services, caller, None, reference)
+    if version.manager in datastores.managers() and datastores.load(version.manager).is_own_parameter(wanted["name"]):
+        raise BadRequest(f"The parameter {wanted['name']} is dbflow's own.")
     with services.database.write() as session:
         row = session.get(Row, (version.id, wanted["name"]))
         if row is not None and not row.deleted:
@@ -131,12 +133,16 @@ def update(services: Services, caller: Caller, reference: str, name: str, wanted
 def _change(row: Row, wanted: Mapping[str, Any]) -> None:
     low, high = wanted.get("min_size"), wanted.get("max_size")
     bounds = {"min": low, "max": high}
+    # Words come from the server; no request can say them.
+    kept = {name: value for name, value in (row.bounds or {}).items() if name in ("words", "several")}
     row.type, row.restart_required = wanted["data_type"], bool(wanted["restart_required"])
     row.bounds = {name: _number(value) for name, value in bounds.items() if value is not None}
     if row.bounds and row.type not in ("integer", "float"):
         raise BadRequest("Validation error: min_size and max_size are for numbers.")
     if "min" in row.bounds and "max" in row.bounds and row.bounds["min"] > row.bounds["max"]:
         raise BadRequest("Validation error: min_size is greater than max_size.")
+    if row.type == "string":
+        row.bounds = kept
 
 
 def _number(value: Any) -> int | float:

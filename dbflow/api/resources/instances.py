@@ -41,9 +41,10 @@ def _change(instance_id: str, wanted: dict[str, Any]) -> Response:
         if wanted:
             instances.change(services(), caller(), instance_id, wanted)
         return answer(status=202, operation=operation)
+    answered = done(operation, 202)
     if wanted or operation is None:
         instances.change(services(), caller(), instance_id, wanted)
-    return done(operation, 202)
+    return answered
 
 
 @ns.route("")

@@ -205,6 +205,26 @@ def test_access_for_what_is_no_network(world: World, cidr: str) -> None:
     assert world.instance(instance_id).operation_id is None
 
 
+def test_access_is_kept_as_a_firewall_takes_it(world: World) -> None:
+    access = {"is_public": True, "allowed_cidrs": ["10.0.0.9/8", "10.1.2.3/255.0.0.0", "192.168.1.1"]}
+    wanted = {"is_public": True, "allowed_cidrs": ["10.0.0.0/8", "192.168.1.1/32"]}
+    assert world.instance(world.created(access=access)).access == wanted
+    instance_id = world.active()
+    assert world.ask("PUT", f"instances/{instance_id}", json={"instance": {"access": access}}).status_code == 202
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    assert world.keyring.unseal(operation.arguments)["access"] == wanted
+
+
+def test_what_is_stopped_on_purpose_is_not_started_by_the_way(world: World) -> None:
+    instance_id = world.active()
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).service_status = "SHUTDOWN"
+    answer = world.ask("POST", f"mgmt/instances/{instance_id}/action", "admin", json={"stop": {}})
+    assert (answer.status_code, "restart it first" in answer.text) == (422, True)
+    assert act(world, instance_id, {"resize": {"flavorRef": "2"}}).status_code == 422
+    assert act(world, instance_id, {"restart": {}}).status_code == 202
+
+
 def test_administrators_stop_it(world: World) -> None:
     instance_id = world.active()
     path = f"mgmt/instances/{instance_id}/action"

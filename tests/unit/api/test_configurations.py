@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration groups: on their own, on instances, and what their operations leave behind."""
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from conductor.ending import finish
-from dbflow.db.models import Configuration, Instance, Operation
+from dbflow.db.models import Configuration, Health, Instance, Operation, utcnow
 from dbflow.operations import State
 from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
@@ -22,12 +23,12 @@ UUID = "0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11"
 def ends(world: World) -> Callable[[State, str | None], None]:
     """From now on every operation that is posted ends at once like that."""
 
-    def so(state: State = State.SUCCESS, error: str | None = None) -> None:
+    def so(state: State = State.SUCCESS, error: str | None = None, left: frozenset[str] | None = None) -> None:
         def end(posted: Operation) -> None:
             with world.database.write() as session:
                 operation = session.get_one(Operation, posted.id)
                 arguments = world.keyring.unseal(operation.arguments)
-                finish(session, operation, REGISTRY.definition(operation.kind), arguments, state, error)
+                finish(session, operation, REGISTRY.definition(operation.kind), arguments, state, error, left)
 
         world.services.post = end
 
@@ -234,7 +235,12 @@ def test_detached(world: World, ends: Callable[..., None], method: str, body: di
 def test_a_name_and_a_group_at_once(world: World, ends: Callable[..., None]) -> None:
     group_id, instance_id = made(world), world.active()
     ends()
-    assert put(world, instance_id, {"configuration": f"https://h/v1.0/p1/configurations/{group_id}", "name": "n2"})
+    wanted = {"configuration": f"https://h/v1.0/p1/configurations/{group_id}", "name": "n2"}
+    ends(State.REVERTED, "the server refused")
+    assert put(world, instance_id, wanted).status_code == 422
+    assert world.instance(instance_id).name == "db1", "all of it or nothing"
+    ends()
+    assert put(world, instance_id, wanted).status_code == 202
     assert (world.instance(instance_id).configuration_id, world.instance(instance_id).name) == (group_id, "n2")
 
 
@@ -399,6 +405,102 @@ def test_whoever_came_to_a_parked_change_is_let_go_with_the_others(world: World,
         assert (found.operation_id, found.task, found.configuration_id) == (None, Task.NONE, group_id)
 
 
+def test_whoever_is_as_before_is_not_in_error(world: World, ends: Callable[..., None]) -> None:
+    """One guest of the group could not be undone; the others were."""
+    group_id, ids = made(world), sorted(world.active(name=f"i{number}") for number in range(3))
+    ends()
+    for instance_id in ids:
+        attach(world, instance_id, group_id)
+    ends(State.FAILED, "Could not be undone", frozenset({"apply-configuration-2", "check-configuration-1"}))
+    assert change(world, "PATCH", group_id, values={"back_log": 1}).status_code == 422
+    found = [world.instance(one) for one in ids]
+    assert [one.task for one in found] == [Task.NONE, Task.ERROR, Task.NONE]
+    assert [one.operation_id for one in found] == [None] * 3
+    assert all("Could not be undone" in str(one.fault) for one in found)
+
+
+@pytest.mark.parametrize("kind", ["restart", "apply", "attach"])
+def test_the_owner_can_take_back_what_a_server_does_not_start_with(
+    world: World, ends: Callable[..., None], kind: str
+) -> None:
+    group_id, instance_id = made(world), world.active()
+    if kind != "attach":
+        ends()
+        attach(world, instance_id, group_id)
+    ends(State.FAILED, "The database server does not start")
+    if kind == "restart":
+        world.ask("POST", f"instances/{instance_id}/action", json={"restart": {}})
+    elif kind == "apply":
+        change(world, "PATCH", group_id, values={"back_log": 1})
+    else:
+        attach(world, instance_id, group_id)
+    assert world.instance(instance_id).task == Task.ERROR
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).service_status = "CRASHED"
+    ends()
+    assert put(world, instance_id, {"configuration": None}).status_code == 202
+    found = world.instance(instance_id)
+    assert (found.task, found.configuration_id, found.operation_id) == (Task.NONE, None, None)
+
+
+def test_what_is_broken_for_another_reason_is_not_detached(world: World, ends: Callable[..., None]) -> None:
+    group_id, instance_id = made(world), world.active()
+    ends()
+    attach(world, instance_id, group_id)
+    ends(State.FAILED, "no room")
+    world.ask("POST", f"instances/{instance_id}/action", json={"resize": {"flavorRef": "2"}})
+    ends()
+    assert put(world, instance_id, {"configuration": None}).status_code == 400
+    assert world.instance(instance_id).task == Task.ERROR
+
+
+@pytest.mark.parametrize("since", ["detached", "patched"])
+def test_a_parked_change_that_was_overtaken_is_not_undone_any_more(
+    world: World, ends: Callable[..., None], since: str
+) -> None:
+    group_id, ids = made(world), [world.active(), world.active()]
+    ends()
+    for instance_id in ids:
+        attach(world, instance_id, group_id)
+    ends(State.FAILED, "Could not be undone")
+    change(world, "PATCH", group_id, values={"back_log": 1})
+    operation = newest(world, "configuration.apply").id
+    for instance_id in ids:
+        url = f"/v1.0/padmin/instances/{instance_id}/action"
+        assert world.ask("POST", url, "admin", json={"reset_status": {}}).status_code == 202
+    ends()
+    if since == "detached":
+        assert put(world, ids[1], {"configuration": None}).status_code == 202
+    else:
+        assert change(world, "PATCH", group_id, values={"back_log": 2}).status_code == 200
+    answer = world.ask("POST", f"operations/{operation}/retry")
+    assert (answer.status_code, "has changed what it would go back to" in answer.text) == (409, True)
+    assert [world.instance(one).operation_id for one in ids] == [None, None]
+    assert world.operation(operation).state == State.FAILED
+
+
+def test_a_parked_resize_is_not_undone_over_a_newer_group(world: World, ends: Callable[..., None]) -> None:
+    group_id, instance_id = made(world), world.active()
+    ends(State.FAILED, "Could not be undone")
+    world.ask("POST", f"instances/{instance_id}/action", json={"resize": {"flavorRef": "2"}})
+    world.ask("POST", f"/v1.0/padmin/instances/{instance_id}/action", "admin", json={"reset_status": {}})
+    ends()
+    assert attach(world, instance_id, group_id).status_code == 202
+    parked = newest(world, "instance.resize_flavor").id
+    assert world.ask("POST", f"operations/{parked}/retry").status_code == 409
+
+
+def test_a_change_is_refused_at_once_while_a_guest_is_silent(world: World, ends: Callable[..., None]) -> None:
+    group_id, instance_id = made(world), world.active()
+    ends()
+    attach(world, instance_id, group_id)
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).seen = utcnow() - datetime.timedelta(days=1)
+    answer = change(world, "PATCH", group_id, values={"back_log": 1})
+    assert (answer.status_code, "was last heard" in answer.text) == (422, True)
+    assert world.instance(instance_id).operation_id is None
+
+
 def test_a_restart_that_is_due_stays_due(world: World, ends: Callable[..., None]) -> None:
     instance_id = world.active()
     ends()
@@ -487,6 +589,22 @@ def test_administrators_change_what_there_is(world: World) -> None:
     for wrong in ({"data_type": "text"}, {"name": "A b"}, {"restart_required": 2}, {"max_size": "x"}, {"min_size": 10}):
         assert ask("POST", **new | {"name": "another"} | wrong).status_code == 400
     assert ask("POST", **new | {"name": "another", "data_type": "string"}).status_code == 400
+
+
+def test_words_stay_when_an_administrator_changes_their_parameter(world: World) -> None:
+    path = f"mgmt/datastores/versions/{world.version_id}/parameters/default_storage_engine"
+    wanted = {"configuration-parameter": {"restart_required": 1, "data_type": "string"}}
+    assert world.ask("PUT", path, "admin", json=wanted).status_code == 200
+    assert make(world, values={"default_storage_engine": "BlackHole"}).status_code == 422
+    assert make(world, values={"default_storage_engine": "InnoDB"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["skip_grant_tables", "plugin_load_add", "log_bin", "general_log_file", "port"])
+def test_nobody_offers_what_is_dbflows_own(world: World, name: str) -> None:
+    wanted = {"name": name, "restart_required": 1, "data_type": "string"}
+    path = f"mgmt/datastores/versions/{world.version_id}/parameters"
+    answer = world.ask("POST", path, "admin", json={"configuration-parameter": wanted})
+    assert (answer.status_code, "dbflow's own" in answer.text) == (400, True)
 
 
 def test_readers_may_look(world: World) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dbflow.messaging.errors import GuestRefused
 from tests.unit.api.world import World
 
 GENERAL = {"name": "general", "type": "USER", "status": "Ready", "published": 0, "pending": 12}
@@ -108,6 +109,41 @@ def test_refusals(
     assert log(world, world.active(), token, **wanted).status_code == code
     if code >= 400:
         assert {task for task, _ in asked} <= {"ListLogs"}
+
+
+def test_only_a_publish_is_waited_for_long(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: dict[str, float] = {}
+
+    def call(instance_id: str, task: str, arguments: dict[str, Any], timeout: float) -> Any:
+        waits[task.rpartition(".")[2]] = timeout
+        return [GENERAL] if task.endswith(".ListLogs") else GENERAL
+
+    monkeypatch.setattr(world.guests, "call", call)
+    assert log(world, world.active(), name="general", publish=1).status_code == 200
+    assert waits == {"ListLogs": 15.0, "EnableLog": 15.0, "PublishLog": 180.0}
+
+
+def test_a_store_that_a_guest_finds_down_is_tried_later(world: World) -> None:
+    instance_id = world.active()
+    world.guests.error = GuestRefused("The object store does not work: 507.", ("StoreUnavailable", "DatastoreError"))
+    answer = log(world, instance_id, name="general", publish=1)
+    assert (answer.status_code, answer.headers["Retry-After"], "507" in answer.text) == (503, "5", True)
+
+
+@pytest.mark.parametrize("name", ["../x", "", "general/..", "a" * 65])
+def test_logs_that_a_guest_makes_up_are_not_there(world: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(world.guests, "call", lambda *_: [GENERAL | {"name": name}])
+    instance_id = world.active()
+    assert world.ask("GET", f"instances/{instance_id}/log").json == {"logs": []}
+    assert log(world, instance_id, name=name or "x", discard=1).status_code in (400, 404)
+
+
+def test_a_guest_does_not_say_what_is_thrown_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(instance_id: str, task: str, arguments: dict[str, Any], timeout: float) -> Any:
+        return [GENERAL] if task.endswith(".ListLogs") else GENERAL | {"before": "~"}
+
+    monkeypatch.setattr(world.guests, "call", call)
+    assert log(world, world.active(), name="general", discard=1).status_code == 400
 
 
 def test_a_server_that_is_not_up_is_not_asked(world: World, asked: list[tuple[str, dict[str, Any]]]) -> None:
