@@ -63,7 +63,8 @@ def ended(session: Session, ending: Ending) -> None:
             release(session, ending, replica_id, task=Task.NONE, fault=None)
             continue
         columns: dict[str, Any] = {"replica_of_id": None} if undone else {}
-        release(session, ending, replica_id, task=Task.ERROR, fault=fault(ending, "Making the replica"), **columns)
+        columns |= {"fault": fault(ending, "Making the replica"), "configuration_id": None}
+        release(session, ending, replica_id, task=Task.ERROR, **columns)
         session.execute(delete(Health).where(Health.instance_id == replica_id))
     columns = {"replication": None} if undone and arguments["first"] else {}
     release(session, ending, arguments["source_id"], task=Task.NONE, **columns)

@@ -5,6 +5,7 @@ SIGTERM stops it within 10 seconds; the database server goes on.
 """
 
 import argparse
+import functools
 import importlib.metadata
 import logging
 import os
@@ -66,8 +67,15 @@ def build(settings: Settings) -> tuple[Agent, Heart]:
         journal.boot,
         settings.heartbeat_interval,
         settings.beat_interval,
+        functools.partial(_bound, datastore),
     )
     return Agent(settings, datastore, journal, on_ready=heart.speak, on_change=heart.speak), heart
+
+
+def _bound(datastore: Datastore) -> None:
+    for kept in (datastore.logs, datastore.replication):
+        if kept is not None:
+            kept.bound()
 
 
 def _datastore(settings: Settings) -> Datastore:

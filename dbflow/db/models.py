@@ -69,6 +69,39 @@ class DatastoreVersion(Base):
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 
 
+class ConfigurationParameter(Base):
+    """A parameter that configuration groups of a version may set: the version's own, so that an administrator can
+    change what it takes (see dbflow.datastores.parameters)."""
+
+    __tablename__ = "configuration_parameters"
+    datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(sa.String(16))
+    restart_required: Mapped[bool] = mapped_column(default=False)
+    bounds: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{"min", "max", "words", "several"}, whatever there is; numbers go beyond SQL's integers."""
+    deleted: Mapped[bool] = mapped_column(default=False)
+    """Taken away by an administrator: not to be made known again."""
+
+
+class Configuration(Base):
+    """A configuration group: values of parameters, for any number of instances of one version."""
+
+    __tablename__ = "configurations"
+    __table_args__ = (sa.Index("configurations_of_project", "project_id", "created", "id"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    project_id: Mapped[str]
+    datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"))
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Parameter -> value."""
+    operation_id: Mapped[str | None] = mapped_column(Id)
+    """The one operation that may change it now, and its instances with it."""
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    updated: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+
 class Instance(Base):
     """A database server and what belongs to it."""
 
@@ -111,7 +144,7 @@ class Instance(Base):
     server_id: Mapped[str | None]
     volume_id: Mapped[str | None]
     port_id: Mapped[str | None]
-    configuration_id: Mapped[str | None] = mapped_column(Id)
+    configuration_id: Mapped[str | None] = mapped_column(Id, index=True)
     replica_of_id: Mapped[str | None] = mapped_column(Id, index=True)
     fault: Mapped[dict[str, Any] | None]
     """{"message", "details", "created"}: why the last operation failed, in words for its user."""
@@ -119,6 +152,9 @@ class Instance(Base):
     """The instance's message key, sealed by the keyring."""
     restoring_id: Mapped[str | None] = mapped_column(Id, index=True)
     """The backup that it is being made from, which may not be deleted meanwhile."""
+    restart_required: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Its server runs with other values of parameters than it would start with; where nothing goes on, its task is
+    RESTART_REQUIRED then."""
     replication: Mapped[str | None] = mapped_column(sa.Text)
     """Of a source of replicas: {"password"} of the account that they log in with, sealed by the keyring."""
 
@@ -175,8 +211,6 @@ class Operation(Base):
     """Version of the flow's definition when it was accepted."""
     target_type: Mapped[str] = mapped_column(sa.String(32))
     target_id: Mapped[str] = mapped_column(Id)
-    members: Mapped[list[Any] | None]
-    """Ids of the other instances that it has to itself, where there are any."""
     project_id: Mapped[str]
     user_id: Mapped[str]
     request_id: Mapped[str | None]
@@ -205,6 +239,8 @@ class Operation(Base):
     """From when its deadline counts, where that is not its creation: when it was resumed, retried or last expired."""
     released_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The claim that an administrator wants to be given up."""
+    members: Mapped[list[Any] | None]
+    """Ids of the other instances that it has to itself, where there are any."""
 
 
 class Conductor(Base):
@@ -304,8 +340,6 @@ class Backup(Base):
     """Of the names of its objects in the container."""
     registered: Mapped[bool] = mapped_column(default=False)
     """Made elsewhere: its objects are not ours to delete."""
-    internal: Mapped[bool] = mapped_column(default=False)
-    """A copy that replicas are made from: nobody sees it, and it goes with the operation that made it."""
     location: Mapped[str | None] = mapped_column(sa.String(1024))
     """URL of its manifest."""
     checksum: Mapped[str | None] = mapped_column(sa.String(64))
@@ -322,6 +356,8 @@ class Backup(Base):
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     deleted: Mapped[bool] = mapped_column(default=False)
     deleted_at: Mapped[datetime.datetime | None]
+    internal: Mapped[bool] = mapped_column(default=False)
+    """A copy that replicas are made from: nobody sees it, and it goes with the operation that made it."""
 
 
 class BackupStrategy(Base):

@@ -17,7 +17,6 @@ from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unavailable, Unprocessable
 from dbflow.status import Service, Task
 
-_TASKS = "guest.tasks.accounts"
 _LOOK_UPS = {"ListDatabases", "ListUsers", "GetUser", "RootEnabled"}
 _QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
 _UP = {Service.HEALTHY, Service.RUNNING}
@@ -28,6 +27,8 @@ _LATER = {"Retry-After": "5"}
 
 class Guest:
     """The guest of an instance that this caller may use and that can answer now."""
+
+    tasks = "guest.tasks.accounts"
 
     def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
         """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
@@ -53,16 +54,17 @@ class Guest:
         if silent > self._services.conf.messaging.heartbeat_expiry:
             raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
 
-    def ask(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
+    def ask(self, task: str, missing: str | None = None, timeout: float | None = None, **arguments: Any) -> Any:
         """Run a guest task; what the guest refuses becomes the error for the client.
 
-        ``missing`` is the message where the guest finds something not there.
+        ``missing`` is the message where the guest finds something not there; ``timeout`` in seconds, ``[messaging]
+        call_timeout`` unless given.
         """
-        if self._source_id is not None and task not in _LOOK_UPS:
+        if self._source_id is not None and self.tasks == Guest.tasks and task not in _LOOK_UPS:
             raise BadRequest(f"Instance {self.instance_id} is a replica: change its source, {self._source_id}.")
-        timeout = self._services.conf.messaging.call_timeout
+        patience = float(self._services.conf.messaging.call_timeout) if timeout is None else timeout
         try:
-            return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
+            return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, patience)
         except BrokerUnavailable:
             raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
         except GuestUnreachable:
@@ -78,6 +80,8 @@ class Guest:
 def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:
     if error.error == "NotFound":
         return NotFound(missing or str(error))
+    if error.error == "StoreUnavailable":
+        return Unavailable(str(error), _LATER)
     if "DatastoreError" in error.errors:
         return BadRequest(str(error))
     return BadRequest("The guest of the instance failed to do this.")

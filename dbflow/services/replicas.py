@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from dbflow import datastores, operations
 from dbflow.cloud.base import Flavor
 from dbflow.datastores import Feature, Strategy
-from dbflow.db.models import Backup, DatastoreVersion, Instance, new_id
+from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, new_id
 from dbflow.db.replicas import replicas_of
-from dbflow.services import instances
+from dbflow.services import configurations, instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.create import nics, refuse_groups_and_modules, reserve
+from dbflow.services.create import checked_access, nics, refuse_modules, reserve
 from dbflow.services.errors import BadRequest, NotAuthenticated, Unprocessable
 from dbflow.services.flavors import of_reference as flavor_of
 from dbflow.status import Task
@@ -36,9 +36,14 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     """Record the replicas, the copy that they are made from and their operation; returns the ids of the first replica
     and of the operation. ``wanted`` is the ``instance`` of a body that fits the schema and names a source."""
     count = wanted.get("replica_count") or 1
+    if wanted.get("access"):
+        wanted = {**wanted, "access": checked_access(wanted["access"])}
     try:
         with services.database.write() as session:
-            source = instances.load(session, caller, of_reference(str(source_reference(wanted))), lock=True)
+            source_id = of_reference(str(source_reference(wanted)))
+            # The group before the instances, as everybody locks them.
+            group = _group(session, caller, instances.load(session, caller, source_id), wanted.get("configuration"))
+            source = instances.load(session, caller, source_id, lock=True)
             _check(wanted)
             version = _check_source(session, source)
             first = not replicas_of(session, source.id)
@@ -47,9 +52,12 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             more = {"instances": count, "ram": flavor.ram * count, "volumes": size * count}
             reserve(services, session, source.project_id, more)
             replicas = [_replica(services, caller, source, wanted, name) for name in _names(wanted["name"], count)]
+            for replica in replicas:
+                replica.configuration_id = group.id if group is not None else None
             copy = _copy(services, caller, source)
             session.add_all([*replicas, copy])
             arguments = _arguments(services, source, replicas, copy, flavor, version, first)
+            arguments["overrides"] = dict(group.settings) if group is not None else {}
             members = [source.id, *(replica.id for replica in replicas[1:])]
             operation = instances.accept(
                 services, session, caller, "instance.replicate", replicas[0], arguments, members=members
@@ -74,13 +82,20 @@ def login(services: Services, source: Instance, *, fresh: bool = False) -> dict[
     return {"password": password, "fallback": services.conf.mariadb.semi_sync_fallback}
 
 
+def _group(session: Session, caller: Caller, source: Instance, reference: str | None) -> Configuration | None:
+    """The configuration group of the replicas: their own, whatever that of their source is."""
+    if not reference:
+        return None
+    return configurations.usable(session, caller, reference, source.project_id, source.datastore_version_id)
+
+
 def _check(wanted: Mapping[str, Any]) -> None:
     for field in _OF_SOURCE:
         if wanted.get(field):
             raise BadRequest(f"{field}: a replica has it of its source, so it can't be given with replica_of.")
     if any("ip_address" in nic for nic in wanted.get("nics") or ()):
         raise BadRequest("nics: the address of a replica can't be given.")
-    refuse_groups_and_modules(wanted)
+    refuse_modules(wanted)
 
 
 def _check_source(session: Session, source: Instance) -> DatastoreVersion:

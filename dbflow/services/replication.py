@@ -123,18 +123,6 @@ def _eject(services: Services, caller: Caller, instance_id: str) -> str:
     return operation.id
 
 
-def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str | None:
-    """PUT and PATCH of an instance: an empty ``replica_of`` detaches it. Returns the operation's id if there is one."""
-    leaving = wanted.keys() & {"replica_of", "slave_of"}
-    if len(wanted.keys() - {"name"}) != 1 or not leaving or any(wanted[field] for field in leaving):
-        instances.change(services, caller, instance_id, wanted)
-        return None
-    operation = detach(services, caller, instance_id)
-    if "name" in wanted:
-        instances.change(services, caller, instance_id, {"name": wanted["name"]})
-    return operation
-
-
 @contended
 def _operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan, *, with_others: bool) -> str:
     """Accept an operation on a replica that has its source, and perhaps the other replicas too, to itself."""

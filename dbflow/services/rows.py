@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Datastore, DatastoreVersion, Health, Instance
+from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Health, Instance
 from dbflow.services.errors import BadRequest
 
 _INSTANCE, _VERSION = Instance.__table__.c, DatastoreVersion.__table__.c
 _DATASTORE, _HEALTH = Datastore.__table__.c, Health.__table__.c
+_CONFIGURATION = Configuration.__table__.c
 _REPLICA = Instance.__table__.alias("replica")
 # Tables, not mapped classes: a list is the hottest request, and loading through the mapper doubles its time.
 _COLUMNS = (
@@ -33,6 +34,11 @@ _COLUMNS = (
     _INSTANCE.volume_id,
     _INSTANCE.replica_of_id,
     _INSTANCE.fault,
+    _INSTANCE.configuration_id,
+    sa.select(_CONFIGURATION.name)
+    .where(_CONFIGURATION.id == _INSTANCE.configuration_id)
+    .scalar_subquery()
+    .label("configuration"),
     _DATASTORE.name.label("datastore"),
     _VERSION.name.label("version"),
     _VERSION.version.label("version_number"),

@@ -18,6 +18,8 @@ from dbflow.cloud.local.files import names
 from dbflow.persistence.steps import Step, steps_of
 from tests.fixtures.flows import rows, stage
 from tests.fixtures.flows.cases import (
+    APPLY,
+    ATTACH,
     BACK_UP,
     CASES,
     CREATE,
@@ -25,11 +27,13 @@ from tests.fixtures.flows.cases import (
     DELETE_BACKUP,
     DETACH,
     EJECT,
+    LEAVE,
     PASSWORD,
     PROMOTE,
     REPLICAS,
     REPLICATE,
     RESTORE,
+    STOP,
     STORED,
     USER,
     Case,
@@ -159,9 +163,26 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         return
     assert shown["status"] == "ACTIVE", shown
     changed = ends == "SUCCESS"
+    if kind == STOP and changed:
+        with pytest.raises(pymysql.OperationalError):
+            _connect(stack, shown)
+        return
+    assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
-    _connect(stack, shown).close()
+    with _connect(stack, shown) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_connections")
+        assert cursor.fetchall() == ((_CONFIGURED.get((kind, ends), 40),),)
+
+
+_CONFIGURED = {
+    (ATTACH, "SUCCESS"): 77,
+    (DETACH, "REVERTED"): 77,
+    (APPLY, "REVERTED"): 77,
+    (APPLY, "SUCCESS"): 78,
+    ("instance.resize_flavor", "SUCCESS"): 64,
+}
+"""max_connections where it is not what follows from the small flavor."""
 
 
 def _check_set(stack: StagedStack, one: Stored) -> None:
@@ -173,7 +194,7 @@ def _check_set(stack: StagedStack, one: Stored) -> None:
     before = {row["id"]: row.get("replica_of_id") for row in one.rows[rows.INSTANCES]}
     if kind == REPLICATE and not done:
         assert (shown[one.instance_id]["status"], sources[one.instance_id]) == ("ERROR", None)
-    elif kind in (DETACH, PROMOTE) and done:
+    elif kind in (LEAVE, PROMOTE) and done:
         assert sources[one.instance_id] is None
         followers = set(sources) - {one.instance_id} if kind == PROMOTE else set()
         assert {member for member, source in sources.items() if source == one.instance_id} == followers
@@ -182,7 +203,7 @@ def _check_set(stack: StagedStack, one: Stored) -> None:
     else:
         assert sources == before
     written = [it for it in shown.values() if "replica_of" not in it and it["status"] == "ACTIVE"]
-    assert len(written) == 1 + (kind == DETACH and done)
+    assert len(written) == 1 + (kind == LEAVE and done)
     if kind == EJECT and not done:
         return  # it is started again
     with contextlib.closing(_connect(stack, written[0])) as connection, connection.cursor() as cursor:

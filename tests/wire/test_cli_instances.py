@@ -98,12 +98,16 @@ def test_update(openstack: OpenStack, shop: Shop) -> None:
     openstack("database instance update --name renamed", shop.name)
     assert [row["Name"] for row in openstack.table("database instance list")] == ["renamed"]
     openstack("database instance update", shop.id, "--name", shop.name)
-    # There are no configuration groups: none to drop is a success, one that is not there an error.
+    # No group to drop is a success, one that is not there an error.
     openstack("database instance update --remove-configuration", shop.id)
     with pytest.raises(Refused, match="HTTP 404"):
         openstack("database instance update --configuration 0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11", shop.id)
-    with pytest.raises(Refused, match="HTTP 400"):
-        openstack("database instance update --is-public", shop.id)
+    openstack("database instance update --is-public --allowed-cidr 10.0.0.0/24", shop.id)
+    shop.member.wait_healthy(shop.id)
+    shown = openstack.table("database instance show", shop.id)
+    assert (shown["public"], shown["allowed_cidrs"]) == (True, ["10.0.0.0/24"])
+    openstack("database instance update --is-private", shop.id)
+    assert not shop.member.wait_healthy(shop.id)["access"]["is_public"]
     assert openstack.table("database instance show", shop.name)["name"] == shop.name
 
 

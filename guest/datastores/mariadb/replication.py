@@ -14,7 +14,7 @@ import pymysql
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Origin
-from guest.datastores.mariadb import role
+from guest.datastores.mariadb import binlog, role
 from guest.datastores.mariadb.client import Client, Session, explain
 from guest.datastores.mariadb.clients import drain, make_read_only, without_read_only_admins
 from guest.datastores.mariadb.layout import Layout
@@ -36,6 +36,10 @@ class Replication(base.Replication):
 
     def __init__(self, layout: Layout, client: Client) -> None:
         self._layout, self._client = layout, client
+
+    def bound(self) -> None:
+        """See the base class."""
+        binlog.bound(self._layout, self._client)
 
     def admit(self, password: str) -> None:
         """See the base class."""

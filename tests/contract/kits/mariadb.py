@@ -12,9 +12,9 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from dbflow.datastores.mariadb_tuning import tuned
 from guest.datastores.base import DatabaseSpec, Machine
 from guest.datastores.mariadb.client import Session
-from guest.datastores.mariadb.config import tuned
 from tests.contract.kits.base import Kit, Load, LoginRefused, Refused, Written
 from tests.waiting import wait_for
 

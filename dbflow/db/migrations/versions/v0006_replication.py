@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from dbflow.db.migrations import once
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
