@@ -188,9 +188,41 @@ def ask(session: Session, keyring: Callable[[], Keyring], operation: Operation, 
 
 
 def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> None:
-    """Undoing an old change of a server's configuration would undo what was changed since."""
+    """Undoing an old change of a server's configuration, or of a set of replicas, would undo what was changed since."""
+    overtaken_by = _newer_set(session, operation) or _newer_configuration(session, keyring, operation)
+    if overtaken_by is not None:
+        raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
+
+
+def _newer_set(session: Session, operation: Operation) -> str | None:
+    kinds = _OVERTAKEN_BY.get(operation.kind)
+    if kinds is None:
+        return None
+    later = select(Operation).where(
+        Operation.kind.in_(kinds),
+        Operation.state == State.SUCCESS,
+        Operation.project_id == operation.project_id,
+        Operation.created > operation.created,
+    )
+    mine = _instances(operation)
+    return next((one.id for one in session.scalars(later) if mine & _instances(one)), None)
+
+
+def _instances(operation: Operation) -> set[str]:
+    return {operation.target_id, *(operation.members or ())}
+
+
+_NEW_SOURCE = ("instance.promote", "instance.eject")
+_OVERTAKEN_BY = {
+    "instance.replicate": ("instance.replicate", *_NEW_SOURCE),
+    **dict.fromkeys(("instance.detach", *_NEW_SOURCE), _NEW_SOURCE),
+}
+"""Kinds that change a set of replicas -> those after which the set is not what they would go back to."""
+
+
+def _newer_configuration(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> str | None:
     if operation.kind not in _CONFIGURING:
-        return
+        return None
     try:
         members = keyring().unseal(operation.arguments).get("instances") or ()
     except BadSeal:
@@ -204,9 +236,7 @@ def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: 
         Operation.state == State.SUCCESS,
         Operation.created > operation.created,
     )
-    overtaken_by = session.scalar(later.order_by(Operation.created.desc()).limit(1))
-    if overtaken_by is not None:
-        raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
+    return session.scalar(later.order_by(Operation.created.desc()).limit(1))
 
 
 _CONFIGURING = (
@@ -226,7 +256,7 @@ def release(session: Session, operation: Operation) -> None:
 
 
 def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
-    wanted = {operation.target_id, *(operation.members or ())}
+    wanted = _instances(operation)
     found = _take_again(session, operation, Instance.id.in_(wanted))
     if gone := wanted - {instance.id for instance in found}:
         raise LookupError(f"instance {min(gone)} is gone.")

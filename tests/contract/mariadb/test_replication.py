@@ -380,7 +380,7 @@ def test_no_password_is_left_in_a_log(kit: MariaDBKit, image: pathlib.Path, stor
         undo(LeaveSource, replica, source=endpoint(source), replication=LOGIN)
         secret = LOGIN["password"].encode()  # type: ignore[union-attr, attr-defined]
         for site in (source, replica):
-            asked(site, "SELECT 'a mark'")
+            kit.query(site.machine, "root", root, "SELECT 'a mark'")
             assert any("a mark" in log for log in kit.logged(site.machine))
             found = [path for path in site.machine.data_dir.parent.rglob("*") if path.is_file()]
             holders = {path.name for path in found if secret in path.read_bytes()}

@@ -269,6 +269,37 @@ def test_a_parked_operation_gets_all_its_instances_back(world: World) -> None:
         assert set(locks) == {operation_id}
 
 
+def test_a_parked_operation_is_not_undone_when_the_set_is_another(world: World) -> None:
+    source = world.active()
+    answer = ask(world, source)
+    parked = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
+    end(world, parked.id, [source, parked.target_id], State.FAILED)
+    made(world, source)
+    answer = world.ask("POST", f"operations/{parked.id}/retry")
+    assert (answer.status_code, "has changed what it would go back to" in answer.text) == (409, True)
+    assert world.instance(source).operation_id is None
+
+
+def test_replicas_have_a_configuration_group_of_their_own(world: World) -> None:
+    source = world.active()
+    body = {"name": "g", "values": {"max_connections": 77}, "datastore": {"type": "mariadb"}}
+    group = world.ask("POST", "configurations", json={"configuration": body}).json["configuration"]["id"]
+    assert ask(world, source, configuration="no such group").status_code == 404
+    answer = ask(world, source, replica_count=2, configuration=group)
+    operation = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
+    arguments = world.keyring.unseal(operation.arguments)
+    assert arguments["overrides"] == {"max_connections": 77}
+    assert [world.instance(one).configuration_id for one in arguments["replica_ids"]] == [group, group]
+    assert world.instance(source).configuration_id is None
+
+
+def test_access_of_replicas_is_that_of_any_instance(world: World) -> None:
+    source = world.active()
+    assert ask(world, source, access={"is_public": True, "allowed_cidrs": ["10.0.0.300/8"]}).status_code == 400
+    answer = ask(world, source, access={"is_public": True, "allowed_cidrs": ["10.1.2.3/8"]})
+    assert world.instance(answer.json["instance"]["id"]).access["allowed_cidrs"] == ["10.0.0.0/8"]
+
+
 def test_the_volumes_of_a_set_grow_together(world: World) -> None:
     source = world.active()
     one, two = made(world, source, 2)

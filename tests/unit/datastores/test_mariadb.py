@@ -119,3 +119,30 @@ def test_what_groups_may_set_is_not_dbflows_own() -> None:
     assert [name for name in names if MARIADB.is_own_parameter(name)] == []
     assert MARIADB.is_own_parameter("skip_grant_tables")
     assert MARIADB.is_own_parameter("plugin_load_add")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "binlog_do_db",
+        "binlog_expire_logs_seconds",
+        "binlog_format",
+        "expire_logs_days",
+        "gtid_domain_id",
+        "gtid_strict_mode",
+        "init_slave",
+        "log_bin",
+        "log_slave_updates",
+        "max_binlog_size",
+        "read_only",
+        "replicate_do_db",
+        "rpl_semi_sync_master_enabled",
+        "rpl_semi_sync_master_timeout",
+        "rpl_semi_sync_slave_enabled",
+        "server_id",
+        "skip_log_bin",
+        "slave_net_timeout",
+    ],
+)
+def test_no_group_undoes_replication(name: str) -> None:
+    assert MARIADB.is_own_parameter(name)
