@@ -21,7 +21,8 @@ _BATCH = 100
 
 class ReplicaKeeper:
     """Of one database. A source is told by whoever deletes its last replica; this is for those that did not answer
-    then, and would let nobody write when they come back."""
+    then, and would let nobody write when they come back. It has the source to itself for that, so that none is asked
+    while it is deleted: that would leave its queue behind."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database, self._keyring = database, keyring
@@ -31,7 +32,7 @@ class ReplicaKeeper:
         with self._database.write() as session:
             found = [one for one in session.scalars(_forsaken()) if not _tried(session, one)]
             for source in found:
-                operations.accept(
+                operation = operations.accept(
                     session,
                     self._keyring,
                     KIND,
@@ -41,6 +42,8 @@ class ReplicaKeeper:
                     request_id=None,
                     arguments={},
                 )
+                session.flush()
+                source.operation_id = operation.id
         return len(found)
 
 
@@ -59,6 +62,7 @@ def _forsaken() -> sa.Select[Instance]:
             ~left,
         )
         .limit(_BATCH)
+        .with_for_update()
     )
 
 

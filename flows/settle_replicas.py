@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.settle_replicas: before a replica is deleted, its source is told that nobody is left to wait for.
 
-It holds no lock and has no way back: it says what is so when it runs, and may say it twice.
+It has no way back: it says what is so when it runs, and may say it twice. Before a delete it holds no lock, since the
+source may be busy, and can't be deleted before its replica is.
 """
 
 from sqlalchemy import update
@@ -20,7 +21,8 @@ from guest.tasks.replication import KeepReplicas
 
 
 def ended(session: Session, ending: Ending) -> None:
-    """Of a source without replicas, their login is forgotten. It has the source to itself only when it is retried."""
+    """Of a source without replicas, their login is forgotten. It has the source to itself where the
+    leader asked for it, or when it is retried."""
     if ending.state == State.SUCCESS and not remaining(session, ending.target_id):
         session.execute(update(Instance).where(Instance.id == ending.target_id).values(replication=None))
     release(session, ending)

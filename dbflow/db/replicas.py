@@ -27,11 +27,13 @@ def remaining(session: Session, source_id: str) -> int:
     return int(session.scalar(query) or 0)
 
 
-def make_source(session: Session, source_id: str, follower_ids: Sequence[str]) -> None:
-    """From now on the followers are replicas of the source; the login of replicas is the one that they had."""
+def make_source(session: Session, source_id: str, follower_ids: Sequence[str], before: Sequence[str] = ()) -> None:
+    """From now on the followers are replicas of the source; the login of replicas is the one that they had. ``before``:
+    who was of the set, too, and is no more."""
     everybody = [source_id, *follower_ids]
-    logins = sa.select(Instance.replication).where(Instance.id.in_(everybody), Instance.replication.is_not(None))
-    login = session.scalar(logins.limit(1))
+    had = Instance.id.in_([*everybody, *before])
+    login = session.scalar(sa.select(Instance.replication).where(had, Instance.replication.is_not(None)).limit(1))
+    _set(session, before, replication=None)
     _set(session, everybody, replica_of_id=source_id, replication=None)
     _set(session, [source_id], replica_of_id=None, replication=login if follower_ids else None)
 

@@ -45,12 +45,14 @@ class RecordSource(LocalTask):
 
     def execute(
         self,
+        instance_id: str,
         elected: str,
         replica_ids: Sequence[str],
         silent_ids: Sequence[str],
         **settled: Mapping[str, Any] | None,
     ) -> None:
-        """``settled`` as in ElectSource. A replica that did not answer gets a fault of this operation."""
+        """``instance_id``: the dead source; ``settled`` as in ElectSource. A replica that did not answer gets a fault
+        of this operation."""
         silent = [one for number, one in enumerate(replica_ids, 1) if settled[f"settled_{number}"] is None]
         lost = {
             "message": "It was not heard when its source was ejected, and follows nobody now. Delete it.",
@@ -59,7 +61,7 @@ class RecordSource(LocalTask):
         }
         others = [one for one in (*replica_ids, *silent_ids) if one != elected]
         with self.context.fence.write() as session:
-            make_source(session, elected, others)
+            make_source(session, elected, others, before=[instance_id])
             _blame(session, [*silent, *silent_ids], lost)
 
     def revert(self, instance_id: str, replica_ids: Sequence[str], silent_ids: Sequence[str], **_: Any) -> None:

@@ -174,12 +174,8 @@ class Replication(base.Replication):
         for name, value in self._change(**changes).variables().items():
             session.run(f"SET GLOBAL {name} = {value}")
 
-    @contextlib.contextmanager
-    def _session(self, timeout: float = 0.0) -> Iterator[Session]:
-        with self._client.session(timeout + _STATEMENT) as session:
-            # Statements here may hold a password in clear, which no log must have.
-            session.run("SET SESSION sql_log_off = 1, SESSION slow_query_log = 0")
-            yield session
+    def _session(self, timeout: float = 0.0) -> contextlib.AbstractContextManager[Session]:
+        return self._client.session(timeout + _STATEMENT)
 
     @contextlib.contextmanager
     def _remote(self, origin: Origin) -> Iterator[Session]:

@@ -49,6 +49,9 @@ def test_only_those_without_replicas(database: Database) -> None:
     keeper = ReplicaKeeper(database, Keyring([Fernet.generate_key()]))
     assert keeper.keep() == 2
     assert told(database) == ["forsaken", "leaving"]
+    with database.read() as session:
+        held = session.scalars(sa.select(Instance.id).join(Operation, Operation.id == Instance.operation_id))
+        assert sorted(held) == ["forsaken", "leaving"]
 
 
 def test_not_again_before_a_while(database: Database) -> None:
@@ -57,6 +60,7 @@ def test_not_again_before_a_while(database: Database) -> None:
     assert keeper.keep() == 0
     with database.write() as session:
         session.execute(sa.update(Operation).values(state=State.REVERTED, finished=utcnow()))
+        session.execute(sa.update(Instance).where(Instance.name != "busy").values(operation_id=None))
     assert keeper.keep() == 0
     with database.write() as session:
         long_ago = utcnow() - datetime.timedelta(minutes=5)

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is elected."""
+"""Who is elected, and what that leaves."""
 
+import pathlib
 import types
 from typing import Any, cast
 
 import pytest
 
+from dbflow.db.models import Base, Instance
+from dbflow.db.replicas import make_source
+from dbflow.db.session import Database
+from dbflow.services.seed import ensure_datastore
 from dbflow.waits import Overdue
 from flows.registry import REGISTRY
 from flows.tasks.base import FlowContext
@@ -46,3 +51,19 @@ def test_a_step_for_each_replica(count: int) -> None:
     names = {node["name"] for node in REGISTRY.graph("instance.replicate", arguments=arguments)["nodes"]}
     assert {f"begin-replica-{number}" for number in range(1, count + 1)} <= names
     assert f"begin-replica-{count + 1}" not in names
+
+
+def test_the_login_of_replicas_goes_from_the_dead_source_to_the_new_one(tmp_path: pathlib.Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/state.sqlite")
+    Base.metadata.create_all(database.engine)
+    version = ensure_datastore(database, "mariadb", "10.11", "10.11.14", "mariadb", None)
+    common = {"project_id": "p", "user_id": "u", "datastore_version_id": version, "flavor_id": "1"}
+    with database.write() as session:
+        session.add(Instance(id="dead", name="dead", replication="sealed", **common))
+        session.add_all([Instance(id=name, name=name, replica_of_id="dead", **common) for name in ("new", "other")])
+        session.flush()
+        make_source(session, "new", ["other"], before=["dead"])
+    with database.read() as session:
+        found = {one.id: (one.replica_of_id, one.replication) for one in session.query(Instance)}
+    database.close()
+    assert found == {"dead": (None, None), "new": (None, "sealed"), "other": ("new", None)}
