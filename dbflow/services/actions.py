@@ -40,7 +40,7 @@ def stop(services: Services, caller: Caller, instance_id: str) -> str:
     """Stop the database server until it is restarted; returns the operation's id."""
 
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
-        _must_not_be_stopped(session, instance)
+        must_not_be_stopped(session, instance)
         return {}
 
     return _operate(services, caller, instance_id, "instance.stop", plan)
@@ -93,7 +93,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         if flavor.id == instance.flavor_id:
             raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
-        _must_not_be_stopped(session, instance)
+        must_not_be_stopped(session, instance)
         reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
         old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
         old = size_of(services.flavors, instance)
@@ -160,7 +160,7 @@ def must_be_detachable(session: Session, instance: Instance) -> None:
     must_be_ready(session, instance)
 
 
-def _must_not_be_stopped(session: Session, instance: Instance) -> None:
+def must_not_be_stopped(session: Session, instance: Instance) -> None:
     """What ends with a start, or is undone by one, is not for a server that was stopped on purpose."""
     if _service(session, instance) == Service.SHUTDOWN:
         raise Unprocessable(f"The database server of instance {instance.id} is stopped; restart it first.")

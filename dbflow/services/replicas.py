@@ -13,7 +13,7 @@ from dbflow.datastores import Feature, Strategy
 from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, new_id
 from dbflow.db.replicas import replicas_of
 from dbflow.services import configurations, instances
-from dbflow.services.actions import must_be_ready
+from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -106,6 +106,7 @@ def _check_source(session: Session, source: Instance) -> DatastoreVersion:
     if not datastores.load(version.manager).supports(Feature.REPLICATION):
         raise BadRequest("replica_of: replication is not supported for this datastore.")
     must_be_ready(session, source)
+    must_not_be_stopped(session, source)
     return version
 
 

@@ -11,7 +11,7 @@ from dbflow.db.models import Health, Instance, utcnow
 from dbflow.db.replicas import replicas_of
 from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable
 from dbflow.services import instances
-from dbflow.services.actions import must_be_ready
+from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Unavailable, Unprocessable
@@ -33,6 +33,7 @@ def promote(services: Services, caller: Caller, instance_id: str) -> str:
     def plan(session: Session, replica: Instance, source: Instance, others: Members) -> dict[str, Any]:
         for one in (replica, source, *others):
             must_be_ready(session, one)
+            must_not_be_stopped(session, one)
         if not heard(services, session, source):
             raise Unprocessable(
                 f"Instance {replica.id} can't be promoted: its source {source.id} is not heard. Eject the source."
@@ -51,6 +52,8 @@ def detach(services: Services, caller: Caller, instance_id: str) -> str:
 
     def plan(session: Session, replica: Instance, source: Instance, others: Members) -> dict[str, Any]:
         must_be_ready(session, replica)
+        for one in (replica, source):
+            must_not_be_stopped(session, one)
         return {"source_id": source.id, "last": not others, "replication": login(services, source)}
 
     return _operate(services, caller, instance_id, "instance.detach", plan, with_others=False)
@@ -106,6 +109,9 @@ def _eject(services: Services, caller: Caller, instance_id: str) -> str:
             fresh = [one.id for one in replicas if heard(services, session, one)]
             if not fresh:
                 raise Unprocessable(f"Instance {instance_id} can't be ejected: none of its replicas is heard.")
+            for one in replicas:
+                if one.id in fresh:
+                    must_not_be_stopped(session, one)
             arguments = {
                 "replica_ids": fresh,
                 "silent_ids": [one.id for one in replicas if one.id not in fresh],

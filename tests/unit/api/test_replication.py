@@ -269,6 +269,20 @@ def test_a_parked_operation_gets_all_its_instances_back(world: World) -> None:
         assert set(locks) == {operation_id}
 
 
+@pytest.mark.parametrize("stopped", ["source", "replica"])
+def test_who_is_stopped_takes_no_part(world: World, stopped: str) -> None:
+    source = world.active()
+    (replica,) = made(world, source)
+    with world.database.write() as session:
+        session.get_one(Health, {"source": source, "replica": replica}[stopped]).service_status = "SHUTDOWN"
+    for answer in (
+        act(world, replica, "promote_to_replica_source"),
+        world.ask("PUT", f"instances/{replica}", json={"instance": {"replica_of": None}}),
+    ):
+        assert (answer.status_code, "is stopped" in answer.text) == (422, True)
+    assert ask(world, source).status_code == (422 if stopped == "source" else 200)
+
+
 def test_a_parked_operation_is_not_undone_when_the_set_is_another(world: World) -> None:
     source = world.active()
     answer = ask(world, source)
