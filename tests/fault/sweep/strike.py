@@ -14,6 +14,7 @@ from tests.functional.stack.faults import Held
 from tests.waiting import wait_for
 
 PATIENCE = 90.0
+SETTLED = 20.0
 
 
 def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
@@ -27,9 +28,11 @@ def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
     point = _without_what_was_not_there(point, stack)
     violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
     stack.start()
+    after = starts(stack.cloud, scenario.instance_id)
+    _let_agents_begin(stack, len(point.agent_kills) + (after.boot > before.boot))
     ledger = Ledger(point, stack.faults.passed())
     violations += ledger.steps(ended["state"])
-    violations += _started(point, scenario, ledger, before, starts(stack.cloud, scenario.instance_id), ended["state"])
+    violations += _started(point, scenario, ledger, before, after, ended["state"])
     violations += quotas(scenario.client)
     try:
         violations += scenario.check(ended["state"])
@@ -37,6 +40,12 @@ def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
     except Exception as error:
         violations.append(f"{type(error).__name__}: {str(error)[:2000]}")
     return violations
+
+
+def _let_agents_begin(stack: Stack, agents: int) -> None:
+    """Nobody waits for an agent that is started last of all; one that never begins is a violation later."""
+    with contextlib.suppress(AssertionError):
+        wait_for(lambda: stack.faults.passed().count("guest.started") >= agents, SETTLED, "the agents to begin")
 
 
 def _without_what_was_not_there(point: Point, stack: Stack) -> Point:
