@@ -29,22 +29,29 @@ class ReplicaKeeper:
 
     def keep(self) -> int:
         """One round: how many are being told from now on. Their jobs are posted with those that wait."""
+        with self._database.read() as session:
+            found = [one.id for one in session.scalars(_forsaken().limit(_BATCH)) if not _tried(session, one)]
+        return sum(self._tell(source_id) for source_id in found)
+
+    def _tell(self, source_id: str) -> bool:
+        """Unless somebody has it by now. Found by its key, so that no row but its own is locked."""
         with self._database.write() as session:
-            found = [one for one in session.scalars(_forsaken()) if not _tried(session, one)]
-            for source in found:
-                operation = operations.accept(
-                    session,
-                    self._keyring,
-                    KIND,
-                    target_id=source.id,
-                    project_id=source.project_id,
-                    user_id=source.user_id,
-                    request_id=None,
-                    arguments={},
-                )
-                session.flush()
-                source.operation_id = operation.id
-        return len(found)
+            source = session.scalar(_forsaken().where(Instance.id == source_id).with_for_update())
+            if source is None:
+                return False
+            operation = operations.accept(
+                session,
+                self._keyring,
+                KIND,
+                target_id=source.id,
+                project_id=source.project_id,
+                user_id=source.user_id,
+                request_id=None,
+                arguments={},
+            )
+            session.flush()
+            source.operation_id = operation.id
+        return True
 
 
 def _forsaken() -> sa.Select[Instance]:
@@ -52,17 +59,12 @@ def _forsaken() -> sa.Select[Instance]:
     left = sa.exists().where(
         replica.replica_of_id == Instance.id, replica.deleted.is_(False), replica.task != Task.DELETING
     )
-    return (
-        sa.select(Instance)
-        .where(
-            Instance.replication.is_not(None),
-            Instance.deleted.is_(False),
-            Instance.operation_id.is_(None),
-            Instance.replica_of_id.is_(None),
-            ~left,
-        )
-        .limit(_BATCH)
-        .with_for_update()
+    return sa.select(Instance).where(
+        Instance.replication.is_not(None),
+        Instance.deleted.is_(False),
+        Instance.operation_id.is_(None),
+        Instance.replica_of_id.is_(None),
+        ~left,
     )
 
 
