@@ -109,9 +109,9 @@ def _eject(services: Services, caller: Caller, instance_id: str) -> str:
             fresh = [one.id for one in replicas if heard(services, session, one)]
             if not fresh:
                 raise Unprocessable(f"Instance {instance_id} can't be ejected: none of its replicas is heard.")
-            for one in replicas:
-                if one.id in fresh:
-                    must_not_be_stopped(session, one)
+            for replica in replicas:
+                if replica.id in fresh:
+                    must_not_be_stopped(session, replica)
             arguments = {
                 "replica_ids": fresh,
                 "silent_ids": [one.id for one in replicas if one.id not in fresh],
