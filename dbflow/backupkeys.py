@@ -30,7 +30,9 @@ def project_key(session: Session, keyring: Keyring, project_id: str) -> bytes:
     if session.get_bind().dialect.name == "sqlite":
         session.execute(sqlite.insert(ProjectKey).values(row).on_conflict_do_nothing())
     else:
-        session.execute(mysql.insert(ProjectKey).values(row).prefix_with("IGNORE"))
+        # Takes the row's exclusive lock whether it was there or not: those who come at once wait for each other, where
+        # IGNORE would give each a shared one, which none can exchange for the next statement's.
+        session.execute(mysql.insert(ProjectKey).values(row).on_duplicate_key_update(project_id=project_id))
     # What is locked is read as it is now, not as it was when the transaction began.
     newest = sa.select(ProjectKey.sealed).where(ProjectKey.project_id == project_id).with_for_update()
     return base64.b64decode(keyring.unseal(session.scalars(newest).one()))

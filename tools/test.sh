@@ -62,7 +62,7 @@ run_suite() {
     case $1 in
         lint) lint ;;
         unit) tests unit tests/unit -n 2 --timeout=300 ;;
-        functional) tests functional tests/functional -n 2 --dist loadgroup --timeout=300 ;;
+        functional) tests functional tests/functional -n 2 --timeout=300 ;;
         fault) tests fault tests/fault -m 'not sweep' --timeout=300 ;;
         sweep) tests sweep tests/fault -m sweep --timeout=1800 ;;
         contract | wire | console | bench) tests "$1" "tests/$1" --timeout=300 ;;

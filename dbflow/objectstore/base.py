@@ -10,7 +10,7 @@ import abc
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from dbflow.cloud.base import CloudError, Unavailable
 
@@ -50,11 +50,16 @@ class Grant:
         return {"url": self.url, "secrets": dict(self.queries)}
 
 
+def must_be_container(name: str) -> None:
+    """StoreError for a name that would lead out of the account."""
+    # Quoted, as it is the name of a directory or part of a URL.
+    if not name or name.startswith(".") or "/" in name or len(quote(name, safe="")) > _LONGEST:
+        raise StoreError(f"{name[:80]!r} can't be the name of a container.")
+
+
 def must_be_names(container: str, name: str) -> None:
     """StoreError for names that would lead out of the container, or out of the account."""
-    # Quoted, as it is the name of a directory or part of a URL.
-    if not container or container.startswith(".") or "/" in container or len(quote(container, safe="")) > _LONGEST:
-        raise StoreError(f"{container[:80]!r} can't be the name of a container.")
+    must_be_container(container)
     if any(part in ("", ".", "..") for part in name.split("/")):
         raise StoreError(f"{name[:80]!r} can't be the name of an object.")
 
@@ -101,9 +106,18 @@ class ObjectStore(abc.ABC):
         """Fine when it is gone."""
 
     @abc.abstractmethod
+    def base(self) -> str:
+        """The URL above the containers, without a slash at its end. StoreUnavailable."""
+
     def location(self, container: str, name: str) -> str:
         """The object's URL, without any right to it."""
+        return f"{self.base()}/{quote(container, safe='')}/{quote(name)}"
 
-    @abc.abstractmethod
     def parse(self, location: str) -> tuple[str, str]:
         """(container, name) of a location of this store. StoreError when it is of another one."""
+        base = f"{self.base()}/"
+        container, _, name = location.removeprefix(base).partition("/")
+        if not location.startswith(base) or not container or not name or "?" in location:
+            raise StoreError(f"{location[:255]} is not an object of this object store.")
+        must_be_names(unquote(container), unquote(name))
+        return unquote(container), unquote(name)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
-from dbflow.objectstore.base import NoSuchObject, must_be_names
+from dbflow.objectstore.base import NoSuchObject, must_be_container, must_be_names
 
 _KEY, _PARTS = ".key", ".parts"
 _PART_FOR = 3600.0
@@ -40,7 +40,7 @@ class Directory:
 
     def container(self, container: str) -> pathlib.Path:
         """Its directory. StoreError for a name that can't be one."""
-        must_be_names(container, "any")
+        must_be_container(container)
         return self.root / quote(container, safe="")
 
     def file(self, container: str, name: str) -> pathlib.Path:

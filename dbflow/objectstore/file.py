@@ -4,12 +4,12 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from oslo_config import cfg
 
 from dbflow.cloud import guard
-from dbflow.objectstore.base import Grant, ObjectStore, StoreError, StoreUnavailable, must_be_names
+from dbflow.objectstore.base import Grant, ObjectStore, StoreUnavailable
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.signing import sign
 
@@ -62,18 +62,9 @@ class FileStore(ObjectStore):
         with _reachable():
             self._directory.delete(container, name)
 
-    def location(self, container: str, name: str) -> str:
+    def base(self) -> str:
         """See the base class."""
-        return f"{self._url}/{quote(container, safe='')}/{quote(name)}"
-
-    def parse(self, location: str) -> tuple[str, str]:
-        """See the base class."""
-        base = f"{self._url}/"
-        container, _, name = location.removeprefix(base).partition("/")
-        if not location.startswith(base) or not container or not name or "?" in location:
-            raise StoreError(f"{location[:255]} is not an object of this object store.")
-        must_be_names(unquote(container), unquote(name))
-        return unquote(container), unquote(name)
+        return self._url
 
 
 @contextlib.contextmanager

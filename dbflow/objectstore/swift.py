@@ -17,7 +17,15 @@ from swiftclient import client
 from swiftclient.utils import generate_temp_url
 
 from dbflow.cloud import guard
-from dbflow.objectstore.base import Grant, NoSuchObject, ObjectStore, StoreError, StoreUnavailable, must_be_names
+from dbflow.objectstore.base import (
+    Grant,
+    NoSuchObject,
+    ObjectStore,
+    StoreError,
+    StoreUnavailable,
+    must_be_container,
+    must_be_names,
+)
 
 _TIMEOUT = 30.0
 _PAGE = 10_000
@@ -54,7 +62,7 @@ class SwiftStore(ObjectStore):
 
     def make_container(self, container: str) -> None:
         """See the base class. Users choose the names: one that is there and not dbflow's is refused."""
-        must_be_names(container, "any")
+        must_be_container(container)
         try:
             self._sign_with(container)
         except NoSuchObject:
@@ -64,7 +72,7 @@ class SwiftStore(ObjectStore):
     def grant(self, container: str, prefix: str, methods: tuple[str, ...]) -> Grant:
         """See the base class."""
         key = self._sign_with(container)
-        base = self._base()
+        base = self.base()
         slash = base.index("/", len("https://"))
         # Signed is the path as it is, asked for the quoted one.
         path = f"{unquote(base[slash:])}/{container}/{prefix}"
@@ -115,21 +123,8 @@ class SwiftStore(ObjectStore):
         with contextlib.suppress(NoSuchObject), self._connected() as connection:
             connection.delete_object(container, name)
 
-    def location(self, container: str, name: str) -> str:
+    def base(self) -> str:
         """See the base class."""
-        return f"{self._base()}/{quote(container, safe='')}/{quote(name)}"
-
-    def parse(self, location: str) -> tuple[str, str]:
-        """See the base class."""
-        base = f"{self._base()}/"
-        container, _, name = location.removeprefix(base).partition("/")
-        if not location.startswith(base) or not container or not name or "?" in location:
-            raise StoreError(f"{location[:255]} is not an object of this object store.")
-        must_be_names(unquote(container), unquote(name))
-        return unquote(container), unquote(name)
-
-    def _base(self) -> str:
-        """URL of the account."""
         with self._connected() as connection:
             url, connection.token = connection.get_auth() if not connection.url else (connection.url, connection.token)
             connection.url = url

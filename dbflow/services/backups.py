@@ -18,7 +18,7 @@ from dbflow.db.models import (
     Operation,
     new_id,
 )
-from dbflow.objectstore.base import StoreError, must_be_names
+from dbflow.objectstore import base as store
 from dbflow.services import instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
@@ -212,8 +212,8 @@ def _where_and_how(
 def must_be_container(name: str) -> None:
     """BadRequest for a name that no object store takes."""
     try:
-        must_be_names(name, "any")
-    except StoreError as error:
+        store.must_be_container(name)
+    except store.StoreError as error:
         raise BadRequest(f"swift_container: {error}") from None
 
 
@@ -250,12 +250,12 @@ def delete(services: Services, caller: Caller, backup_id: str) -> str:
         backup = load(session, caller, backup_id, lock=True)
         running = session.get(Operation, backup.operation_id) if backup.operation_id is not None else None
         if running is not None and running.kind == "backup.delete" and running.target_id == backup.id:
-            suspended = running.state == operations.State.SUSPENDED
+            to_post = running if running.state == operations.State.SUSPENDED else None
             operations.resume(session, running)
         else:
-            running, suspended = _begin_delete(services, session, caller, backup), True
-    if suspended:
-        services.post_accepted(running)
+            to_post = running = _begin_delete(services, session, caller, backup)
+    if to_post is not None:
+        services.post_accepted(to_post)
     return running.id
 
 

@@ -108,14 +108,14 @@ def test_orphans_are_reported_and_reaped(real: RealStack, capsys: pytest.Capture
         living = client.created("living")
         with real.nothing_left():
             _leave(real, orphan)
-            wanted = [{"kind": kind, "instance": orphan} for kind in ("messages", "port", "server", "volume")]
+            wanted = [{"kind": kind, "id": orphan} for kind in ("messages", "port", "server", "volume")]
             found = wait_for(lambda: _reported(manage("cloud", "orphans")), PATIENCE, "a report")
-            assert [{key: one[key] for key in ("kind", "instance")} for one in found] == wanted
+            assert [{key: one[key] for key in ("kind", "id")} for one in found] == wanted
             counts = lambda: {row.orphans for row in _conductors(real) if row.leader}  # noqa: E731
             wait_for(lambda: 4 in counts(), PATIENCE, "the leader's count")
 
             assert [one["removed"] for one in manage("cloud", "reap")] == [False] * 4
-            assert [one["instance"] for one in manage("cloud", "orphans")] == [orphan] * 4
+            assert [one["id"] for one in manage("cloud", "orphans")] == [orphan] * 4
             assert manage("cloud", "reap", "--yes") == [{**one, "removed": True} for one in wanted]
             assert manage("cloud", "orphans") == []
         client.wait_healthy(living["id"])

@@ -23,11 +23,18 @@ SOON = 15.0
 
 @pytest.fixture
 def real(request: pytest.FixtureRequest, real_stack: RealStack) -> Iterator[RealStack]:
+    wait_for(lambda: _all_answer(real_stack.client()), LONGER, "each process of the API to find its database again")
     yield real_stack
     for server in (real_stack.zookeeper, real_stack.rabbitmq, real_stack.mariadb):
         server.start()
         server.resume()
     after_failure(request, real_stack)
+
+
+def _all_answer(client: Client) -> bool:
+    """Whether the database is back for whoever takes a request: a process that missed it asks no more for a moment,
+    and which process answers is chance."""
+    return all(client.raw("GET", "/instances").status_code == 200 for _ in range(20))
 
 
 def test_zookeeper_is_away(real: RealStack) -> None:

@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole stacks."""
 
+import re
+from typing import Any
+
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.functional.stack.fixtures import embedded_stack, images, pytest_runtest_makereport, real_stack, stack
 
 __all__ = ["embedded_stack", "images", "pytest_runtest_makereport", "real_stack", "stack"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests (``--dist loadgroup``): one has a set of parts and all of its tests, so
-    that each stack is started once; tests that start their own servers stay together by file."""
-    for item in items:
-        params = getattr(item, "callspec", None)
-        fixtures = getattr(item, "fixturenames", ())
-        wanted = params.params.get("stack") if params is not None else None
-        group = wanted or next((name for name in ("real", "embedded") if f"{name}_stack" in fixtures), item.path.name)
-        item.add_marker(pytest.mark.xdist_group(group))
+class _ByParts(LoadScopeScheduling):  # type: ignore[misc]
+    """Where several processes share the tests, each set of parts has one of them, so that it is started once; tests
+    with servers of their own stay together by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        parts = re.search(r"\[(embedded|real)\b", nodeid)
+        return parts.group(1) if parts else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByParts:
+    """Whatever ``--dist`` says."""
+    return _ByParts(config, log)

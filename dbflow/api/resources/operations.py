@@ -152,7 +152,7 @@ class OperationFlow(Resource):
 
 
 @ns.route("/<operation_id>/events")
-class OperationEventStream(Resource):
+class OperationEvents(Resource):
     """Changes as they happen."""
 
     @documented(

@@ -43,7 +43,7 @@ def show_orphans(context: Context, _: argparse.Namespace) -> None:
         [one.kind, one.instance_id, one in known, known[one].first_seen if one in known else None]
         for one in _answered(orphanage.find)
     ]
-    context.table(["Kind", "Instance or backup", "Reported", "Since"], rows)
+    context.table(["Kind", "Id", "Reported", "Since"], rows)
 
 
 def reap(context: Context, arguments: argparse.Namespace) -> None:
@@ -57,7 +57,7 @@ def reap(context: Context, arguments: argparse.Namespace) -> None:
             rows.append([one.kind, one.instance_id, removed])
             if removed:
                 book.forget(one)
-    context.table(["Kind", "Instance or backup", "Removed"], rows)
+    context.table(["Kind", "Id", "Removed"], rows)
     if rows and not arguments.yes:
         context.note("Nothing was removed; --yes removes it.")
 
