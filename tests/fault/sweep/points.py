@@ -69,8 +69,8 @@ def _of_guest(name: str) -> bool:
 def points(kind: str) -> list[Point]:
     """All of them, those of the whole operation first."""
     graph = REGISTRY.graph(kind)
-    nodes = graph["nodes"]
-    beside = _beside_the_last(graph)
+    nodes, order = graph["nodes"], _order(graph)
+    last = nodes[-1]
     found = [
         Point(kind, f"kill {name}", ((name, KILL),), SUCCESS)
         for name in ("operation.accepted", "operation.claimed", "operation.ended")
@@ -78,23 +78,27 @@ def points(kind: str) -> list[Point]:
     for node in nodes:
         found += _forward(kind, node)
     for node in nodes:
-        if node["name"] in beside:
-            found += _backward_beside(kind, node, nodes[-1])
+        if node["name"] in _beside(order, last):
+            found += _backward_beside(kind, node, last)
         else:
-            found += _backward(kind, node, _fails(nodes[-1]))
+            found += _backward(kind, node, _fails(last))
     if REGISTRY.kind(kind).cancellable:
-        for node in nodes[:-1]:
-            found += _cancelled(kind, node)
-        found += _cancelled_late(kind, nodes[-1], beside)
+        for node in nodes:
+            ends = order.out_degree(node["name"]) == 0
+            found += _cancelled_late(kind, node, _beside(order, node)) if ends else _cancelled(kind, node)
     return found
 
 
-def _beside_the_last(graph: dict[str, Any]) -> set[str]:
-    """Names of the steps that the last one does not wait for."""
-    order = nx.DiGraph(graph["edges"])
-    names = [node["name"] for node in graph["nodes"]]
-    order.add_nodes_from(names)
-    return set(names) - nx.ancestors(order, names[-1]) - {names[-1]}
+def _order(graph: dict[str, Any]) -> "nx.DiGraph[str]":
+    """Of the steps, by name."""
+    order: nx.DiGraph[str] = nx.DiGraph(graph["edges"])
+    order.add_nodes_from(node["name"] for node in graph["nodes"])
+    return order
+
+
+def _beside(order: "nx.DiGraph[str]", node: Node) -> set[str]:
+    """Names of the steps that a step after which nothing comes does not wait for."""
+    return set(order) - nx.ancestors(order, node["name"]) - {node["name"]}
 
 
 def _fails(node: Node) -> tuple[str, str]:
@@ -174,9 +178,9 @@ def _cancelled(kind: str, node: Node) -> list[Point]:
     ]
 
 
-def _cancelled_late(kind: str, last: Node, beside: set[str]) -> list[Point]:
-    """When the last step of all ends after all, the cancel came too late."""
-    step, held = last["name"], _called(last)
+def _cancelled_late(kind: str, node: Node, beside: set[str]) -> list[Point]:
+    """When the last step at work ends after all, the cancel came too late."""
+    step, held = node["name"], _called(node)
     return [
         Point(kind, f"cancel {step}, kill {step}.execute", (), REVERTED, held=held, killed_held=True),
         Point(kind, f"cancel {step}, too late", (), SUCCESS, held=held, after=_ends_of(beside)),
