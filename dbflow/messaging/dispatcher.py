@@ -27,6 +27,7 @@ from dbflow.messaging.link import Envelope, Link
 from dbflow.messaging.logins import Logins, SharedLogin
 from dbflow.messaging.pending import OnEvent, Pending
 from dbflow.messaging.rates import Rates
+from dbflow.messaging.warden import Warden
 
 LOG = logging.getLogger(__name__)
 EVENT_THREADS = 4
@@ -39,7 +40,7 @@ FIND_BROKER = 2.0
 
 
 class _Throttled(Exception):
-    """One guest sends more than is taken from it."""
+    """One guest, whose instance id this says, sends more than is taken from it."""
 
 
 class Dispatcher:
@@ -76,7 +77,9 @@ class Dispatcher:
         self._stopping = False
         self._events = futures.ThreadPoolExecutor(EVENT_THREADS, thread_name_prefix="progress")
         self.stats: collections.Counter[str] = collections.Counter()
-        """Messages by what became of them: answered, late, odd, forged, throttled, heartbeats, heartbeats_refused …"""
+        """Messages by what became of them: answered, late, odd, forged, throttled, heartbeats, heartbeats_refused …
+        And ``cut_off``, the guests that flooded."""
+        self._warden = Warden(self._logins, self.stats, lets_back=on_heartbeat is not None)
         queues = [self._layout.asker(name)]
         self._heartbeats: Heartbeats | None = None
         if on_heartbeat is not None:
@@ -103,6 +106,7 @@ class Dispatcher:
             self._heartbeats.start()
         self._link.start()
         self._clock.start()
+        self._warden.start()
 
     def stop(self) -> None:
         """Stop asking. Futures of requests that are not answered yet stay unfinished: guests go on, and the next
@@ -114,6 +118,7 @@ class Dispatcher:
             self._clock.join(5)
         if self._heartbeats is not None:
             self._heartbeats.stop()
+        self._warden.stop()
         self._events.shutdown(wait=False)
 
     def submit(self, request: wire.GuestRequest, on_event: OnEvent | None = None) -> futures.Future[Any]:
@@ -313,8 +318,9 @@ class Dispatcher:
             self.stats["forged"] += 1
         except wire.BadMessage:
             self.stats["odd"] += 1
-        except _Throttled:
+        except _Throttled as throttled:
             self.stats["throttled"] += 1
+            self._warden.dropped(str(throttled))
 
     def _sender(self, message: Any) -> str | None:
         """The instance that a message comes from; None where guests have no users of their own."""
@@ -324,7 +330,7 @@ class Dispatcher:
         if sender is None:
             raise wire.BadMessage("a message without its sender")
         if not self._rates.allow(sender, len(message.body)):
-            raise _Throttled
+            raise _Throttled(sender)
         return sender
 
     def _on_heartbeat(self, message: Any, sender: str | None) -> None:

@@ -16,7 +16,7 @@ GUEST_EXPIRES = 7 * 86400.0
 """Seconds after which a queue that no guest reads is removed; it is made again when its guest is asked."""
 MAX_REQUESTS, MAX_REQUEST_BYTES = 1000, 16 * 1024 * 1024
 """In one guest's queue; the oldest make room, and are sent again."""
-MAX_ANSWERS, MAX_ANSWER_BYTES = 20_000, 64 * 1024 * 1024
+MAX_ANSWERS, MAX_ANSWER_BYTES = 4000, 64 * 1024 * 1024
 """In the queue of one process; guests are asked again for those that were dropped."""
 MAX_HEARTBEATS, MAX_HEARTBEAT_BYTES = 10_000, 16 * 1024 * 1024
 HEARTBEAT = "heartbeat"

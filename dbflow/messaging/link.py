@@ -26,6 +26,8 @@ BEAT = 30.0
 broker that keeps its connections and does nothing is found out. The embedded one has no such beats."""
 TICK = 30.0
 """Seconds after which a quiet thread looks up where there are no beats."""
+PREFETCH = 500
+"""Messages of a queue that RabbitMQ sends ahead of the receipt for them."""
 DECLARED_FOR = 300.0
 """Seconds after which a queue is declared again before something is sent to it: it may have expired."""
 BACK_OFF = (0.05, 3.0)
@@ -61,6 +63,32 @@ class _Consumer(kombu.Consumer):
 
     def _receive_callback(self, message: Any) -> None:
         self.on_message(message)
+
+
+class _Receipts:
+    """Tells RabbitMQ, now and then, how far the messages of a channel are taken.
+
+    Without receipts it would send at once whatever comes, past every bound of its queues: a flood would fill its memory
+    and the sockets between, and an honest message would wait behind all of it.
+    """
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._taken: Any = None
+        self._count = 0
+        channel.basic_qos(0, PREFETCH, False)
+
+    def taken(self, message: Any) -> None:
+        """A message was handled."""
+        self._taken, self._count = message.delivery_tag, self._count + 1
+        if self._count >= PREFETCH // 2:
+            self.send()
+
+    def send(self) -> None:
+        """For all that were handled so far."""
+        if self._count:
+            self._channel.basic_ack(self._taken, multiple=True)
+            self._count = 0
 
 
 class Link:
@@ -180,17 +208,27 @@ class Link:
 
     def _receive(self, conn: kombu.Connection) -> None:
         channel = conn.channel()
+        receipts = None
         if conn.transport.driver_type == "amqp":
             channel.auto_decode = False  # by whatever codec the sender names, some of which take minutes
+            receipts = _Receipts(channel)
+
+        def take(message: Any) -> None:
+            self._guard(message)
+            if receipts is not None:
+                receipts.taken(message)
+
         self._receiver = conn
         for exchange in self._exchanges:
             exchange(channel).declare()
-        # Without acknowledgement: a message lost on the way to its handler is one more message to be sent again.
-        with _Consumer(channel, queues=list(self._queues), on_message=self._guard, no_ack=True):
+        with _Consumer(channel, queues=list(self._queues), on_message=take, no_ack=receipts is None):
             self._up(self._receiving)
             while not self._stopping.is_set():
-                with contextlib.suppress(TimeoutError):
+                try:
                     conn.drain_events(timeout=_tick(conn))
+                except TimeoutError:
+                    if receipts is not None:
+                        receipts.send()
                 if conn.supports_heartbeats:
                     conn.heartbeat_check()
 

@@ -7,12 +7,13 @@ from typing import Protocol
 
 from dbflow.crypto import broker_password
 from dbflow.messaging.connection import EMBEDDED, connection, with_login
-from dbflow.messaging.layout import Layout, guest_user
+from dbflow.messaging.layout import Layout, guest_of, guest_user
 from dbflow.messaging.management import Management, quoted
 
 ANSWER = 10.0
 """Seconds for RabbitMQ's management API to answer."""
-LIMITS = {"max-connections": 8, "max-channels": 32}
+_CONNECTIONS = "max-connections"
+LIMITS = {_CONNECTIONS: 8, "max-channels": 32}
 """Of one guest; it uses two of each, and twice that for a moment while it connects again."""
 
 
@@ -30,6 +31,12 @@ class Logins(Protocol):
 
     def url(self, instance_id: str, key: bytes) -> str:
         """With which the guest connects."""
+
+    def cut_off(self, instance_id: str) -> None:
+        """End its connections and take no new ones until it is let back. BrokerUnavailable."""
+
+    def let_back(self) -> list[str]:
+        """Those who were cut off may connect again; who they are. BrokerUnavailable."""
 
 
 def logins(url: str, exchange: str, management_url: str | None) -> Logins:
@@ -58,6 +65,12 @@ class SharedLogin:
     def url(self, instance_id: str, key: bytes) -> str:
         return self._url
 
+    def cut_off(self, instance_id: str) -> None:
+        """Nobody can tell who it is."""
+
+    def let_back(self) -> list[str]:
+        return []
+
 
 class DerivedLogins:
     """The embedded broker's: it works out who a guest is when it connects."""
@@ -75,6 +88,12 @@ class DerivedLogins:
 
     def url(self, instance_id: str, key: bytes) -> str:
         return with_login(self._url, guest_user(instance_id), broker_password(key))
+
+    def cut_off(self, instance_id: str) -> None:
+        """Nothing to do: the broker reads from a guest no faster than is taken from it."""
+
+    def let_back(self) -> list[str]:
+        return []
 
 
 class RabbitLogins(DerivedLogins):
@@ -104,6 +123,24 @@ class RabbitLogins(DerivedLogins):
         """RabbitMQ closes the connections of a user who is deleted."""
         with self._management.calls(ANSWER) as call:
             call("DELETE", f"users/{quoted(guest_user(instance_id))}")
+
+    def cut_off(self, instance_id: str) -> None:
+        """By its limit of connections, which RabbitMQ keeps."""
+        user = quoted(guest_user(instance_id))
+        with self._management.calls(ANSWER) as call:
+            call("PUT", f"user-limits/{user}/{_CONNECTIONS}", {"value": 0})
+            call("DELETE", f"connections/username/{user}")
+
+    def let_back(self) -> list[str]:
+        """See the base class."""
+        back = []
+        with self._management.calls(ANSWER) as call:
+            for user in call("GET", "user-limits"):
+                instance_id = guest_of(user["user"])
+                if instance_id is not None and user["value"].get(_CONNECTIONS) == 0:
+                    call("PUT", f"user-limits/{quoted(user['user'])}/{_CONNECTIONS}", {"value": LIMITS[_CONNECTIONS]})
+                    back.append(instance_id)
+        return back
 
 
 def _exactly(name: str) -> str:

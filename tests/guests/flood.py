@@ -6,6 +6,7 @@ once and written to the socket as bytes, which is as fast as it gets.
 """
 
 import base64
+import contextlib
 import json
 import socket
 import struct
@@ -70,17 +71,16 @@ def main() -> int:
     stop = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
     sent = 0
-    conn, write, messages = _connected(told)
+    _conn, write, messages = _connected(told)
     print("ready", flush=True)
     while not stop.is_set():
         try:
             write(b"".join(messages * BATCH))
             sent += len(messages) * BATCH
-        except OSError as error:  # the broker has had enough of it: once more
-            print(f"connecting again: {error!r}", file=sys.stderr)
-            conn, write, messages = _connected(told)
+        except OSError:  # the broker has had enough of it: once more
+            with contextlib.suppress(OSError, amqp.AMQPError):
+                _conn, write, messages = _connected(told)
     print(sent, flush=True)
-    conn.release()
     return 0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.layout import HEARTBEAT
+from dbflow.messaging.logins import RabbitLogins
 from tests.guests.asking import TASKS, Field
 from tests.guests.attacker import Attacker
 from tests.waiting import wait_for
@@ -98,4 +99,5 @@ def test_a_flood_does_not_stop_others(field: Field) -> None:
     }
     print(figures)
     assert max(loud) < SLOWEST
+    assert bool(asker.stats["cut_off"]) is isinstance(field.logins, RabbitLogins), "the embedded one reads it slowly"
     assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "after"}, SLOWEST) == "after"

@@ -7,7 +7,7 @@ import pytest
 
 from dbflow.crypto import broker_password, new_message_key
 from dbflow.messaging.connection import opened
-from dbflow.messaging.errors import BrokerUnavailable
+from dbflow.messaging.errors import BrokerUnavailable, GuestUnreachable
 from dbflow.messaging.layout import Layout
 from dbflow.messaging.logins import RabbitLogins, SharedLogin, logins
 from tests.guests.asking import EXCHANGE, TASKS, Field
@@ -66,3 +66,19 @@ def test_which_logins_there_are(amqp_url: str, tmp_path: pathlib.Path) -> None:
     assert several == f"amqp://guest-i:{password}@h1:5672/v;amqp://guest-i:{password}@h2:5672/v"
     embedded = logins(f"dbflow+unix://control:secret@{tmp_path}/s", EXCHANGE, None)
     assert embedded.url("i", key) == f"dbflow+unix://guest-i:{password}@{tmp_path}/s"
+
+
+def test_who_is_cut_off_is_let_back(rabbitmq: RabbitMQ, rabbit_field: Field) -> None:
+    asker, guest, other = rabbit_field.dispatcher(), rabbit_field.guest(), rabbit_field.guest()
+    for each in (guest, other):
+        assert asker.call(each.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    users = RabbitLogins(asker._url, rabbit_field.exchange, rabbitmq.management_url)
+    assert users.let_back() == []
+    users.cut_off(guest.instance_id)
+    users.cut_off(guest.instance_id)
+    with pytest.raises(GuestUnreachable):
+        asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "cut"}, 3)
+    assert asker.call(other.instance_id, f"{TASKS}.Echo", {"text": "y"}, 20) == "y"
+    assert users.let_back() == [guest.instance_id]
+    assert users.let_back() == []
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "back"}, 20) == "back"

@@ -37,6 +37,7 @@ def test_bodies_are_not_decoded_by_the_codec_that_their_sender_names() -> None:
     channel, seen = Channel(mock.MagicMock(), 1), list[Any]()
     channel.callbacks["tag"] = seen.append
     channel.connection.client.connection_errors = (OSError,)
+    channel.basic_qos = mock.Mock()
     receiving = Link("amqp://nowhere", [], lambda _: None)
 
     def deliver(timeout: float) -> None:
@@ -50,6 +51,19 @@ def test_bodies_are_not_decoded_by_the_codec_that_their_sender_names() -> None:
     conn.channel.return_value = channel
     receiving._receive(conn)
     assert [message.body for message in seen] == [b"body-"]
+    channel.basic_qos.assert_called_once_with(0, link.PREFETCH, False)
+
+
+def test_receipts_are_few_and_for_all_that_was_taken() -> None:
+    channel = mock.Mock()
+    receipts = link._Receipts(channel)
+    receipts.send()
+    half = link.PREFETCH // 2
+    for tag in range(1, half + 4):
+        receipts.taken(mock.Mock(delivery_tag=tag))
+    receipts.send()
+    receipts.send()
+    assert channel.basic_ack.mock_calls == [mock.call(half, multiple=True), mock.call(half + 3, multiple=True)]
 
 
 def test_a_queue_that_expired_is_declared_again(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
