@@ -54,7 +54,7 @@ def one(services: Services, version_id: str) -> Known:
 
 
 @contended
-def create(services: Services, wanted: Mapping[str, Any]) -> Known:
+def create(services: Services, wanted: Mapping[str, Any]) -> None:
     """Make a version known, and its datastore if that is new. BadRequest when there is one of that name and number, or
     no plug-in of that name."""
     _must_be_manager(wanted["datastore_manager"])
@@ -80,11 +80,9 @@ def create(services: Services, wanted: Mapping[str, Any]) -> Known:
         version.deleted = False
         version.image_tags, version.packages = [], []
         version.registry_ext = version.repl_strategy = None
-        made = Known(version, datastore)
-        _change(made, wanted)
+        _change(Known(version, datastore), wanted)
         session.flush()
         parameters.make_known(session, version)
-        return made
 
 
 @contended
