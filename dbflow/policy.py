@@ -62,7 +62,9 @@ _RULES: dict[str, dict[str, str]] = {
     ADMIN: {
         "instance": "reset_status",
         "backup:index": "all_projects",
-        "mgmt": "quota_update jobs conductors conductor_update guests parameters instance_action",
+        "mgmt": "quota_update jobs conductors conductor_update guests parameters instance_action instances "
+        "datastore_versions",
+        "datastore": "delete",
         "operation": "all_projects release",
     },
     ANYONE: {

@@ -45,6 +45,8 @@ class Datastore(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
     default_version_id: Mapped[str | None] = mapped_column(Id)
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It has no versions any more, and is there for what was made of them; created again, it is the same one."""
 
 
 class DatastoreVersion(Base):
@@ -65,6 +67,8 @@ class DatastoreVersion(Base):
     active: Mapped[bool] = mapped_column(default=True)
     registry_ext: Mapped[str | None]
     repl_strategy: Mapped[str | None]
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It is there for the deleted instances that were made of it; created again, it is the same one."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
 

@@ -25,34 +25,17 @@ _PASSWORD_LENGTH = 36
 _LATER = {"Retry-After": "5"}
 
 
-class Guest:
-    """The guest of an instance that this caller may use and that can answer now."""
+class Agent:
+    """The guest agent of an instance that this caller may use."""
 
-    tasks = "guest.tasks.accounts"
+    tasks: str
+    """The module of what it is asked to do."""
 
-    def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
-        """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
-        self._services = services
-        self.instance_id = instance_id
+    def __init__(self, services: Services, caller: Caller, instance_id: str) -> None:
+        """NotFound."""
+        self._services, self.instance_id = services, instance_id
         with services.database.read() as session:
-            instance = instances.load(session, caller, instance_id)
-            health = session.get(Health, instance.id)
-            manager = session.scalar(
-                sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
-            )
-        self._must_be_up(instance, health)
-        self._source_id = instance.replica_of_id
-        self.datastore: Datastore = load(str(manager))
-        if not self.datastore.supports(feature):
-            raise Unprocessable(f"{self.datastore.name} has no {feature}.")
-
-    def _must_be_up(self, instance: Instance, health: Health | None) -> None:
-        """Unprocessable by what its guest last said; Unavailable where that is long ago: nobody knows better yet."""
-        if health is None or instance.task not in _QUIET or health.service_status not in _UP:
-            raise Unprocessable(f"Instance {instance.id} is not ready: its database server is not running.")
-        silent = (utcnow() - health.seen).total_seconds()
-        if silent > self._services.conf.messaging.heartbeat_expiry:
-            raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
+            instances.load(session, caller, instance_id)
 
     def ask(self, task: str, missing: str | None = None, timeout: float | None = None, **arguments: Any) -> Any:
         """Run a guest task; what the guest refuses becomes the error for the client.
@@ -60,8 +43,6 @@ class Guest:
         ``missing`` is the message where the guest finds something not there; ``timeout`` in seconds, ``[messaging]
         call_timeout`` unless given.
         """
-        if self._source_id is not None and self.tasks == Guest.tasks and task not in _LOOK_UPS:
-            raise BadRequest(f"Instance {self.instance_id} is a replica: change its source, {self._source_id}.")
         patience = float(self._services.conf.messaging.call_timeout) if timeout is None else timeout
         try:
             return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, patience)
@@ -75,6 +56,41 @@ class Guest:
             raise OverLimit(str(error)) from None
         except GuestRefused as error:
             raise _refusal(error, missing) from None
+
+
+class Guest(Agent):
+    """The guest of an instance whose database can answer now."""
+
+    tasks = "guest.tasks.accounts"
+
+    def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
+        """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
+        self._services, self.instance_id = services, instance_id
+        with services.database.read() as session:
+            instance = instances.load(session, caller, instance_id)
+            health = session.get(Health, instance.id)
+            manager = session.scalar(
+                sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
+            )
+        self._must_be_up(instance, health)
+        self._source_id = instance.replica_of_id
+        self.datastore: Datastore = load(str(manager))
+        if not self.datastore.supports(feature):
+            raise Unprocessable(f"{self.datastore.name} has no {feature}.")
+
+    def ask(self, task: str, missing: str | None = None, timeout: float | None = None, **arguments: Any) -> Any:
+        """As any agent's; BadRequest for a change of accounts on a replica, which has its source's."""
+        if self._source_id is not None and self.tasks == Guest.tasks and task not in _LOOK_UPS:
+            raise BadRequest(f"Instance {self.instance_id} is a replica: change its source, {self._source_id}.")
+        return super().ask(task, missing, timeout, **arguments)
+
+    def _must_be_up(self, instance: Instance, health: Health | None) -> None:
+        """Unprocessable by what its guest last said; Unavailable where that is long ago: nobody knows better yet."""
+        if health is None or instance.task not in _QUIET or health.service_status not in _UP:
+            raise Unprocessable(f"Instance {instance.id} is not ready: its database server is not running.")
+        silent = (utcnow() - health.seen).total_seconds()
+        if silent > self._services.conf.messaging.heartbeat_expiry:
+            raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
 
 
 def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:

@@ -49,15 +49,16 @@ _COLUMNS = (
     # Deleted ones too: asked for "deleted" as well, SQLite would walk that index, through every instance there is.
     sa.exists().where(_REPLICA.c.replica_of_id == _INSTANCE.id).label("had_replicas"),
 )
-_ALL = (
+EVERY = (
     sa.select(*_COLUMNS)
     .select_from(Instance.__table__)
     # Outer joins, though every instance has both: MariaDB would begin with the few versions, and then sort them all.
     .outerjoin(DatastoreVersion.__table__, _VERSION.id == _INSTANCE.datastore_version_id)
     .outerjoin(Datastore.__table__, _DATASTORE.id == _VERSION.datastore_id)
     .outerjoin(Health.__table__, _HEALTH.instance_id == _INSTANCE.id)
-    .where(_INSTANCE.deleted == sa.false())  # "IS false" would keep MariaDB off the index
 )
+"""Deleted ones too."""
+_ALL = EVERY.where(_INSTANCE.deleted == sa.false())  # "IS false" would keep MariaDB off the index
 _ONE = _ALL.where(_INSTANCE.id == sa.bindparam("id"))
 _PAGE = (
     _ALL.where(_INSTANCE.project_id == sa.bindparam("project"))

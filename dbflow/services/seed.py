@@ -36,6 +36,7 @@ def ensure_datastore(
                 id=new_id(), datastore_id=datastore.id, name=version_name, version=version_number, manager=manager
             )
             session.add(version)
+        datastore.deleted = version.deleted = False
         version.manager, version.image_id, version.active = manager, image, True
         session.flush()
         parameters.make_known(session, version)

@@ -87,11 +87,18 @@ def test_show_by_name_and_id(openstack: OpenStack, shop: Shop) -> None:
         openstack("database instance show nobody")
 
 
-def test_the_administrator_sees_more(admin_openstack: OpenStack, shop: Shop) -> None:
+def test_the_administrator_sees_more(openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
     shown = admin_openstack.table("database instance show", shop.id)
     assert {"tenant_id", "server_id", "volume_id"} <= shown.keys()
     assert shown["tenant_id"] == shop.member.project
     assert admin_openstack.table("database instance list") == []
+    everybody = admin_openstack.table("database instance list --all-projects")
+    (listed,) = [one for one in everybody if one["ID"] == shop.id]
+    assert (listed["Server ID"], listed["Tenant ID"]) == (shown["server_id"], shop.member.project)
+    others = admin_openstack.table("database instance list --project-id nobody")
+    assert others == []
+    with pytest.raises(Refused, match="admin privileges"):
+        openstack("database instance list --all-projects")
 
 
 def test_update(openstack: OpenStack, shop: Shop) -> None:

@@ -42,6 +42,7 @@ def show_list(context: Context, _: argparse.Namespace) -> None:
     query = (
         sa.select(Datastore, DatastoreVersion)
         .join(DatastoreVersion, DatastoreVersion.datastore_id == Datastore.id)
+        .where(DatastoreVersion.deleted.is_(False))
         .order_by(Datastore.name, DatastoreVersion.name, DatastoreVersion.version)
     )
     with context.read() as session:
@@ -101,6 +102,6 @@ def load_parameters(context: Context, arguments: argparse.Namespace) -> None:
 
 def _version(session: Session, version_id: str) -> DatastoreVersion:
     found = session.get(DatastoreVersion, version_id)
-    if found is None:
+    if found is None or found.deleted:
         raise ManageError(f"there is no datastore version {version_id}")
     return found

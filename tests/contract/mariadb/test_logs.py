@@ -256,11 +256,21 @@ def test_a_large_log_is_begun_anew(logs: Logs, session: Session, site: Site, mon
 
 
 @pytest.mark.parametrize("on", [True, False])
-def test_whom_an_agent_that_died_left_of_two_minds(logs: Logs, session: Session, site: Site, on: bool) -> None:
+def test_whom_an_agent_that_died_left_of_two_minds(
+    logs: Logs, session: Session, site: Site, monkeypatch: pytest.MonkeyPatch, on: bool
+) -> None:
     """It had told the server, and not yet written it down."""
+
+    def die(*_: Any) -> None:
+        raise SystemExit
+
     if not on:
         logs.enable("general")
-    session.run(f"SET GLOBAL general_log = {int(on)}")
+    with monkeypatch.context() as patched:
+        patched.setattr(mariadb_logs, "write", die)
+        with pytest.raises(SystemExit):
+            (logs.enable if on else logs.disable)("general")
+    assert session.rows("SELECT @@GLOBAL.general_log") == [(int(on),)]
     site.after_agent_restart().lifecycle.resume()
     assert session.rows("SELECT @@GLOBAL.general_log") == [(int(not on),)]
     assert (status(logs, "general") == LogStatus.DISABLED) == on

@@ -206,7 +206,7 @@ def test_access_for_what_is_no_network(world: World, cidr: str) -> None:
 
 
 def test_access_is_kept_as_a_firewall_takes_it(world: World) -> None:
-    access = {"is_public": True, "allowed_cidrs": ["10.0.0.9/8", "10.1.2.3/255.0.0.0", "192.168.1.1"]}
+    access = {"is_public": True, "allowed_cidrs": ["10.0.0.9/8", "10.1.2.3/8", "192.168.1.1/32"]}
     wanted = {"is_public": True, "allowed_cidrs": ["10.0.0.0/8", "192.168.1.1/32"]}
     assert world.instance(world.created(access=access)).access == wanted
     instance_id = world.active()

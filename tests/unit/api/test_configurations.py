@@ -234,7 +234,6 @@ def test_detached(world: World, ends: Callable[..., None], method: str, body: di
 
 def test_a_name_and_a_group_at_once(world: World, ends: Callable[..., None]) -> None:
     group_id, instance_id = made(world), world.active()
-    ends()
     wanted = {"configuration": f"https://h/v1.0/p1/configurations/{group_id}", "name": "n2"}
     ends(State.REVERTED, "the server refused")
     assert put(world, instance_id, wanted).status_code == 422

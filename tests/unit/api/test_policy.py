@@ -26,7 +26,13 @@ BODIES: dict[str, list[Any]] = {
     "/log": [{"name": "general"}, {"name": "general", "enable": 1}],
 }
 """Of the resources whose rule depends on their body; no other reads a body before it has asked."""
-UNAUTHORIZED = ({"mgmt:quota_update"}, {"mgmt:parameters"}, {"mgmt:instance_action"})
+UNAUTHORIZED = (
+    {"mgmt:quota_update"},
+    {"mgmt:parameters"},
+    {"mgmt:instance_action"},
+    {"mgmt:instances"},
+    {"mgmt:datastore_versions"},
+)
 """Rules of Trove's mgmt resources, which answer 401."""
 
 

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from dbflow.db.migrations import once
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
