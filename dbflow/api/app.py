@@ -28,6 +28,11 @@ class Wire(Api):
         """Every error, also of URLs that there are not."""
         return console.answer(e) if is_console(request.path) else errors.answer(e)
 
+    @property
+    def __schema__(self) -> dict[str, Any]:
+        """The Swagger document."""
+        return {**super().__schema__, "consumes": docs.BOTH, "produces": docs.BOTH}
+
     def render_root(self) -> Response:
         """GET / tells the versions."""
         return versions.versions()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON to XML, in the manner of Trove's XML: scalars are attributes, lists hold elements named in the singular.
+A value says its own type only where the schema would have it read as something else."""
+
+import base64
+import json
+from typing import Any
+
+from dbflow.api.schemas.common import Schema
+from dbflow.api.xml.node import PROBLEM, UNFIT, WHOLE, Node, singular, to_bytes
+from dbflow.api.xml.read import value as read_value
+from dbflow.api.xml.shapes import items, kind_of, member, shapes
+from dbflow.services.errors import BadRequest
+
+
+def write(data: Any, schema: Schema) -> bytes:
+    """The document; ``schema`` says what a reader knows of it."""
+    return to_bytes(_root(data, schema))
+
+
+def write_problem(problem: dict[str, Any]) -> bytes:
+    """A problem document in the format that RFC 9457 gives it."""
+    children = [Node(key, text=UNFIT.sub("\ufffd", str(text))) for key, text in problem.items()]
+    return to_bytes(Node("problem", children=children), PROBLEM)
+
+
+def _root(data: Any, schema: Schema) -> Node:
+    if not isinstance(data, dict) or not data or WHOLE in data:
+        return _node(WHOLE, data, schema)
+    first, *others = data
+    if not others:
+        return _node(first, data[first], member(schema, first))
+    if others == ["links"] and all(_is_known_list(data, schema, name) for name in data):
+        root, links = (_node(name, data[name], member(schema, name)) for name in data)
+        root.children.append(links)
+        return root
+    return _node(WHOLE, data, schema)
+
+
+def _is_known_list(data: dict[str, Any], schema: Schema, name: str) -> bool:
+    """A list of a page, and one whose reader knows that it is."""
+    found = shapes(schema.get("properties", {}).get(name, {}))
+    return isinstance(data[name], list) and [kind for kind, _ in found] == ["array"]
+
+
+def _node(name: str, data: Any, schema: Schema) -> Node:
+    made = _unmarked(name, data, schema)
+    if made.kind is None and not _is_plain_to_see(made, data, schema):
+        made.kind = kind_of(data)
+    return made
+
+
+def _unmarked(name: str, data: Any, schema: Schema) -> Node:
+    kind = kind_of(data)
+    shape = next((shape for found, shape in shapes(schema) if found == kind), {})
+    if kind == "null":
+        return Node(name, kind)
+    if kind == "array":
+        return Node(name, children=[_node(singular(name), item, items(shape)) for item in data])
+    if kind == "object":
+        made = Node(name)
+        for key, one in data.items():
+            child = _node(key, one, member(shape, key))
+            if child.kind is None and not isinstance(one, dict | list):
+                made.attributes[key] = child.text
+            else:
+                made.children.append(child)
+        return made
+    if kind == "string" and UNFIT.search(data):
+        return Node(name, "base64", text=base64.b64encode(data.encode("utf-8", "replace")).decode())
+    return Node(name, text=data if kind == "string" else json.dumps(data))
+
+
+def _is_plain_to_see(node: Node, data: Any, schema: Schema) -> bool:
+    """Whether the schema has it read as what it is."""
+    kind, found = kind_of(data), shapes(schema)
+    if len(found) == 1 and found[0][0] in (kind, "number" if kind == "integer" else kind):
+        return True
+    try:
+        return _same(read_value(node, schema, ()), data)
+    except BadRequest:
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal, and of the same types: 1 is not true."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
