@@ -36,7 +36,8 @@ def check(media: Iterable[str]) -> None:
 
 def _best(kinds: tuple[str, ...]) -> _Liking:
     """Of the first kind, or of another that is named itself."""
-    return max(_liking(kinds[0]), *(liking for kind in kinds[1:] if (liking := _liking(kind))[1] == _BY_NAME))
+    others = (liking for kind in kinds[1:] if (liking := _liking(kind))[1] == _BY_NAME)
+    return max([_liking(kinds[0]), *others])
 
 
 def _liking(media: str) -> _Liking:

@@ -45,7 +45,7 @@ class About:
 
 
 def about(handler: Any) -> About | None:
-    """What :func:`documented` was told of a handler."""
+    """What was said of a handler."""
     found: About | None = getattr(handler, "__about__", None)
     return found
 
@@ -82,10 +82,19 @@ def documented(
         if media != BOTH:
             about["produces"] = media
         handler.__apidoc__ = about  # type: ignore[attr-defined]
-        handler.__about__ = About(body, returns, tuple(media))  # type: ignore[attr-defined]
-        return handler
+        return _remembered(handler, About(body, returns, tuple(media)))
 
     return mark
+
+
+def answers(returns: Schema) -> Callable[[Handler], Handler]:
+    """Say of a page beside the resources what it answers; the Swagger document does not list it."""
+    return lambda handler: _remembered(handler, About(None, returns, tuple(BOTH)))
+
+
+def _remembered(handler: Handler, about: About) -> Handler:
+    handler.__about__ = about  # type: ignore[attr-defined]
+    return handler
 
 
 def hidden(handler: Handler) -> Handler:

@@ -44,4 +44,5 @@ def schema_of(response: Response) -> Schema:
 def _handler() -> docs.About | None:
     view: Any = current_app.view_functions.get(request.endpoint or "")
     method = "get" if request.method == "HEAD" else request.method.lower()
-    return docs.about(getattr(getattr(view, "view_class", None), method, None))
+    resource = getattr(view, "view_class", None)
+    return docs.about(getattr(resource, method, None) if resource else view)

@@ -52,5 +52,5 @@ FAULT: Schema = {
     "type": "object",
     "additionalProperties": obj(["code", "message"], code={"type": "integer"}, message={"type": "string"}),
 }
-"""Trove's, of its own resources."""
+"""Of Trove's resources."""
 PROBLEM = obj(["title", "status", "detail"], type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING)

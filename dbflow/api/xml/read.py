@@ -32,14 +32,18 @@ def body(root: Node, schema: Schema) -> Any:
     if root.name == WHOLE:
         return value(root, schema, ())
     whole = Node(WHOLE, children=[root])
-    if root.name != "links" and "links" in schema.get("properties", {}) and _is_list(root, schema):
+    if is_page(root, schema):
         whole.children += [child for child in root.children if child.name == "links"]
         root.children = [child for child in root.children if child.name != "links"]
     return value(whole, schema, ())
 
 
-def _is_list(node: Node, schema: Schema) -> bool:
-    return node.kind is None and [kind for kind, _ in shapes(member(schema, node.name))] == ["array"]
+def is_page(root: Node, schema: Schema) -> bool:
+    """Whether it is the list of a page, in which the page's links may be, too."""
+    properties: Schema = schema.get("properties", {})
+    if root.kind is not None or root.name == "links" or not {root.name, "links"} <= set(properties):
+        return False
+    return [kind for kind, _ in shapes(properties[root.name])] == ["array"]
 
 
 def value(node: Node, schema: Schema, path: Path) -> Any:

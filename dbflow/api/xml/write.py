@@ -8,8 +8,9 @@ from typing import Any
 
 from dbflow.api.schemas.common import Schema
 from dbflow.api.xml.node import PROBLEM, UNFIT, WHOLE, Node, singular, to_bytes
+from dbflow.api.xml.read import is_page
 from dbflow.api.xml.read import value as read_value
-from dbflow.api.xml.shapes import items, kind_of, member, shapes
+from dbflow.api.xml.shapes import OPEN, items, kind_of, member, shapes
 from dbflow.services.errors import BadRequest
 
 
@@ -25,22 +26,19 @@ def write_problem(problem: dict[str, Any]) -> bytes:
 
 
 def _root(data: Any, schema: Schema) -> Node:
-    if not isinstance(data, dict) or not data or WHOLE in data:
-        return _node(WHOLE, data, schema)
-    first, *others = data
-    if not others:
-        return _node(first, data[first], member(schema, first))
-    if others == ["links"] and all(_is_known_list(data, schema, name) for name in data):
-        root, links = (_node(name, data[name], member(schema, name)) for name in data)
-        root.children.append(links)
-        return root
-    return _node(WHOLE, data, schema)
-
-
-def _is_known_list(data: dict[str, Any], schema: Schema, name: str) -> bool:
-    """A list of a page, and one whose reader knows that it is."""
-    found = shapes(schema.get("properties", {}).get(name, {}))
-    return isinstance(data[name], list) and [kind for kind, _ in found] == ["array"]
+    """A body of one member is that member; a page is its list, with the links at its end."""
+    whole = _node(WHOLE, data, schema)
+    members = [*(Node(key, text=text) for key, text in whole.attributes.items()), *whole.children]
+    is_object = whole.kind is None and all(kind in ("object", OPEN) for kind, _ in shapes(schema))
+    if not is_object or not members or members[0].name == WHOLE:
+        return whole
+    first, *others = members
+    if is_page(first, schema) and not isinstance(data[first.name], list):
+        return whole
+    if is_page(first, schema) and [one.name for one in others] == ["links"]:
+        first.children += others
+        return first
+    return whole if others else first
 
 
 def _node(name: str, data: Any, schema: Schema) -> Node:

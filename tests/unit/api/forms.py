@@ -12,11 +12,6 @@ from dbflow.api.xml.read import read
 from dbflow.api.xml.write import write
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal, of the same types, and in the same order."""
-    return json.dumps(one) == json.dumps(other)
-
-
 def returns(data: Any, schema: Schema) -> bool:
     """Whether it comes back from XML unchanged; the order of members aside."""
     return json.dumps(read(write(data, schema), schema), sort_keys=True) == json.dumps(data, sort_keys=True)
@@ -29,15 +24,19 @@ def watch(app: Flask) -> list[str]:
     def look(response: Response) -> Response:
         sent = request.get_data() if request.is_json and response.status_code != 413 else b""
         answered = response.get_data() if response.mimetype == "application/json" else b""
-        view: Any = app.view_functions.get(request.endpoint or "")
-        about = docs.about(getattr(getattr(view, "view_class", None), request.method.lower(), None))
-        for raw, schema in ((sent, (about and about.takes) or {}), (answered, negotiate.schema_of(response))):
+        for raw, schema in ((sent, _takes(app)), (answered, negotiate.schema_of(response))):
             if request.endpoint != "specs" and _is_json(raw) and not returns(json.loads(raw), schema):
                 lost.append(f"{request.method} {request.path}: {raw!r}")
         return response
 
     app.after_request(look)
     return lost
+
+
+def _takes(app: Flask) -> Schema:
+    view: Any = app.view_functions.get(request.endpoint or "")
+    about = docs.about(getattr(getattr(view, "view_class", None), request.method.lower(), None))
+    return (about and about.takes) or {}
 
 
 def _is_json(raw: bytes) -> bool:

@@ -45,7 +45,9 @@ ELEMENTS = f"""<d:instance xmlns:d="http://docs.openstack.org/database/api/v1.0"
 </d:instance>"""
 
 
-@pytest.mark.parametrize("document", [ATTRIBUTES, ELEMENTS, f"<body>{ELEMENTS}</body>"], ids=["attrs", "elements", "body"])
+@pytest.mark.parametrize(
+    "document", [ATTRIBUTES, ELEMENTS, f"<body>{ELEMENTS}</body>"], ids=["attrs", "elements", "body"]
+)
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
 def test_ways_to_say_it(document: str, codec: str) -> None:
     assert read(document.replace("UTF-8", codec.removesuffix("-sig")).encode(codec), instances.CREATE) == CREATE
@@ -150,7 +152,7 @@ ENCODING = "this encoding is not supported"
 def test_refused_and_the_place_named(document: str | bytes, sentence: str) -> None:
     raw = document if isinstance(document, bytes) else document.encode()
     began = time.process_time()
-    with pytest.raises(BadRequest, match="(Validation error|not valid XML)") as refused:
+    with pytest.raises(BadRequest, match=r"Validation error|not valid XML") as refused:
         read(raw, instances.CREATE)
     assert sentence in str(refused.value)
     assert time.process_time() - began < 5
