@@ -10,6 +10,7 @@ from dbflow.api import accept, docs
 from dbflow.api.accept import JSON, PROBLEM_JSON, PROBLEM_XML, XML
 from dbflow.api.schemas.common import Schema
 from dbflow.api.schemas.operations import FAULT
+from dbflow.api.xml.shapes import ANY
 from dbflow.api.xml.write import write, write_problem
 
 
@@ -38,7 +39,7 @@ def schema_of(response: Response) -> Schema:
     if response.status_code >= 400:
         return FAULT
     about = _handler()
-    return (about and about.returns) or {}
+    return (about and about.returns) or ANY
 
 
 def _handler() -> docs.About | None:

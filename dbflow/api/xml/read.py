@@ -7,12 +7,10 @@ import binascii
 import re
 from typing import Any
 
-import jsonschema
-
 from dbflow.api.schemas.common import Schema
 from dbflow.api.xml.node import ITEM, WHOLE, Node, singular
 from dbflow.api.xml.parse import SPACE, parse
-from dbflow.api.xml.shapes import OPEN, items, kind_of, member, shapes
+from dbflow.api.xml.shapes import ANY, OPEN, fits, items, kind_of, member, shapes
 from dbflow.services.errors import BadRequest
 
 Path = tuple[str | int, ...]
@@ -64,7 +62,7 @@ def _first_that_fits(node: Node, schema: Schema, path: Path) -> Any:
         except BadRequest as error:
             wrong.append(error)
         else:
-            if jsonschema.Draft4Validator(shape).is_valid(made[-1]):
+            if fits(made[-1], shape):
                 return made[-1]
     if not made:
         raise wrong[0]
@@ -78,7 +76,7 @@ def _as(node: Node, kind: str, schema: Schema, path: Path) -> Any:
     if kind == "object" and not (node.plain and node.text.strip(SPACE)):
         return _object(node, schema, path)
     if not node.plain:
-        return _object(node, {}, path)
+        return _object(node, ANY, path)
     if kind == "string":
         return node.text
     return _scalar(node.text if kind == OPEN else node.text.strip(SPACE), kind, node.text)
@@ -116,7 +114,7 @@ def _array(node: Node, schema: Schema, path: Path) -> list[Any]:
 def _marked(node: Node, schema: Schema, path: Path) -> Any:
     """Of the type that it says it has."""
     kind = str(node.kind)
-    shape = next((shape for name, shape in shapes(schema) if name == kind), {})
+    shape = next((shape for name, shape in shapes(schema) if name == kind), ANY)
     made: Any = node.text
     if kind == "object":
         made = made.strip(SPACE) or _object(node, shape, path)

@@ -4,14 +4,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jsonschema
+from jsonschema.protocols import Validator
+
 from dbflow.api.schemas.common import Schema
 
 OPEN = "open"
 """The schema says nothing of the type."""
+ANY: Schema = {}
+"""The one schema that says nothing: what is remembered of schemas is remembered by their identity."""
 Shape = tuple[str, Schema]
 """(type, the schema of a value of that type); null is none, since it is always said."""
 
 _KNOWN: dict[int, tuple[Schema, list[Shape]]] = {}
+_CHECKS: dict[int, Validator] = {}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -24,8 +30,16 @@ def shapes(schema: Schema) -> list[Shape]:
     """In the order in which they are tried; remembered, since schemas are constants."""
     known = _KNOWN.get(id(schema))
     if known is None or known[0] is not schema:
-        known = _KNOWN[id(schema)] = (schema, _shapes(schema) or [(OPEN, {})])
+        known = _KNOWN[id(schema)] = (schema, _shapes(schema) or [(OPEN, ANY)])
     return known[1]
+
+
+def fits(data: Any, schema: Schema) -> bool:
+    """Whether it is valid; ``schema`` is one of those that :func:`shapes` told."""
+    check = _CHECKS.get(id(schema))
+    if check is None:
+        check = _CHECKS[id(schema)] = jsonschema.Draft4Validator(schema)
+    return check.is_valid(data)
 
 
 def _shapes(schema: Schema) -> list[Shape]:
@@ -57,10 +71,10 @@ def member(schema: Schema, key: str) -> Schema:
     if key in properties:
         return properties[key]
     others = schema.get("additionalProperties")
-    return others if isinstance(others, dict) else {}
+    return others if isinstance(others, dict) else ANY
 
 
 def items(schema: Schema) -> Schema:
     """Of the items of an array."""
     found = schema.get("items")
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else ANY

@@ -10,7 +10,7 @@ from dbflow.api.schemas.common import Schema
 from dbflow.api.xml.node import PROBLEM, UNFIT, WHOLE, Node, singular, to_bytes
 from dbflow.api.xml.read import is_page
 from dbflow.api.xml.read import value as read_value
-from dbflow.api.xml.shapes import OPEN, items, kind_of, member, shapes
+from dbflow.api.xml.shapes import ANY, OPEN, items, kind_of, member, shapes
 from dbflow.services.errors import BadRequest
 
 
@@ -50,7 +50,7 @@ def _node(name: str, data: Any, schema: Schema) -> Node:
 
 def _unmarked(name: str, data: Any, schema: Schema) -> Node:
     kind = kind_of(data)
-    shape = next((shape for found, shape in shapes(schema) if found == kind), {})
+    shape = next((shape for found, shape in shapes(schema) if found == kind), ANY)
     if kind == "null":
         return Node(name, kind)
     if kind == "array":

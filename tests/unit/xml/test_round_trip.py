@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbflow.api import schemas
+from dbflow.api.schemas import quotas
 from dbflow.api.schemas.common import Schema
+from dbflow.api.xml import shapes
 from dbflow.api.xml.node import to_key, to_name
 from tests.unit.api.forms import returns
 
@@ -81,3 +83,12 @@ def test_names(key: str) -> None:
     assert to_key(name) == key
     assert name.isascii()
     assert not name.lower().startswith("xml")
+
+
+def test_only_schemas_are_remembered() -> None:
+    body = {"quotas": {f"q{n}": one for n, one in enumerate([1, "1", None, {"a": [1, {"b": "true"}]}, [[]]])}}
+    known = []
+    for _ in range(3):
+        assert returns(body, quotas.UPDATE)
+        known.append(len(shapes._KNOWN) + len(shapes._CHECKS))
+    assert known[0] == known[2]
