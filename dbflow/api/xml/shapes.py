@@ -27,9 +27,9 @@ def kind_of(value: Any) -> str:
 
 
 def shapes(schema: Schema) -> list[Shape]:
-    """In the order in which they are tried; remembered, since schemas are constants."""
+    """In the order in which they are tried; remembered with the schema, so that no other one gets its identity."""
     known = _KNOWN.get(id(schema))
-    if known is None or known[0] is not schema:
+    if known is None:
         known = _KNOWN[id(schema)] = (schema, _shapes(schema) or [(OPEN, ANY)])
     return known[1]
 

@@ -21,7 +21,8 @@ def write(data: Any, schema: Schema) -> bytes:
 
 def write_problem(problem: dict[str, Any]) -> bytes:
     """A problem document in the format that RFC 9457 gives it."""
-    children = [Node(key, text=UNFIT.sub("\ufffd", str(text))) for key, text in problem.items()]
+    texts = {key: one if isinstance(one, str) else json.dumps(one) for key, one in problem.items()}
+    children = [Node(key, text=UNFIT.sub("\ufffd", text)) for key, text in texts.items()]
     return to_bytes(Node("problem", children=children), PROBLEM)
 
 
