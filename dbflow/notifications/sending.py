@@ -4,6 +4,7 @@
 Its Notifier is not used: that gives a message a new id whenever it is sent, and says nothing when it could not be sent.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,6 +46,8 @@ class Sender:
         import oslo_messaging
         from stevedore import named
 
+        # Of every message that could not be sent it would write all, with a trace; the relay says that there are some.
+        logging.getLogger("oslo_messaging.notify.messaging").setLevel(logging.CRITICAL)
         own = apart(self._conf)
         way = _Way(oslo_messaging.get_notification_transport(own))
         drivers: Any = named.NamedExtensionManager(
