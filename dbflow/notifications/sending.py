@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oslo_config import cfg
+from stevedore import named
 
 from dbflow.notifications.switch import GROUP, apart
 
@@ -40,16 +41,11 @@ class Sender:
             raise NotSent(f"{type(self._way.error).__name__}: {self._way.error}") from self._way.error
 
     def _open(self) -> "_Way":
-        from oslo_service import backend
-
-        backend.init_backend(backend.BackendType.THREADING)  # else it wants eventlet
-        import oslo_messaging
-        from stevedore import named
-
+        messaging = _oslo_messaging()
         # Of every message that could not be sent it would write all, with a trace; the relay says that there are some.
         logging.getLogger("oslo_messaging.notify.messaging").setLevel(logging.CRITICAL)
         own = apart(self._conf)
-        way = _Way(oslo_messaging.get_notification_transport(own))
+        way = _Way(messaging.get_notification_transport(own))
         drivers: Any = named.NamedExtensionManager(
             "oslo.messaging.notify.drivers",
             names=own[GROUP].driver,
@@ -78,6 +74,23 @@ class _Way:
         except Exception as error:
             self.error = error
             raise
+
+
+def list_opts() -> Any:
+    """oslo.messaging's options, for the sample configuration."""
+    _oslo_messaging()
+    from oslo_messaging import opts
+
+    return opts.list_opts()
+
+
+def _oslo_messaging() -> Any:
+    from oslo_service import backend
+
+    backend.init_backend(backend.BackendType.THREADING)  # else it wants eventlet
+    import oslo_messaging
+
+    return oslo_messaging
 
 
 def _missing(names: Iterable[str]) -> None:

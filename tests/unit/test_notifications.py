@@ -3,6 +3,8 @@
 
 import datetime
 import pathlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,7 +95,7 @@ def test_in_order_and_more_than_a_batch(database: Database) -> None:
     assert kept(database) == []
 
 
-def test_what_can_not_be_sent_is_kept_and_sent_later(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_can_not_be_sent_is_kept_and_sent_later(database: Database) -> None:
     put(database, 1, 2, 3)
     broker = Broker(room=2)
     relay = Relay(conf(), database, broker)
@@ -111,13 +113,11 @@ def test_who_dies_before_it_forgets_leaves_the_same_message(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(database, 1, 2)
-    broker, relay = Broker(), Relay(conf(), database, Broker())
-    first = Relay(conf(), database, broker)
+    broker, rounds = Broker(), iter([True, False])
+    first, second = (Relay(conf(), database, broker) for _ in range(2))
     monkeypatch.setattr(first, "_forget", lambda _: 0)
-    rounds = iter([True, False])
     first.send(lambda: next(rounds))
-    relay._sender = broker
-    relay.send(always)
+    second.send(always)
     ids = [message["message_id"] for message in broker.taken]
     assert ids[:2] == ids[2:]
     assert len(set(ids)) == 2
@@ -151,6 +151,17 @@ def test_off_by_default_and_with_noop(tmp_path: pathlib.Path) -> None:
         made = register(cfg.ConfigOpts())
         made([], project="dbflow", default_config_files=[str(tmp_path / name)])
         assert Outbox.from_conf(made).on is on
+
+
+def test_eventlet_stays_out() -> None:
+    """Though it is installed, and more than one library would load it."""
+    program = (
+        "import sys, guest.main, dbflow.cmd.wiring\n"
+        "from dbflow.notifications.sending import list_opts\n"
+        "list_opts()\n"
+        "sys.exit(any(name.startswith('eventlet.') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, timeout=120)
 
 
 def instance(database: Database, name: str, created: datetime.datetime, **columns: Any) -> None:
