@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -69,23 +69,32 @@ class Relay:
                 sent.append(row.id)
                 faults.point("notification.sent")
         finally:
-            if sent:
-                self._forget(Notification.id.in_(sent))
+            self._forget(sent)
         return len(sent)
 
     def drop(self) -> int:
         """What is too old, or too much: how many."""
-        newest = sa.select(sa.func.max(Notification.id)).scalar_subquery()
+        newest, old = sa.func.max(Notification.id), Notification.created < utcnow() - self._retention
         with self._database.read() as session:
-            edge = (session.scalar(sa.select(newest)) or 0) - self._most
-        dropped = self._forget(sa.or_(Notification.created < utcnow() - self._retention, Notification.id <= edge))
+            too_many = (session.scalar(sa.select(newest)) or 0) - self._most
+            edge = max(too_many, session.scalar(sa.select(newest).where(old)) or 0)
+        dropped, query = 0, sa.select(Notification.id).where(Notification.id <= edge).order_by(Notification.id)
+        while ids := self._some(query):
+            self._forget(ids)
+            dropped += len(ids)
         if dropped:
             LOG.error("%d notifications were dropped that could not be sent for too long", dropped)
         return dropped
 
-    def _forget(self, which: sa.ColumnElement[bool]) -> int:
-        with self._database.write() as session:
-            return int(getattr(session.execute(sa.delete(Notification).where(which)), "rowcount", 0))
+    def _some(self, query: "sa.Select[int]") -> Sequence[int]:
+        with self._database.read() as session:
+            return session.scalars(query.limit(_BATCH)).all()
+
+    def _forget(self, ids: Sequence[int]) -> None:
+        """By their keys: a range would be locked, and with it the end of the table, where operations write."""
+        if ids:
+            with self._database.write() as session:
+                session.execute(sa.delete(Notification).where(Notification.id.in_(ids)))
 
 
 def _message(row: Notification) -> dict[str, Any]:

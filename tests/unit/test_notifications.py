@@ -115,7 +115,7 @@ def test_who_dies_before_it_forgets_leaves_the_same_message(
     put(database, 1, 2)
     broker, rounds = Broker(), iter([True, False])
     first, second = (Relay(conf(), database, broker) for _ in range(2))
-    monkeypatch.setattr(first, "_forget", lambda _: 0)
+    monkeypatch.setattr(first, "_forget", lambda _: None)
     first.send(lambda: next(rounds))
     second.send(always)
     ids = [message["message_id"] for message in broker.taken]
