@@ -56,6 +56,8 @@ class Gate:
             roles=identity.roles,
             request_id=_asked_request_id() or g.request_id,
             is_admin=is_admin(identity.roles),
+            client_ip=request.remote_addr or "",
+            server_ip=request.host,
         )
 
     def after(self, response: Response) -> Response:

@@ -8,6 +8,7 @@ from taskflow.persistence import models
 from taskflow.types import failure
 
 from conductor.ending import on_end
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State
 from flows.registry import REGISTRY, Ending
 from guest.datastores.base import DatastoreError
@@ -23,7 +24,7 @@ def test_words_that_no_database_takes_end_it_all_the_same(world: World) -> None:
     flow.add(atom)
     flow.state = states.REVERTED
     with world.database.write() as session:
-        on_end(operation, REGISTRY._definitions["test.notes", 1], {})(session, flow)
+        on_end(operation, REGISTRY._definitions["test.notes", 1], {}, Outbox())(session, flow)
     ended = world.operation(operation_id)
     assert (ended.state, ended.error) == (State.REVERTED, "step install: no ? room")
 
