@@ -67,10 +67,10 @@ class DatastoreVersion(Base):
     active: Mapped[bool] = mapped_column(default=True)
     registry_ext: Mapped[str | None]
     repl_strategy: Mapped[str | None]
-    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    """It is there for the deleted instances that were made of it; created again, it is the same one."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It is there for the deleted instances that were made of it; created again, it is the same one."""
 
 
 class ConfigurationParameter(Base):

@@ -248,3 +248,49 @@ def test_a_refused_request_leaves_nothing_in_the_outbox(telling: World) -> None:
     telling.services.conf.set_override("max_instances_per_tenant", 0, "quota")
     assert telling.create().status_code == 413
     assert told(telling.database) == []
+
+
+def test_configuration_groups(telling: World) -> None:
+    """Those without instances are made, changed and deleted at once."""
+    wanted = {"name": "busy", "values": {"max_connections": 200}, "datastore": {"type": "mariadb", "version": "10.11"}}
+    group = telling.ask("POST", "configurations", json={"configuration": wanted}).json["configuration"]["id"]
+    of_group = {"configuration_id": group}
+    start, done = told(telling.database)
+    fields = {"name": "busy", "datastore": "mariadb", "datastore_version": "10.11"}
+    assert (start[0], done[0]) == ("dbaas.configuration_create.start", "dbaas.configuration_create.end")
+    assert fields.items() <= start[1].items()
+    assert done[1] == start[1] | of_group
+    new = {"name": "calm", "values": {"max_connections": 100}}
+    assert telling.ask("PATCH", f"configurations/{group}", json={"configuration": new}).status_code == 200
+    (event, payload), _ = told(telling.database)
+    assert event == "dbaas.configuration_edit.start"
+    assert of_group.items() <= payload.items()
+    assert telling.ask("PUT", f"configurations/{group}", json={"configuration": new}).status_code == 202
+    (event, payload), _ = told(telling.database)
+    assert event == "dbaas.configuration_update.start"
+    assert (of_group | {"name": "calm", "description": None}).items() <= payload.items()
+    assert telling.ask("DELETE", f"configurations/{group}").status_code == 202
+    assert [event for event, _ in told(telling.database)] == [
+        "dbaas.configuration_delete.start",
+        "dbaas.configuration_delete.end",
+    ]
+
+
+def test_groups_on_instances(telling: World) -> None:
+    telling.conf.set_override("max_wait", 0.05, "api")
+    instance_id = telling.active()
+    wanted = {"name": "busy", "values": {"max_connections": 200}, "datastore": {"type": "mariadb", "version": "10.11"}}
+    group = telling.ask("POST", "configurations", json={"configuration": wanted}).json["configuration"]["id"]
+    told(telling.database)
+    telling.ask("PUT", f"instances/{instance_id}", json={"instance": {"configuration": group}})
+    end(telling, instance_id)
+    (event, payload), (ended, _) = told(telling.database)
+    assert (event, ended) == (
+        "dbaas.instance_attach_configuration.start",
+        "dbaas.instance_attach_configuration.end",
+    )
+    assert {"instance_id": instance_id, "configuration_id": group}.items() <= payload.items()
+    new = {"values": {"max_connections": 100}}
+    telling.ask("PATCH", f"configurations/{group}", json={"configuration": new})
+    ((event, payload),) = told(telling.database)
+    assert (event, payload["configuration_id"]) == ("dbaas.configuration_edit.start", group)

@@ -41,5 +41,5 @@ def test_what_is_left_of_an_operation_that_could_not_be_undone(world: World) -> 
     definition = REGISTRY._definitions["test.notes", 1]
     with world.database.write() as session:
         told_to = dataclasses.replace(definition, ended=lambda _session, ending: told.append(ending))
-        on_end(operation, told_to, {})(session, flow)
+        on_end(operation, told_to, {}, Outbox())(session, flow)
     assert told[0].left == {"step-0", "step-3"}
