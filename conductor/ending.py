@@ -30,6 +30,8 @@ _END = (
     .where(_OPERATIONS.c.id == bindparam("key"))
     .values({name: bindparam(name) for name in ("state", "error", "requested", "finished")})
 )
+_UNDONE = frozenset({states.PENDING, states.REVERTED, states.IGNORE})
+"""States of steps that have left nothing behind, or never began."""
 _STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
 
 
@@ -39,7 +41,8 @@ def on_end(
     """What the backend calls with the flow that has ended, in the transaction that saves it."""
 
     def write(session: Session, flow: models.FlowDetail) -> None:
-        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow))
+        left = frozenset(atom.name for atom in flow if atom.state not in _UNDONE)
+        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), left)
 
     return write
 
@@ -51,14 +54,15 @@ def finish(
     arguments: Arguments,
     state: State,
     error: str | None,
+    left: frozenset[str] | None = None,
 ) -> None:
-    """End the operation, and do to its target what that means."""
+    """End the operation, and do to its target what that means; ``left``: see :class:`flows.registry.Ending`."""
     if error is None and state is State.REVERTED:  # nothing failed; perhaps the leader said why it was cancelled
         error = session.scalar(select(Operation.error).where(Operation.id == operation.id))
     session.connection().execute(
         _END, {"key": operation.id, "state": state, "error": error, "requested": None, "finished": utcnow()}
     )
-    definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments))
+    definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments, left))
 
 
 def _error(flow: models.FlowDetail) -> str | None:

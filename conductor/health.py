@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Heartbeats of guests, gathered and written to SQL in batches."""
 
+import datetime
 import threading
 from typing import Any
 
@@ -11,13 +12,16 @@ from dbflow.db.models import Instance, utcnow
 from dbflow.db.samples import save_samples, turn_of
 from dbflow.db.session import Database
 from dbflow.messaging.wire import BadMessage
-from dbflow.status import Service
+from dbflow.status import Service, Task
 
 _STATUSES = frozenset(str(status) for status in Service)
 _LONGEST = 255
 _LARGEST = 2**32 - 1
 _MOST_LOADS = 32
 _MOST_IN_FLIGHT = 10_000
+_SETTLED = datetime.timedelta(seconds=60)
+"""How long a row was left alone before a guest is believed that its server needs no restart: a heartbeat may come late,
+and be of the time before the change that needs one."""
 
 
 class HealthBook:
@@ -27,6 +31,8 @@ class HealthBook:
         self._database = database
         self._lock = threading.Lock()
         self._fresh: dict[str, dict[str, Any]] = {}
+        self._as_configured: set[str] = set()
+        """Of these, the instances whose server has all the values of its configuration."""
         self._turn, self._sampled = 0, frozenset[str]()
         """The five minutes of the newest sample, and the instances of which they have one."""
 
@@ -52,35 +58,54 @@ class HealthBook:
         }
         with self._lock:
             self._fresh[instance_id] = row
+            self._as_configured.discard(instance_id)
+            if beat.get("restart_required") is False:
+                self._as_configured.add(instance_id)
 
     def write(self) -> int:
         """Save what came since the last call, of instances that have a server; returns how many. What can't be saved
         waits for the next call."""
         with self._lock:
             fresh, self._fresh = self._fresh, {}
+            current, self._as_configured = self._as_configured, set()
         try:
-            return self._save(fresh) if fresh else 0
+            return self._save(fresh, current) if fresh else 0
         except sa.exc.SQLAlchemyError:
             with self._lock:
+                self._as_configured |= current - self._fresh.keys()
                 self._fresh = fresh | self._fresh
             raise
 
-    def _save(self, fresh: dict[str, dict[str, Any]]) -> int:
+    def _save(self, fresh: dict[str, dict[str, Any]], current: set[str]) -> int:
         with self._database.write() as session:
             # Locked, so that a delete that commits meanwhile does not leave the health of nothing behind.
-            alive = session.scalars(
-                sa.select(Instance.id)
+            alive = session.execute(
+                sa.select(Instance.id, Instance.restart_required)
                 .where(Instance.id.in_(fresh), Instance.deleted.is_(False), Instance.server_id.is_not(None))
                 .with_for_update(read=True)
-            )
-            rows = [fresh[instance_id] for instance_id in alive]
+            ).all()
+            rows = [fresh[instance_id] for instance_id, _ in alive]
             save_health(session, rows)
             turn = max((turn_of(row["seen"]) for row in rows), default=self._turn)
             sampled = self._sampled if turn == self._turn else frozenset()
             due = [row for row in rows if row["instance_id"] not in sampled]
             save_samples(session, due)
         self._turn, self._sampled = turn, sampled | {row["instance_id"] for row in due}
+        started = [instance_id for instance_id, awaited in alive if awaited and instance_id in current]
+        if started:
+            self._restarted(started)
         return len(rows)
+
+    def _restarted(self, instances: list[str]) -> None:
+        """Whoever started their servers since: the agent after a crash, a restart that failed after all."""
+        at_rest = sa.case((Instance.task == Task.RESTART_REQUIRED, Task.NONE), else_=Instance.task)
+        with self._database.write() as session:
+            session.execute(
+                sa.update(Instance)
+                .where(Instance.id.in_(instances), Instance.restart_required.is_(True))
+                .where(Instance.operation_id.is_(None), Instance.updated < utcnow() - _SETTLED)
+                .values(task=at_rest, restart_required=False, updated=utcnow())
+            )
 
 
 def _text(value: Any) -> str | None:

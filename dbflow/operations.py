@@ -8,13 +8,13 @@ import importlib.metadata
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
-from dbflow.crypto import Keyring
+from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
-from dbflow.db.models import Backup, Instance, Operation, new_id, utcnow
+from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
 
 
@@ -177,6 +177,44 @@ def retry(session: Session, operation: Operation) -> None:
         session.execute(update(ATOMS).where(ATOMS.c.uuid == atom_uuid).values(values))
 
 
+def ask(session: Session, keyring: Callable[[], Keyring], operation: Operation, verb: str) -> None:
+    """Do one of :data:`VERBS`, if nothing that was done since stands against it. Raises Busy, LookupError."""
+    if verb == "retry":
+        _not_overtaken(session, keyring, operation)
+    VERBS[verb](session, operation)
+
+
+def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> None:
+    """Undoing an old change of a server's configuration would undo what was changed since."""
+    if operation.kind not in _CONFIGURING:
+        return
+    try:
+        members = keyring().unseal(operation.arguments).get("instances") or ()
+    except BadSeal:
+        raise LookupError("it is sealed with a key that is not here.") from None
+    instances = [one["id"] for one in members] or [operation.target_id]
+    groups = select(Instance.configuration_id).where(Instance.id.in_(instances))
+    targets = Operation.target_id.in_([*instances, operation.target_id]) | Operation.target_id.in_(groups)
+    later = select(Operation.id).where(
+        targets,
+        Operation.kind.in_(_CONFIGURING),
+        Operation.state == State.SUCCESS,
+        Operation.created > operation.created,
+    )
+    overtaken_by = session.scalar(later.order_by(Operation.created.desc()).limit(1))
+    if overtaken_by is not None:
+        raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
+
+
+_CONFIGURING = (
+    "configuration.apply",
+    "instance.attach_configuration",
+    "instance.detach_configuration",
+    "instance.resize_flavor",
+)
+"""Kinds that write a server's configuration, and write it back when they are undone."""
+
+
 def release(session: Session, operation: Operation) -> None:
     """Let whoever holds the operation's claim give it up, and leave the flow to the next one where it is. The wish
     names the claim, so a later one is not meant by it. A conductor that is dead hears nothing, and need not: its
@@ -185,12 +223,28 @@ def release(session: Session, operation: Operation) -> None:
 
 
 def _lock_instance_again(session: Session, operation: Operation, kind: Kind) -> None:
-    instance = session.get(Instance, operation.target_id, with_for_update=True)
-    if instance is None or instance.deleted:
-        raise LookupError(f"instance {operation.target_id} is gone.")
-    if instance.operation_id not in (None, operation.id):
-        raise Busy(instance.id, instance.operation_id)
-    instance.operation_id, instance.task = operation.id, kind.task
+    _take_again(session, operation, kind, Instance.id == operation.target_id)
+
+
+def _lock_configuration_again(session: Session, operation: Operation, kind: Kind) -> None:
+    group = session.get(Configuration, operation.target_id, with_for_update=True)
+    if group is None:
+        raise LookupError(f"configuration {operation.target_id} is gone.")
+    if group.operation_id not in (None, operation.id):
+        raise Busy(group.id, group.operation_id, "Configuration")
+    group.operation_id = operation.id
+    _take_again(session, operation, kind, Instance.configuration_id == group.id)
+
+
+def _take_again(session: Session, operation: Operation, kind: Kind, chosen: ColumnElement[bool]) -> None:
+    instances = select(Instance).where(chosen, Instance.deleted.is_(False)).order_by(Instance.id)
+    found = session.scalars(instances.with_for_update()).all()
+    if not found:
+        raise LookupError(f"{operation.target_type} {operation.target_id} is gone.")
+    for instance in found:
+        if instance.operation_id not in (None, operation.id):
+            raise Busy(instance.id, instance.operation_id)
+        instance.operation_id, instance.task = operation.id, kind.task
 
 
 def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> None:
@@ -205,6 +259,7 @@ def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> N
 
 _LOCK_AGAIN: dict[str, Callable[[Session, Operation, Kind], None]] = {
     "instance": _lock_instance_again,
+    "configuration": _lock_configuration_again,
     "backup": _lock_backups_again,
 }
 """Target type -> how a parked operation of it gets its lock back."""
@@ -216,4 +271,4 @@ VERBS: dict[str, Callable[[Session, Operation], None]] = {
     "retry": retry,
     "release": release,
 }
-"""What people may do with an operation, in the API, the console and dbflow-manage."""
+"""What people may do with an operation, in the API, the console and dbflow-manage; see :func:`ask`."""

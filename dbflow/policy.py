@@ -36,23 +36,25 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show backups",
+        "instance": "index detail show backups configuration guest_log_list",
         "backup": "index show",
         "backup_strategy": "index",
         "instance:extension:root": "index",
         "instance:extension:user": "index show",
         "instance:extension:user_access": "index",
         "instance:extension:database": "index show",
+        "configuration": "index show instances",
         "limits": "index",
         "operation": "index show",
     },
     WRITE: {
         "instance": "create delete force_delete update edit restart resize_volume resize_flavor "
-        "promote_to_replica_source eject_replica_source",
+        "promote_to_replica_source eject_replica_source guest_log_action",
         "instance:extension:root": "create delete",
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
+        "configuration": "create delete update edit",
         "backup": "create delete",
         "backup_strategy": "create delete",
         "operation": "update",
@@ -60,12 +62,15 @@ _RULES: dict[str, dict[str, str]] = {
     ADMIN: {
         "instance": "reset_status",
         "backup:index": "all_projects",
-        "mgmt": "quota_update jobs conductors conductor_update guests",
+        "mgmt": "quota_update jobs conductors conductor_update guests parameters instance_action instances "
+        "datastore_versions",
+        "datastore": "delete",
         "operation": "all_projects release",
     },
     ANYONE: {
         "datastore": "index show version_show version_show_by_uuid version_index list_associated_flavors "
         "list_associated_volume_types",
+        "configuration-parameter": "index show index_by_version show_by_version",
         "flavor": "index show",
     },
 }

@@ -17,6 +17,9 @@ class Task(enum.StrEnum):
     PROMOTING = "PROMOTING"
     EJECTING = "EJECTING"
     DETACHING = "DETACHING"
+    UPDATING = "UPDATING"
+    """Who may reach it is being changed; shown as ACTIVE."""
+    STOPPING = "STOPPING"
     BACKING_UP = "BACKING_UP"
     DELETING = "DELETING"
     ERROR = "ERROR"
@@ -67,6 +70,7 @@ _TASK_WORDS = {
     Task.DETACHING: "DETACH",
     Task.BACKING_UP: "BACKUP",
     Task.DELETING: "SHUTDOWN",
+    Task.STOPPING: "SHUTDOWN",
 }
 
 _SERVICE_WORDS: dict[str, str] = {

@@ -43,7 +43,8 @@ def ended(session: Session, ending: Ending) -> None:
     if ending.state == State.SUCCESS:
         release(session, ending, task=Task.NONE, fault=None)
     else:
-        release(session, ending, task=Task.ERROR, fault=fault(ending, "Creating the instance"))
+        lost = fault(ending, "Creating the instance")
+        release(session, ending, task=Task.ERROR, fault=lost, configuration_id=None)
         session.execute(delete(Health).where(Health.instance_id == ending.target_id))
 
 

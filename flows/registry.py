@@ -37,6 +37,8 @@ class Ending:
     error: str | None
     """Why, in words; None when it was cancelled before anything failed."""
     arguments: Arguments
+    left: frozenset[str] | None = None
+    """Names of the steps that are not undone; None when that is not known."""
 
 
 Ended = Callable[[Session, Ending], None]

@@ -27,7 +27,7 @@ EXAMPLE: Arguments = {
 def ended(session: Session, ending: Ending) -> None:
     """The new flavor, or the old one with a fault."""
     new, old = ending.arguments, ending.arguments["old_ram"]
-    done = {"flavor_id": new["flavor_id"], "ram": new["ram"]}
+    done = {"flavor_id": new["flavor_id"], "ram": new["ram"], "restart_required": False}
     settle(session, ending, "Resizing the instance", done=done, undone={"ram": old})
 
 

@@ -15,7 +15,7 @@ from guest.tasks.status import Status
 
 def ended(session: Session, ending: Ending) -> None:
     """ACTIVE either way; a failure is told as a fault."""
-    settle(session, ending, "Restarting the database", done={}, undone={})
+    settle(session, ending, "Restarting the database", done={"restart_required": False}, undone={})
 
 
 @operation("instance.restart", title="Restart an instance", task=Task.REBOOTING, ended=ended, example={})

@@ -30,7 +30,8 @@ def ended(session: Session, ending: Ending) -> None:
     if ending.state == State.SUCCESS:
         release(session, ending, task=Task.NONE, fault=None, restoring_id=None)
     else:
-        release(session, ending, task=Task.ERROR, fault=fault(ending, "Restoring the backup"), restoring_id=None)
+        lost = fault(ending, "Restoring the backup")
+        release(session, ending, task=Task.ERROR, fault=lost, restoring_id=None, configuration_id=None)
         session.execute(delete(Health).where(Health.instance_id == ending.target_id))
 
 

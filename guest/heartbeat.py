@@ -2,7 +2,8 @@
 """Tells the control plane how the guest is: at start, when the server's status changes, and every so often.
 
 A heartbeat is ``{"service_status", "version", "position", "load", "volume_used", "volume_total" (GiB or None),
-"in_flight", "agent_version", "at" (seconds since 1970), "sequence": [boot, number]}``.
+"in_flight", "agent_version", "restart_required" (or None: not known), "at" (seconds since 1970), "sequence": [boot,
+number]}``.
 """
 
 import importlib.metadata
@@ -53,7 +54,9 @@ class Heart:
         boot: int,
         heartbeat_interval: float,
         beat_interval: float,
+        bound_logs: Callable[[], object] = lambda: None,
     ) -> None:
+        self._bound_logs = bound_logs
         self._lifecycle, self._usage, self._prune, self._boot = lifecycle, usage, prune, boot
         self._heartbeat_interval, self._beat_interval = heartbeat_interval, beat_interval
         self._numbers = itertools.count(1)
@@ -100,6 +103,7 @@ class Heart:
                 self._told = health
                 self._worker.heartbeat(self._body(health))
             self._see_that_it_lives(health)
+            self._bound_logs()
         if self._is_due("prune", PRUNE_INTERVAL):
             self._prune()
 
@@ -133,6 +137,7 @@ class Heart:
             "volume_total": volume.total if volume else None,
             "in_flight": self._worker.in_flight,
             "agent_version": self._version,
+            "restart_required": health.restart_required,
             "at": time.time(),
             "sequence": [self._boot, next(self._numbers)],
         }

@@ -66,6 +66,7 @@ def build(settings: Settings) -> tuple[Agent, Heart]:
         journal.boot,
         settings.heartbeat_interval,
         settings.beat_interval,
+        datastore.logs.bound if datastore.logs is not None else lambda: None,
     )
     return Agent(settings, datastore, journal, on_ready=heart.speak, on_change=heart.speak), heart
 

@@ -83,6 +83,11 @@ def links(collection: str, thing_id: str) -> list[dict[str, str]]:
     ]
 
 
+def link(operation: str) -> str:
+    """The Link header of an answer that began an operation."""
+    return f'<{project_url()}/operations/{operation}>; rel="operation"'
+
+
 def answer(
     data: Any = None, status: int = 200, operation: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -90,5 +95,5 @@ def answer(
     body = "" if data is None else json.dumps(data, separators=(",", ":"))
     response = Response(body, status, headers, mimetype=JSON)
     if operation is not None:
-        response.headers["Link"] = f'<{project_url()}/operations/{operation}>; rel="operation"'
+        response.headers["Link"] = link(operation)
     return response

@@ -112,6 +112,11 @@ class Networks(abc.ABC):
         """Create or find the instance's port; nobody else has its address. OutOfCapacity when none is free."""
 
     @abc.abstractmethod
+    def update_access(self, instance_id: str, access: Mapping[str, object]) -> None:
+        """Let the instance be reached as ``access`` says: {"is_public": bool, "allowed_cidrs": ["10.0.0.0/24", …]},
+        whatever it was before. A key that is not there is false or everybody."""
+
+    @abc.abstractmethod
     def delete_port(self, instance_id: str) -> None:
         """Delete whatever port the instance has."""
 

@@ -19,6 +19,7 @@ OPTS = [
     cfg.StrOpt("public_endpoint", help="Base of the links in answers; https://<Host header> when unset."),
     cfg.StrOpt("region", default="RegionOne", help="The region that instances show."),
     cfg.IntOpt("instances_page_size", default=20, min=1, help="Instances on a page, and the most one may ask for."),
+    cfg.IntOpt("configurations_page_size", default=20, min=1, help="Groups on a page, and the most one may ask for."),
     cfg.IntOpt("backups_page_size", default=20, min=1, help="Backups on a page when a request does not say."),
     cfg.IntOpt("databases_page_size", default=20, min=1, help="Databases on a page, and the most one may ask for."),
     cfg.IntOpt("users_page_size", default=20, min=1, help="Users on a page, and the most one may ask for."),

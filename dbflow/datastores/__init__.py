@@ -4,7 +4,8 @@
 import functools
 import importlib.metadata
 
-from dbflow.datastores.base import Datastore, Feature, Invalid, Strategy
+from dbflow.datastores.base import Datastore, Feature, Strategy
+from dbflow.datastores.invalid import Invalid
 
 GROUP = "dbflow.datastores"
 

@@ -7,8 +7,10 @@ Plug-ins are loaded by manager name from the entry point group ``dbflow.datastor
 
 import abc
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
+
+from dbflow.datastores.parameters import Parameter, Value, of_version
 
 
 class Feature(enum.StrEnum):
@@ -20,6 +22,8 @@ class Feature(enum.StrEnum):
     RESTART = "restart"
     RESIZE_FLAVOR = "resize_flavor"
     RESIZE_VOLUME = "resize_volume"
+    CONFIGURATIONS = "configurations"
+    LOGS = "logs"
     BACKUP = "backup"
 
 
@@ -30,14 +34,6 @@ class Strategy(enum.StrEnum):
     """The files of the data, and what changed in them: the next one may be the difference to it."""
     LOGICAL = "logical"
     """The statements that make the data."""
-
-
-class Invalid(ValueError):
-    """A value the datastore does not take; ``str()`` is a sentence for the user, ``field`` says which value."""
-
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(reason)
-        self.field = field
 
 
 class Datastore(abc.ABC):
@@ -62,6 +58,18 @@ class Datastore(abc.ABC):
     def supports(self, feature: Feature) -> bool:
         """Whether it can do this."""
         return feature in self.capabilities
+
+    def parameters(self, version: str) -> Sequence[Parameter]:
+        """What configuration groups may set, of a version by its number; nothing where there are no groups."""
+        return of_version(self.manager, version)
+
+    def default_configuration(self, ram: int, vcpus: int) -> Mapping[str, Value]:
+        """The parameters that dbflow itself sets for a machine of that size (MiB, processors)."""
+        return {}
+
+    def is_own_parameter(self, name: str) -> bool:
+        """Whether no configuration group may ever set it, since dbflow or its rights hang on it."""
+        return False
 
     def is_reserved_database(self, name: str) -> bool:
         """Whether the name belongs to the engine, in whatever case it is written."""

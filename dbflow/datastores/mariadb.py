@@ -2,16 +2,73 @@
 """MariaDB, as the control plane sees it."""
 
 import re
+from collections.abc import Mapping
 
 from dbflow.datastores import base
-from dbflow.datastores.base import Feature, Invalid, Strategy
+from dbflow.datastores.base import Feature, Strategy
+from dbflow.datastores.invalid import Invalid
 from dbflow.datastores.mariadb_charsets import CHARSETS, canonical
+from dbflow.datastores.mariadb_tuning import tuned
+from dbflow.datastores.parameters import Value
 
 DATABASE_NAME_MAX = 64
 USER_NAME_MAX = 128
 HOST_MAX = 255
 ADMIN_USER = "dbflow_admin"
 """dbflow's own administrator, on the database server's machine only."""
+
+_OWN = frozenset(
+    {
+        "basedir",
+        "bind_address",
+        "bootstrap",
+        "chroot",
+        "core_file",
+        "datadir",
+        "defaults_file",
+        "enforce_storage_engine",
+        "external_locking",
+        "feedback",
+        "general_log",
+        "general_log_file",
+        "init_file",
+        "local_infile",
+        "log_bin",
+        "log_bin_index",
+        "log_error",
+        "log_output",
+        "old_passwords",
+        "pid_file",
+        "port",
+        "read_only",
+        "secure_auth",
+        "secure_file_priv",
+        "server_id",
+        "slow_query_log",
+        "slow_query_log_file",
+        "socket",
+        "strict_password_validation",
+        "symbolic_links",
+        "tmpdir",
+        "user",
+    }
+)
+_OWN_PREFIXES = (
+    "gtid_",
+    "loose_",
+    "master_",
+    "plugin_",
+    "relay_",
+    "replicate_",
+    "require_secure",
+    "rpl_",
+    "skip_",
+    "slave_",
+    "ssl",
+    "tls_",
+    "wsrep",
+)
+"""Parameters that make a server dbflow's, or end that: whatever an administrator offers, no group sets them."""
 
 _HOST = re.compile(r"[\w.:%/*-]+", re.ASCII)
 
@@ -27,6 +84,16 @@ class MariaDB(base.Datastore):
     reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER})
     strategies = (Strategy.PHYSICAL, Strategy.LOGICAL)
     charsets = CHARSETS
+
+    def default_configuration(self, ram: int, vcpus: int) -> Mapping[str, Value]:
+        """See the base class. Without the redo log's size, which follows the volume's file system, too."""
+        found = tuned(ram, vcpus, disk=0)
+        del found["innodb_log_file_size"]
+        return found
+
+    def is_own_parameter(self, name: str) -> bool:
+        """See the base class."""
+        return name in _OWN or name.startswith(_OWN_PREFIXES)
 
     def check_database(self, name: str, character_set: str | None = None, collate: str | None = None) -> None:
         """See the base class."""

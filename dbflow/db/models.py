@@ -45,6 +45,8 @@ class Datastore(Base):
     id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(unique=True)
     default_version_id: Mapped[str | None] = mapped_column(Id)
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It has no versions any more, and is there for what was made of them; created again, it is the same one."""
 
 
 class DatastoreVersion(Base):
@@ -65,8 +67,43 @@ class DatastoreVersion(Base):
     active: Mapped[bool] = mapped_column(default=True)
     registry_ext: Mapped[str | None]
     repl_strategy: Mapped[str | None]
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It is there for the deleted instances that were made of it; created again, it is the same one."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+
+class ConfigurationParameter(Base):
+    """A parameter that configuration groups of a version may set: the version's own, so that an administrator can
+    change what it takes (see dbflow.datastores.parameters)."""
+
+    __tablename__ = "configuration_parameters"
+    datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    type: Mapped[str] = mapped_column(sa.String(16))
+    restart_required: Mapped[bool] = mapped_column(default=False)
+    bounds: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{"min", "max", "words", "several"}, whatever there is; numbers go beyond SQL's integers."""
+    deleted: Mapped[bool] = mapped_column(default=False)
+    """Taken away by an administrator: not to be made known again."""
+
+
+class Configuration(Base):
+    """A configuration group: values of parameters, for any number of instances of one version."""
+
+    __tablename__ = "configurations"
+    __table_args__ = (sa.Index("configurations_of_project", "project_id", "created", "id"),)
+    id: Mapped[str] = mapped_column(Id, primary_key=True, default=new_id)
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(sa.Text)
+    project_id: Mapped[str]
+    datastore_version_id: Mapped[str] = mapped_column(Id, sa.ForeignKey("datastore_versions.id"))
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Parameter -> value."""
+    operation_id: Mapped[str | None] = mapped_column(Id)
+    """The one operation that may change it now, and its instances with it."""
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+    updated: Mapped[datetime.datetime] = mapped_column(default=utcnow)
 
 
 class Instance(Base):
@@ -111,7 +148,7 @@ class Instance(Base):
     server_id: Mapped[str | None]
     volume_id: Mapped[str | None]
     port_id: Mapped[str | None]
-    configuration_id: Mapped[str | None] = mapped_column(Id)
+    configuration_id: Mapped[str | None] = mapped_column(Id, index=True)
     replica_of_id: Mapped[str | None] = mapped_column(Id, index=True)
     fault: Mapped[dict[str, Any] | None]
     """{"message", "details", "created"}: why the last operation failed, in words for its user."""
@@ -119,6 +156,9 @@ class Instance(Base):
     """The instance's message key, sealed by the keyring."""
     restoring_id: Mapped[str | None] = mapped_column(Id, index=True)
     """The backup that it is being made from, which may not be deleted meanwhile."""
+    restart_required: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Its server runs with other values of parameters than it would start with; where nothing goes on, its task is
+    RESTART_REQUIRED then."""
 
 
 class Health(Base):

@@ -17,7 +17,6 @@ from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unavailable, Unprocessable
 from dbflow.status import Service, Task
 
-_TASKS = "guest.tasks.accounts"
 _QUIET = {Task.NONE, Task.RESTART_REQUIRED, Task.BACKING_UP}
 _UP = {Service.HEALTHY, Service.RUNNING}
 _ALPHABET = string.ascii_letters + string.digits
@@ -25,13 +24,47 @@ _PASSWORD_LENGTH = 36
 _LATER = {"Retry-After": "5"}
 
 
-class Guest:
-    """The guest of an instance that this caller may use and that can answer now."""
+class Agent:
+    """The guest agent of an instance that this caller may use."""
+
+    tasks: str
+    """The module of what it is asked to do."""
+
+    def __init__(self, services: Services, caller: Caller, instance_id: str) -> None:
+        """NotFound."""
+        self._services, self.instance_id = services, instance_id
+        with services.database.read() as session:
+            instances.load(session, caller, instance_id)
+
+    def ask(self, task: str, missing: str | None = None, timeout: float | None = None, **arguments: Any) -> Any:
+        """Run a guest task; what the guest refuses becomes the error for the client.
+
+        ``missing`` is the message where the guest finds something not there; ``timeout`` in seconds, ``[messaging]
+        call_timeout`` unless given.
+        """
+        patience = float(self._services.conf.messaging.call_timeout) if timeout is None else timeout
+        try:
+            return self._services.guests.call(self.instance_id, f"{self.tasks}.{task}", arguments, patience)
+        except BrokerUnavailable:
+            raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
+        except GuestUnreachable:
+            raise Unavailable(f"The guest of instance {self.instance_id} did not answer.", _LATER) from None
+        except KeyError:  # its key went while we asked
+            raise Unprocessable(f"Instance {self.instance_id} is not ready: it is being deleted.") from None
+        except MessageTooLarge as error:
+            raise OverLimit(str(error)) from None
+        except GuestRefused as error:
+            raise _refusal(error, missing) from None
+
+
+class Guest(Agent):
+    """The guest of an instance whose database can answer now."""
+
+    tasks = "guest.tasks.accounts"
 
     def __init__(self, services: Services, caller: Caller, instance_id: str, feature: Feature) -> None:
         """NotFound, Unprocessable when it is not up, or when its datastore has no such feature."""
-        self._services = services
-        self.instance_id = instance_id
+        self._services, self.instance_id = services, instance_id
         with services.database.read() as session:
             instance = instances.load(session, caller, instance_id)
             health = session.get(Health, instance.id)
@@ -51,29 +84,12 @@ class Guest:
         if silent > self._services.conf.messaging.heartbeat_expiry:
             raise Unavailable(f"The guest of instance {instance.id} was last heard {silent:.0f} s ago.", _LATER)
 
-    def ask(self, task: str, missing: str | None = None, **arguments: Any) -> Any:
-        """Run a guest task; what the guest refuses becomes the error for the client.
-
-        ``missing`` is the message where the guest finds something not there.
-        """
-        timeout = self._services.conf.messaging.call_timeout
-        try:
-            return self._services.guests.call(self.instance_id, f"{_TASKS}.{task}", arguments, timeout)
-        except BrokerUnavailable:
-            raise Unavailable("Databases can't be asked now: the message broker does not answer.", _LATER) from None
-        except GuestUnreachable:
-            raise Unavailable(f"The guest of instance {self.instance_id} did not answer.", _LATER) from None
-        except KeyError:  # its key went while we asked
-            raise Unprocessable(f"Instance {self.instance_id} is not ready: it is being deleted.") from None
-        except MessageTooLarge as error:
-            raise OverLimit(str(error)) from None
-        except GuestRefused as error:
-            raise _refusal(error, missing) from None
-
 
 def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:
     if error.error == "NotFound":
         return NotFound(missing or str(error))
+    if error.error == "StoreUnavailable":
+        return Unavailable(str(error), _LATER)
     if "DatastoreError" in error.errors:
         return BadRequest(str(error))
     return BadRequest("The guest of the instance failed to do this.")

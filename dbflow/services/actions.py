@@ -8,16 +8,22 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Health, Instance, utcnow
-from dbflow.services import instances
+from dbflow.db.models import Health, Instance, Operation, utcnow
+from dbflow.services import configurations, instances
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.create import reserve, volume_size
+from dbflow.services.create import checked_access, reserve, volume_size
 from dbflow.services.errors import BadRequest, Unprocessable
-from dbflow.services.flavors import of_reference
+from dbflow.services.flavors import of_reference, size_of
 from dbflow.status import Service, Task, public_status
 
 _CAN_ACT = {Service.RUNNING, Service.HEALTHY, Service.SHUTDOWN, Service.CRASHED}
+_OF_CONFIGURATIONS = {
+    "configuration.apply",
+    "instance.attach_configuration",
+    "instance.detach_configuration",
+    "instance.restart",
+}
 
 Plan = Callable[[Session, Instance], dict[str, Any]]
 """Checks the instance and gives the operation's arguments."""
@@ -26,6 +32,26 @@ Plan = Callable[[Session, Instance], dict[str, Any]]
 def restart(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the database server; returns the operation's id."""
     return _operate(services, caller, instance_id, "instance.restart", lambda *_: {})
+
+
+def stop(services: Services, caller: Caller, instance_id: str) -> str:
+    """Stop the database server until it is restarted; returns the operation's id."""
+
+    def plan(session: Session, instance: Instance) -> dict[str, Any]:
+        _must_not_be_stopped(session, instance)
+        return {}
+
+    return _operate(services, caller, instance_id, "instance.stop", plan)
+
+
+def update_access(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str:
+    """Change who may reach the instance; what is not named stays. Returns the operation's id."""
+    wanted = checked_access(wanted)
+
+    def plan(_session: Session, instance: Instance) -> dict[str, Any]:
+        return {"access": {**instance.access, **wanted}, "old_access": instance.access}
+
+    return _operate(services, caller, instance_id, "instance.update_access", plan)
 
 
 def resize_volume(services: Services, caller: Caller, instance_id: str, wanted: Any) -> str:
@@ -50,17 +76,18 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         if flavor.id == instance.flavor_id:
             raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
+        _must_not_be_stopped(session, instance)
         reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
         old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
-        old = next((known for known in services.flavors.list() if known.id == instance.flavor_id), None)
+        old = size_of(services.flavors, instance)
         return {
             "flavor_id": flavor.id,
             "ram": flavor.ram,
             "vcpus": flavor.vcpus,
             "old_flavor_id": instance.flavor_id,
             "old_ram": old_ram,
-            "old_vcpus": old.vcpus if old else 1,
-            "overrides": {},
+            "old_vcpus": old["vcpus"],
+            "overrides": configurations.settings_of(session, instance),
         }
 
     return _operate(services, caller, instance_id, "instance.resize_flavor", plan)
@@ -75,7 +102,8 @@ def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
         if instance.operation_id is not None and instance.task != Task.DELETING:
             _, woken = instances.cancel_running(session, running)
         elif instance.operation_id is None:
-            instance.task, instance.fault, instance.updated = Task.NONE, None, utcnow()
+            instance.task = Task.RESTART_REQUIRED if instance.restart_required else Task.NONE
+            instance.fault, instance.updated = None, utcnow()
     if woken is not None:
         services.post_accepted(woken)
 
@@ -106,10 +134,34 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
     return operation.id
 
 
+def must_be_detachable(session: Session, instance: Instance) -> None:
+    """Unprocessable unless the instance may be changed now, or is in ERROR for values of its configuration group that
+    could not be taken back, or with which its server did not start again: to be rid of them is the way out of that."""
+    if instance.task == Task.ERROR and instance.operation_id is None and _service(session, instance) in _CAN_ACT:
+        targets = [instance.id, *filter(None, [instance.configuration_id])]
+        newest = (
+            sa.select(Operation).where(Operation.target_id.in_(targets)).order_by(Operation.created.desc()).limit(1)
+        )
+        last = session.scalar(newest)
+        if last is not None and last.state == operations.State.FAILED and last.kind in _OF_CONFIGURATIONS:
+            return
+    must_be_ready(session, instance)
+
+
+def _must_not_be_stopped(session: Session, instance: Instance) -> None:
+    """What ends with a start, or is undone by one, is not for a server that was stopped on purpose."""
+    if _service(session, instance) == Service.SHUTDOWN:
+        raise Unprocessable(f"The database server of instance {instance.id} is stopped; restart it first.")
+
+
+def _service(session: Session, instance: Instance) -> str | None:
+    return session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
+
+
 def must_be_ready(session: Session, instance: Instance) -> None:
     """Unprocessable unless the instance may be changed now."""
-    service = session.scalar(sa.select(Health.service_status).where(Health.instance_id == instance.id))
-    if instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None and service in _CAN_ACT:
+    free = instance.task in (Task.NONE, Task.RESTART_REQUIRED) and instance.operation_id is None
+    if free and _service(session, instance) in _CAN_ACT:
         return
     raise Unprocessable(
         f"Instance {instance.id} is not currently available for an action to be performed "

@@ -31,6 +31,7 @@ _OPERATION_COLUMNS = (
     _OP.kind,
     _OP.state,
     _OP.requested,
+    _OP.target_type,
     _OP.target_id,
     _OP.project_id,
     _OP.user_id,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Creating an instance: everything that can be wrong is found before anything is recorded."""
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import datastores, instances, names, restores
+from dbflow.services import configurations, datastores, instances, names, restores
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
@@ -23,6 +24,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     ``wanted`` is the ``instance`` of a body that fits the schema.
     """
     _refuse_what_is_not_there(services, caller, wanted)
+    if wanted.get("access"):
+        wanted = {**wanted, "access": checked_access(wanted["access"])}
     with services.database.read() as session:
         version = datastores.for_create(session, wanted.get("datastore") or {})
     flavor = _flavor(services, wanted)
@@ -35,6 +38,10 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     if point:
         _check_objects(services, caller, instance, point)
     with services.database.write() as session:
+        if wanted.get("configuration"):
+            group = configurations.usable(session, caller, wanted["configuration"], caller.project_id, version.id)
+            instance.configuration_id = group.id
+            arguments["overrides"] = dict(group.settings)
         if point:
             arguments |= _restore(session, caller, instance, point)
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
@@ -53,6 +60,21 @@ def reserve(services: Services, session: Any, project_id: str, more: Mapping[str
         raise OverLimit(str(error)) from None
 
 
+def checked_access(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """As it is kept: ``allowed_cidrs`` as the networks they are for a firewall, each once. BadRequest when they are
+    no IPv4 networks."""
+    if not wanted.get("allowed_cidrs"):
+        return dict(wanted)
+    return {**wanted, "allowed_cidrs": list(dict.fromkeys(map(_network, wanted["allowed_cidrs"])))}
+
+
+def _network(cidr: str) -> str:
+    try:
+        return str(ipaddress.IPv4Network(cidr, strict=False))
+    except ValueError:
+        raise BadRequest(f"Validation error: access allowed_cidrs: {cidr} is not an IPv4 network.") from None
+
+
 def volume_size(services: Services, wanted: Any) -> int:
     """GiB of a volume as a body has it: a number, or its digits."""
     if wanted is None:
@@ -66,15 +88,13 @@ def volume_size(services: Services, wanted: Any) -> int:
 
 
 def _refuse_what_is_not_there(services: Services, caller: Caller, wanted: dict[str, Any]) -> None:
-    """Replicas, configuration groups and modules: none of what they would refer to can exist."""
+    """Replicas and modules: none of what they would refer to can exist."""
     source = wanted.get("replica_of") or wanted.get("slave_of")
     if source:
         instances.show(services, caller, str(source).rstrip("/").rsplit("/", 1)[-1])
         raise BadRequest("replica_of: replication is not supported for this datastore.")
     if (wanted.get("replica_count") or 1) > 1:
         raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
-    if wanted.get("configuration"):
-        raise NotFound("Configuration cannot be found. (configuration)")
     if wanted.get("modules"):
         raise NotFound("Module cannot be found. (modules)")
 

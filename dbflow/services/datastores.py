@@ -24,7 +24,7 @@ class Kind:
 def every(services: Services, caller: Caller) -> list[Kind]:
     """All datastores, by name."""
     with services.database.read() as session:
-        found = session.scalars(sa.select(Datastore).order_by(Datastore.name)).all()
+        found = session.scalars(_there().order_by(Datastore.name)).all()
         return [_with_versions(session, caller, datastore) for datastore in found]
 
 
@@ -54,13 +54,15 @@ def for_create(session: Session, wanted: dict[str, str | None]) -> DatastoreVers
     NotFound for the datastore, BadRequest for the version, as Trove answers.
     """
     if not wanted.get("type"):
-        datastores = session.scalars(sa.select(Datastore).limit(2)).all()
+        datastores = session.scalars(_there().limit(2)).all()
         if len(datastores) != 1:
             raise BadRequest("Please specify datastore. (datastore.type)")
         datastore = datastores[0]
     else:
         datastore = _datastore(session, str(wanted["type"]))
-    query = sa.select(DatastoreVersion).where(DatastoreVersion.datastore_id == datastore.id)
+    query = sa.select(DatastoreVersion).where(
+        DatastoreVersion.datastore_id == datastore.id, DatastoreVersion.deleted.is_(False)
+    )
     name, number = wanted.get("version"), wanted.get("version_number")
     if name:
         query = query.where(_named(name))
@@ -83,9 +85,13 @@ def _named(reference: str) -> sa.ColumnElement[bool]:
     )
 
 
+def _there() -> sa.Select[Datastore]:
+    return sa.select(Datastore).where(Datastore.deleted.is_(False))
+
+
 def _datastore(session: Session, reference: str) -> Datastore:
     found = session.scalars(
-        sa.select(Datastore).where(sa.or_(Datastore.id == reference, Datastore.name == reference)).limit(1)
+        _there().where(sa.or_(Datastore.id == reference, Datastore.name == reference)).limit(1)
     ).first()
     if found is None:
         raise NotFound(f"Datastore '{reference[:255]}' cannot be found. (datastore.type)")
@@ -93,7 +99,7 @@ def _datastore(session: Session, reference: str) -> Datastore:
 
 
 def _visible(caller: Caller) -> sa.Select[DatastoreVersion]:
-    query = sa.select(DatastoreVersion).order_by(DatastoreVersion.name)
+    query = sa.select(DatastoreVersion).where(DatastoreVersion.deleted.is_(False)).order_by(DatastoreVersion.name)
     return query if caller.is_admin else query.where(DatastoreVersion.active.is_(True))
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 
 from dbflow.cloud.base import CloudError, Flavor, Flavors
+from dbflow.db.models import Instance
 from dbflow.services.errors import BadRequest, NotFound, Unavailable
 
 LOG = logging.getLogger(__name__)
@@ -55,3 +56,9 @@ def of_reference(flavors: FlavorCache, reference: str | int) -> Flavor:
         return flavors.get(flavor_id)
     except NotFound:
         raise BadRequest(f"Resource {flavor_id[:255]} cannot be found. (flavorRef)") from None
+
+
+def size_of(flavors: FlavorCache, instance: Instance) -> dict[str, int]:
+    """{"ram": MiB, "vcpus"} of an instance's machine, also when its flavor is not on offer any more."""
+    found = next((known for known in flavors.list() if known.id == instance.flavor_id), None)
+    return {"ram": found.ram if found else instance.ram, "vcpus": found.vcpus if found else 1}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Instance, Operation, utcnow
+from dbflow.db.models import Configuration, Instance, Operation, utcnow
 from dbflow.services import rows
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -85,23 +85,14 @@ def load_with_operation(session: Session, caller: Caller, instance_id: str) -> t
 
 @contended
 def change(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> None:
-    """PUT and PATCH: a new name, and at most one other change."""
-    others = wanted.keys() - {"name"}
-    if len(others) > 1:
-        raise BadRequest("Only one attribute (except 'name') is allowed to update.")
+    """A new name, or a change that can't be made."""
     with services.database.write() as session:
         instance = load(session, caller, instance_id, lock=True)
-        for attribute in others:
+        for attribute in wanted.keys() - {"name"}:
             _CHANGES[attribute](instance, wanted[attribute])
         if "name" in wanted:
             instance.name = wanted["name"]
             instance.updated = utcnow()
-
-
-def _configuration(instance: Instance, value: Any) -> None:
-    # Configuration groups can't be made yet, so none can be attached, and to detach what is not there is done.
-    if value:
-        raise NotFound(f"Configuration {str(value)[:255]} cannot be found. (configuration)")
 
 
 def _replica_of(instance: Instance, value: Any) -> None:
@@ -110,19 +101,13 @@ def _replica_of(instance: Instance, value: Any) -> None:
     raise BadRequest(f"Instance {instance.id} is not a replica.")
 
 
-def _access(instance: Instance, value: Any) -> None:
-    raise BadRequest("access: can not be changed after the instance was created.")
-
-
 def _datastore_version(instance: Instance, value: Any) -> None:
     raise BadRequest("datastore_version: upgrading an instance is not supported for this datastore.")
 
 
 _CHANGES = {
-    "configuration": _configuration,
     "replica_of": _replica_of,
     "slave_of": _replica_of,
-    "access": _access,
     "datastore_version": _datastore_version,
 }
 
@@ -144,6 +129,7 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
             operation = accept(services, session, caller, "instance.delete", instance, {}, after_id=before)
             instance.operation_id = operation.id
             instance.task = Task.DELETING
+            instance.configuration_id = None
             instance.updated = utcnow()
             if before is None:
                 to_post = operation
@@ -166,17 +152,17 @@ def accept(
     session: Session,
     caller: Caller,
     kind: str,
-    instance: Instance,
+    target: Instance | Configuration,
     arguments: dict[str, Any],
     after_id: str | None = None,
 ) -> Operation:
-    """Record an operation on this instance, and what the caller's Idempotency-Key stands for from now on."""
+    """Record an operation on this target, and what the caller's Idempotency-Key stands for from now on."""
     operation = operations.accept(
         session,
         services.keyring,
         kind,
-        target_id=instance.id,
-        project_id=instance.project_id,
+        target_id=target.id,
+        project_id=target.project_id,
         user_id=caller.user_id,
         request_id=caller.request_id,
         arguments=arguments,
@@ -184,5 +170,5 @@ def accept(
     )
     session.flush()
     if caller.once is not None:
-        caller.once.accepted(session, operation.id, instance.id)
+        caller.once.accepted(session, operation.id, target.id)
     return operation

@@ -103,7 +103,7 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
             raise Conflict(f"Operation {operation.id} is {operation.state} and can't {verb}: {why_not}.")
         before = operation.state
         try:
-            operations.VERBS[verb](session, operation)
+            operations.ask(session, lambda: services.keyring, operation, verb)
         except (operations.Busy, LookupError) as error:
             raise Conflict(f"Operation {operation.id} is {before} and can't {verb}: {error}") from None
     if operation.state != before:  # else its job is on the board, or a conductor has it

@@ -70,7 +70,7 @@ def _strategy(manifest: Manifest) -> Strategy:
 
 def _version(session: Session, version_id: str, manifest: Manifest) -> DatastoreVersion:
     found = session.get(DatastoreVersion, version_id)
-    if found is None or not found.active:
+    if found is None or found.deleted or not found.active:
         raise BadRequest(f"Datastore version '{version_id}' cannot be found. (local_datastore_version_id)")
     datastore = session.scalar(sa.select(Datastore.name).where(Datastore.id == found.datastore_id))
     if datastore != manifest.datastore:

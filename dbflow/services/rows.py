@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Datastore, DatastoreVersion, Health, Instance
+from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Health, Instance
 from dbflow.services.errors import BadRequest
 
 _INSTANCE, _VERSION = Instance.__table__.c, DatastoreVersion.__table__.c
 _DATASTORE, _HEALTH = Datastore.__table__.c, Health.__table__.c
+_CONFIGURATION = Configuration.__table__.c
 _REPLICA = Instance.__table__.alias("replica")
 # Tables, not mapped classes: a list is the hottest request, and loading through the mapper doubles its time.
 _COLUMNS = (
@@ -33,6 +34,11 @@ _COLUMNS = (
     _INSTANCE.volume_id,
     _INSTANCE.replica_of_id,
     _INSTANCE.fault,
+    _INSTANCE.configuration_id,
+    sa.select(_CONFIGURATION.name)
+    .where(_CONFIGURATION.id == _INSTANCE.configuration_id)
+    .scalar_subquery()
+    .label("configuration"),
     _DATASTORE.name.label("datastore"),
     _VERSION.name.label("version"),
     _VERSION.version.label("version_number"),
@@ -43,15 +49,16 @@ _COLUMNS = (
     # Deleted ones too: asked for "deleted" as well, SQLite would walk that index, through every instance there is.
     sa.exists().where(_REPLICA.c.replica_of_id == _INSTANCE.id).label("had_replicas"),
 )
-_ALL = (
+EVERY = (
     sa.select(*_COLUMNS)
     .select_from(Instance.__table__)
     # Outer joins, though every instance has both: MariaDB would begin with the few versions, and then sort them all.
     .outerjoin(DatastoreVersion.__table__, _VERSION.id == _INSTANCE.datastore_version_id)
     .outerjoin(Datastore.__table__, _DATASTORE.id == _VERSION.datastore_id)
     .outerjoin(Health.__table__, _HEALTH.instance_id == _INSTANCE.id)
-    .where(_INSTANCE.deleted == sa.false())  # "IS false" would keep MariaDB off the index
 )
+"""Deleted ones too."""
+_ALL = EVERY.where(_INSTANCE.deleted == sa.false())  # "IS false" would keep MariaDB off the index
 _ONE = _ALL.where(_INSTANCE.id == sa.bindparam("id"))
 _PAGE = (
     _ALL.where(_INSTANCE.project_id == sa.bindparam("project"))

@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from dbflow.db.models import Datastore, DatastoreVersion, new_id
 from dbflow.db.session import Database
+from dbflow.services import parameters
 
 
 def ensure_datastore(
@@ -35,7 +36,10 @@ def ensure_datastore(
                 id=new_id(), datastore_id=datastore.id, name=version_name, version=version_number, manager=manager
             )
             session.add(version)
+        datastore.deleted = version.deleted = False
         version.manager, version.image_id, version.active = manager, image, True
+        session.flush()
+        parameters.make_known(session, version)
         if default:
             datastore.default_version_id = version.id
         return version.id

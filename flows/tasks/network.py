@@ -26,6 +26,18 @@ class CreatePort(LocalTask):
         update_instance(self.context.fence, instance_id, port_id=None, addresses=[])
 
 
+class UpdateAccess(LocalTask):
+    """Change who may reach the instance."""
+
+    def execute(self, instance_id: str, access: Mapping[str, object]) -> None:
+        """``access``: see dbflow.cloud.base.Networks.update_access."""
+        self.context.cloud.networks.update_access(instance_id, access)
+
+    def revert(self, instance_id: str, old_access: Mapping[str, object], **_: Any) -> None:
+        """As it was."""
+        self.context.cloud.networks.update_access(instance_id, old_access)
+
+
 class DeletePort(LocalTask):
     """Give the instance's address back."""
 

@@ -17,6 +17,18 @@ def update_instance(fence: Fence, instance_id: str, **columns: Any) -> None:
         session.execute(update(Instance).where(Instance.id == instance_id).values(**columns, updated=utcnow()))
 
 
+class RecordRestart(LocalTask):
+    """Record whether the server must be restarted for some of its values."""
+
+    def execute(self, instance_id: str, restart_required: bool) -> None:
+        """``restart_required``: what guest.tasks.configuration.ApplyConfiguration returns."""
+        update_instance(self.context.fence, instance_id, restart_required=restart_required)
+
+    def revert(self, instance_id: str, old_restart_required: bool, **_: Any) -> None:
+        """As it was."""
+        update_instance(self.context.fence, instance_id, restart_required=old_restart_required)
+
+
 class RecordRoot(LocalTask):
     """Record that the restored data has an administrator who can log in from outside."""
 
@@ -28,6 +40,18 @@ class RecordRoot(LocalTask):
             if session.get(RootHistory, instance_id) is None:
                 user_id = session.get_one(Instance, instance_id).user_id
                 session.add(RootHistory(instance_id=instance_id, user_id=user_id))
+
+
+class RecordAccess(LocalTask):
+    """Record who may reach the instance."""
+
+    def execute(self, instance_id: str, access: dict[str, Any]) -> None:
+        """``access`` as the API shows it."""
+        update_instance(self.context.fence, instance_id, access=access)
+
+    def revert(self, instance_id: str, old_access: dict[str, Any], **_: Any) -> None:
+        """As it was."""
+        update_instance(self.context.fence, instance_id, access=old_access)
 
 
 class RecordHealth(LocalTask):

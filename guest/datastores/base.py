@@ -8,6 +8,7 @@ calls only; they must not reach argv, the environment, logs, or files readable b
 
 import abc
 import dataclasses
+import enum
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -111,6 +112,8 @@ class Health:
     load: Mapping[str, float] = dataclasses.field(default_factory=dict)
     locked_out: bool = False
     """It runs, but somebody took the agent's own rights away; ``resume`` gets them back."""
+    restart_required: bool | None = None
+    """Whether it would run with other values after a restart; None when that is not known."""
 
 
 class Lifecycle(abc.ABC):
@@ -214,6 +217,25 @@ class Accounts(abc.ABC):
         """Whether the administrator can log in from outside now."""
 
 
+class Configuration(abc.ABC):
+    """The values of a configuration group, on a server that may run."""
+
+    @abc.abstractmethod
+    def check(self, settings: Settings) -> None:
+        """DatastoreError with the server's own reason when it would not take or not start with these. Changes
+        nothing."""
+
+    @abc.abstractmethod
+    def apply(self, settings: Settings, instead_of: Settings) -> bool:
+        """Write the configuration, and have the running server take what it can at once, in place of those other
+        settings. Returns whether it must be restarted for the rest. On a DatastoreError it is as before."""
+
+    @abc.abstractmethod
+    def undo(self, settings: Settings, back_to: Settings) -> None:
+        """Take that back, as far as it came. On a DatastoreError the configuration is the old one all the same, for the
+        next start, and the running server may have the new values still."""
+
+
 Step = dict[str, Any]
 """What a stream's process does; see guest.streams.worker."""
 RunSteps = Callable[[list[Step]], None]
@@ -259,6 +281,81 @@ class Backups(abc.ABC):
         left half done is wiped and made again; ``run`` takes up what still runs."""
 
 
+class LogType(enum.StrEnum):
+    """Whose a log is."""
+
+    USER = "USER"
+    SYS = "SYS"
+    """For administrators; always on."""
+
+
+class LogStatus(enum.StrEnum):
+    """Of a log, in the API's words."""
+
+    DISABLED = "Disabled"
+    ENABLED = "Enabled"
+    """On, and nothing in it yet."""
+    UNAVAILABLE = "Unavailable"
+    READY = "Ready"
+    """Something in it, nothing of it sent."""
+    PUBLISHED = "Published"
+    PARTIAL = "Partial"
+    """There is more than was sent."""
+    ROTATED = "Rotated"
+    """It was begun anew since."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Log:
+    """How a log is."""
+
+    name: str
+    type: LogType
+    status: LogStatus
+    published: int
+    """Bytes sent to the object store"""
+    pending: int
+    """Bytes that were not"""
+
+
+Send = Callable[[str, bytes, int], None]
+"""Writes an object: its name, its bytes, the number of lines."""
+
+
+class Logs(abc.ABC):
+    """The logs of a server. NotFound for a name that there is not."""
+
+    @abc.abstractmethod
+    def bound(self) -> None:
+        """Begin those anew that have become too large. Called every few seconds, beside everything else."""
+
+    @abc.abstractmethod
+    def every(self) -> list[Log]:
+        """All of them."""
+
+    @abc.abstractmethod
+    def one(self, name: str) -> Log:
+        """One of them."""
+
+    @abc.abstractmethod
+    def enable(self, name: str) -> None:
+        """Switch a user's log on; fine when it is on."""
+
+    @abc.abstractmethod
+    def disable(self, name: str) -> None:
+        """Switch it off; what is in it stays."""
+
+    @abc.abstractmethod
+    def publish(self, name: str, send: Send) -> None:
+        """Send what was not sent yet, or as much of it as can be sent within a minute or so. Interrupted and called
+        again, it sends nothing twice under two names."""
+
+    @abc.abstractmethod
+    def discard(self, name: str) -> str:
+        """What was sent is to be thrown away: from now on nothing of the file was sent. Returns a name that comes after
+        those of all objects that were sent, and before those of all that will be."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -266,6 +363,8 @@ class Datastore(abc.ABC):
     """TCP port of the server where the machine names none."""
     lifecycle: Lifecycle
     accounts: Accounts | None = None
+    configuration: Configuration | None = None
+    logs: Logs | None = None
     backups: Backups | None = None
 
     def __init__(self, machine: Machine) -> None:

@@ -57,10 +57,11 @@ class Store:
             reraise=True,
         )
 
-    def put(self, name: str, data: bytes | memoryview) -> None:
-        """Write an object; the store refuses it when it comes damaged."""
+    def put(self, name: str, data: bytes | memoryview, more: Mapping[str, str] | None = None) -> None:
+        """Write an object; the store refuses it when it comes damaged. ``more``: headers that it is to keep."""
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         headers = {"ETag": etag, "Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
+        headers |= more or {}
         self._ask("PUT", name, body=data, headers=headers)
 
     def get(self, name: str) -> bytes:

@@ -72,8 +72,12 @@ class ApplyFlavor(GuestTask):
     def execute(
         self, instance_id: str, ram: int, vcpus: int, overrides: dict[str, Any], old_ram: int, old_vcpus: int
     ) -> None:
-        """``old_ram`` and ``old_vcpus`` are for undoing it."""
-        self.datastore.lifecycle.configure(Settings(ram=ram, vcpus=vcpus, overrides=overrides))
+        """``old_ram`` and ``old_vcpus`` are for undoing it. DatastoreError when the group's values are not for that
+        size."""
+        settings = Settings(ram=ram, vcpus=vcpus, overrides=overrides)
+        if overrides and self.datastore.configuration is not None:
+            self.datastore.configuration.check(settings)
+        self.datastore.lifecycle.configure(settings)
 
     def revert(self, instance_id: str, overrides: dict[str, Any], old_ram: int, old_vcpus: int, **_: Any) -> None:
         """Back to the old size."""

@@ -27,7 +27,7 @@ class Status(GuestTask):
 
     def execute(self, instance_id: str) -> dict[str, Any]:
         """{"service_status": "HEALTHY", "version": "10.11.19", "position": "0-1-7", "load": {"questions": 12.0},
-        "at": seconds since 1970}"""
+        "locked_out": False, "restart_required": False (None: not known), "at": seconds since 1970}"""
         at = time.time()
         health = dataclasses.asdict(self.datastore.lifecycle.health())
         return health | {"service_status": str(health["service_status"]), "at": at}

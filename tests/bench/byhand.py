@@ -72,8 +72,7 @@ def _layout(directory: pathlib.Path, run_as: str | None) -> Layout:
 
 
 def _install(layout: Layout, settings: Settings) -> None:
-    disk = shutil.disk_usage(layout.machine.data_dir).total // config.MIB
-    lines = config.render(settings, layout, disk).splitlines(keepends=True)
+    lines = config.render(settings, layout, layout.disk).splitlines(keepends=True)
     # dbflow's own administrator is not part of a server made by hand; root of the socket stands in for it.
     layout.config.write_text("".join(line for line in lines if not line.startswith("init_file")))
     layout.data.mkdir(mode=0o700)

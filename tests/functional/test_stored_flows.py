@@ -18,13 +18,17 @@ from dbflow.cloud.local.files import names
 from dbflow.persistence.steps import Step, steps_of
 from tests.fixtures.flows import rows, stage
 from tests.fixtures.flows.cases import (
+    APPLY,
+    ATTACH,
     BACK_UP,
     CASES,
     CREATE,
     DATABASE,
     DELETE_BACKUP,
+    DETACH,
     PASSWORD,
     RESTORE,
+    STOP,
     STORED,
     USER,
     Case,
@@ -138,9 +142,26 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         return
     assert shown["status"] == "ACTIVE", shown
     changed = ends == "SUCCESS"
+    if kind == STOP and changed:
+        with pytest.raises(pymysql.OperationalError):
+            _connect(stack, shown)
+        return
+    assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
-    _connect(stack, shown).close()
+    with _connect(stack, shown) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_connections")
+        assert cursor.fetchall() == ((_CONFIGURED.get((kind, ends), 40),),)
+
+
+_CONFIGURED = {
+    (ATTACH, "SUCCESS"): 77,
+    (DETACH, "REVERTED"): 77,
+    (APPLY, "REVERTED"): 77,
+    (APPLY, "SUCCESS"): 78,
+    ("instance.resize_flavor", "SUCCESS"): 64,
+}
+"""max_connections where it is not what follows from the small flavor."""
 
 
 _BACKUP_STATES = {

@@ -81,3 +81,26 @@ def test_quotas(openstack: OpenStack, admin_openstack: OpenStack, member: Client
         admin_openstack("database quota update", member.project, "wine", 1)
     with pytest.raises(Refused, match="HTTP 400"):
         admin_openstack("database quota update", member.project, "ram", "--", -2)
+
+
+def test_versions_come_and_go(openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
+    (there,) = admin_openstack.table("datastore version list mariadb")
+    create = "datastore version create 11.8 maria-next mariadb img-1 --version-number 11.8.3 --active --default"
+    with pytest.raises(Refused, match="Failed to create"):  # it does not say why
+        openstack(create)
+    admin_openstack(create)
+    with pytest.raises(Refused, match="already exists"):
+        admin_openstack(create)
+    (made,) = openstack.table("datastore version list maria-next")
+    assert (made["Name"], made["Version"]) == ("11.8", "11.8.3")
+    admin_openstack("datastore version set", made["ID"], *["--disable", "--image", "img-2", "--version-name", "next"])
+    assert openstack.table("datastore version list maria-next") == []
+    shown = admin_openstack.table("datastore version show", made["ID"], "--datastore", "maria-next")
+    assert (shown["active"], shown["image"], shown["name"]) == (False, "img-2", "next")
+    with pytest.raises(Refused, match="in use by"):
+        admin_openstack("datastore version delete", there["ID"])
+    with pytest.raises(Refused, match="has versions"):
+        admin_openstack("datastore delete maria-next")
+    admin_openstack("datastore version delete", made["ID"])
+    admin_openstack("datastore delete maria-next")
+    assert [one["Name"] for one in openstack.table("datastore list")] == ["mariadb"]

@@ -87,23 +87,34 @@ def test_show_by_name_and_id(openstack: OpenStack, shop: Shop) -> None:
         openstack("database instance show nobody")
 
 
-def test_the_administrator_sees_more(admin_openstack: OpenStack, shop: Shop) -> None:
+def test_the_administrator_sees_more(openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
     shown = admin_openstack.table("database instance show", shop.id)
     assert {"tenant_id", "server_id", "volume_id"} <= shown.keys()
     assert shown["tenant_id"] == shop.member.project
     assert admin_openstack.table("database instance list") == []
+    everybody = admin_openstack.table("database instance list --all-projects")
+    (listed,) = [one for one in everybody if one["ID"] == shop.id]
+    assert (listed["Server ID"], listed["Tenant ID"]) == (shown["server_id"], shop.member.project)
+    others = admin_openstack.table("database instance list --project-id nobody")
+    assert others == []
+    with pytest.raises(Refused, match="admin privileges"):
+        openstack("database instance list --all-projects")
 
 
 def test_update(openstack: OpenStack, shop: Shop) -> None:
     openstack("database instance update --name renamed", shop.name)
     assert [row["Name"] for row in openstack.table("database instance list")] == ["renamed"]
     openstack("database instance update", shop.id, "--name", shop.name)
-    # There are no configuration groups: none to drop is a success, one that is not there an error.
+    # No group to drop is a success, one that is not there an error.
     openstack("database instance update --remove-configuration", shop.id)
     with pytest.raises(Refused, match="HTTP 404"):
         openstack("database instance update --configuration 0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11", shop.id)
-    with pytest.raises(Refused, match="HTTP 400"):
-        openstack("database instance update --is-public", shop.id)
+    openstack("database instance update --is-public --allowed-cidr 10.0.0.0/24", shop.id)
+    shop.member.wait_healthy(shop.id)
+    shown = openstack.table("database instance show", shop.id)
+    assert (shown["public"], shown["allowed_cidrs"]) == (True, ["10.0.0.0/24"])
+    openstack("database instance update --is-private", shop.id)
+    assert not shop.member.wait_healthy(shop.id)["access"]["is_public"]
     assert openstack.table("database instance show", shop.name)["name"] == shop.name
 
 

@@ -290,7 +290,7 @@ def test_idempotency_key(member: Client, shop: Shop) -> None:
 
 
 def test_what_this_release_does_not_have(member: Client, shop: Shop) -> None:
-    for path in ("/configurations", "/clusters", "/modules", f"{shop.path}/log"):
+    for path in ("/clusters", "/modules"):
         fault(member.raw("GET", path), 404, "itemNotFound")
 
 

@@ -3,21 +3,19 @@
 
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_restx import Resource
 
-from dbflow.api import body, paging
+from dbflow.api import body, paging, queries
 from dbflow.api.docs import PAGING, documented
 from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import backups as schemas
 from dbflow.api.views import backups as views
 from dbflow.services import backup_strategies, backups, registering
-from dbflow.services.errors import BadRequest
 
 ns = namespace("backups", "Copies of data in the object store")
 
-_TRUE, _FALSE = {"1", "true", "yes", "on", "t", "y"}, {"", "0", "false", "no", "off", "f", "n"}
 _FILTERS: dict[str, dict[str, Any]] = {
     "datastore": {"type": "string", "description": "Name or id of a datastore."},
     "instance_id": {"type": "string", "description": "Of this instance only."},
@@ -31,19 +29,13 @@ def _page(found: list[backups.Seen], offset: int | None) -> Response:
     return answer({"backups": [views.backup(one) for one in found], **paging.next_link(offset)})
 
 
-def _text(name: str) -> str | None:
-    return request.args.get(name) or None
-
-
 def _project() -> str | None:
     """Whose backups are asked for; None: everybody's."""
-    asked, everybody = _text("project_id"), request.args.get("all_projects", "").lower()
-    if everybody not in _TRUE | _FALSE:
-        raise BadRequest("all_projects: must be true or false.")
+    asked, everybody = queries.text("project_id"), queries.flag("all_projects")
     own = caller().project_id
-    if everybody in _TRUE or asked not in (None, own):
+    if everybody or asked not in (None, own):
         authorize("backup:index:all_projects")
-    return asked or (None if everybody in _TRUE else own)
+    return asked or (None if everybody else own)
 
 
 @ns.route("/backups")
@@ -55,7 +47,7 @@ class Backups(Resource):
         """List"""
         authorize("backup:index")
         project = _project()
-        filters = backups.Filters(project, _text("instance_id"), _text("datastore"))
+        filters = backups.Filters(project, queries.text("instance_id"), queries.text("datastore"))
         return _page(*backups.page(services(), filters, *paging.asked_offset("backups")))
 
     @documented(
@@ -115,7 +107,7 @@ class BackupStrategies(Resource):
         """List strategies"""
         authorize("backup_strategy:index")
         project = _project() or caller().project_id
-        found = backup_strategies.every(services(), project, _text("instance_id"))
+        found = backup_strategies.every(services(), project, queries.text("instance_id"))
         return answer({"backup_strategies": [views.strategy(row) for row in found]})
 
     @documented(
@@ -132,5 +124,5 @@ class BackupStrategies(Resource):
         """Delete a strategy"""
         authorize("backup_strategy:delete")
         project = _project() or caller().project_id
-        backup_strategies.delete(services(), project, _text("instance_id"))
+        backup_strategies.delete(services(), project, queries.text("instance_id"))
         return answer(status=202)

@@ -9,7 +9,7 @@ from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import datastores as schemas
 from dbflow.api.views import datastores as views
-from dbflow.services import datastores
+from dbflow.services import datastores, mgmt_datastores
 
 ns = namespace("datastores", "Kinds of databases", "/datastores")
 
@@ -34,6 +34,13 @@ class Datastore(Resource):
         """Show"""
         authorize("datastore:show")
         return answer({"datastore": views.datastore(datastores.one(services(), caller(), datastore))})
+
+    @documented("Delete a datastore without versions.", status=202)
+    def delete(self, datastore: str) -> Response:
+        """Delete"""
+        authorize("datastore:delete")
+        mgmt_datastores.delete_datastore(services(), datastore)
+        return answer(status=202)
 
 
 @ns.route("/<datastore>/versions")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """/instances"""
 
+from typing import Any
+
 from flask import Response
 from flask_restx import Resource
 
@@ -10,7 +12,9 @@ from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import instances as schemas
 from dbflow.api.views.instances import View, Viewer
-from dbflow.services import create, instances
+from dbflow.api.waiting import done
+from dbflow.services import actions, attachments, create, instances
+from dbflow.services.errors import BadRequest
 
 ns = namespace("instances", "Database servers", "/instances")
 
@@ -19,6 +23,28 @@ def _page(view: View) -> Response:
     page = instances.page(services(), caller(), *paging.asked("instances"))
     items = [view(row, page.replicas.get(row.id, ())) for row in page.items]
     return answer({"instances": items, **paging.next_link(page.marker)})
+
+
+def _change(instance_id: str, wanted: dict[str, Any]) -> Response:
+    others = wanted.keys() - {"name"}
+    if len(others) > 1:
+        raise BadRequest("Only one attribute (except 'name') is allowed to update.")
+    operation = None
+    if "configuration" in wanted:
+        reference = wanted.pop("configuration")
+        if reference:
+            operation = attachments.attach(services(), caller(), instance_id, reference)
+        else:
+            operation = attachments.detach(services(), caller(), instance_id)
+    if "access" in wanted:
+        operation = actions.update_access(services(), caller(), instance_id, wanted.pop("access"))
+        if wanted:
+            instances.change(services(), caller(), instance_id, wanted)
+        return answer(status=202, operation=operation)
+    answered = done(operation, 202)
+    if wanted or operation is None:
+        instances.change(services(), caller(), instance_id, wanted)
+    return answered
 
 
 @ns.route("")
@@ -63,21 +89,17 @@ class Instance(Resource):
         row, replicas = instances.show(services(), caller(), instance_id)
         return answer({"instance": Viewer().detail(row, replicas)})
 
-    @documented("Change one attribute, and the name.", body=schemas.CHANGE, status=202, also=(422,))
+    @documented("Change one attribute, and the name; nothing detaches.", body=schemas.CHANGE, status=202, also=(422,))
     def put(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:update")
-        wanted = body.read(schemas.CHANGE)["instance"]
-        instances.change(services(), caller(), instance_id, wanted)
-        return answer(status=202)
+        return _change(instance_id, body.read(schemas.CHANGE)["instance"] or {"configuration": None})
 
     @documented("As PUT.", body=schemas.CHANGE, status=202, also=(422,))
     def patch(self, instance_id: str) -> Response:
         """Change"""
         authorize("instance:edit")
-        wanted = body.read(schemas.CHANGE)["instance"]
-        instances.change(services(), caller(), instance_id, wanted)
-        return answer(status=202)
+        return _change(instance_id, body.read(schemas.CHANGE)["instance"])
 
     @documented("Delete, in whatever state it is.", status=202)
     def delete(self, instance_id: str) -> Response:
@@ -85,3 +107,15 @@ class Instance(Resource):
         authorize("instance:delete")
         operation = instances.delete(services(), caller(), instance_id)
         return answer(status=202, operation=operation)
+
+
+@ns.route("/<instance_id>/configuration")
+class InstanceConfiguration(Resource):
+    """The values that an instance has without a group."""
+
+    @documented("The parameters that dbflow sets for the instance's flavor.", returns=schemas.CONFIGURATION)
+    def get(self, instance_id: str) -> Response:
+        """Show the default configuration"""
+        authorize("instance:configuration")
+        found = attachments.default(services(), caller(), instance_id)
+        return answer({"instance": {"configuration": found}})

@@ -79,6 +79,14 @@ ACTION: Schema = {
     },
 }
 
+MGMT_ACTION: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {"stop": _ANYTHING, "reset-task-status": _ANYTHING},
+}
+
 _STRING: Schema = {"type": "string"}
 _REPLICA = obj(["id", "links"], id=_STRING, links=LINKS)
 SUMMARY = obj(
@@ -108,6 +116,7 @@ DETAIL: Schema = {
         "updated": _STRING,
         "service_status_updated": _STRING,
         "fault": obj(["message", "created", "details"], message=_STRING, created=_STRING, details=OPTIONAL_TEXT),
+        "configuration": obj(["id", "name", "links"], id=_STRING, name=_STRING, links=LINKS),
         "locality": _STRING,
         "tenant_id": _STRING,
         "server_id": _STRING,
@@ -116,5 +125,6 @@ DETAIL: Schema = {
     },
 }
 INSTANCE = obj(["instance"], instance=DETAIL)
+CONFIGURATION = obj(["instance"], instance=obj(["configuration"], configuration={"type": "object"}))
 INSTANCES = obj(["instances"], instances=several(SUMMARY), links=LINKS)
 INSTANCES_DETAIL = obj(["instances"], instances=several(DETAIL), links=LINKS)

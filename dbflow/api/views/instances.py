@@ -68,6 +68,12 @@ class Viewer:
             shown["volume"] |= self._used(row)
         if row.fault:
             shown["fault"] = self._fault(row.fault)
+        if row.configuration_id:
+            shown["configuration"] = {
+                "id": row.configuration_id,
+                "name": row.configuration,
+                "links": self.links("configurations", row.configuration_id),
+            }
         if row.locality:
             shown["locality"] = row.locality
         if self._admin:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""datastore-version create | list | update | show"""
+"""datastore-version create | list | update | show | load-parameters"""
 
 import argparse
 
@@ -10,6 +10,7 @@ from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.datastores import managers
 from dbflow.db.models import Datastore, DatastoreVersion
+from dbflow.services import parameters
 from dbflow.services.seed import ensure_datastore
 
 _FIELDS = ["id", "name", "version", "manager", "image_id", "active", "created", "updated"]
@@ -32,6 +33,8 @@ def register(commands: Commands, shared: argparse.ArgumentParser) -> None:
     update.add_argument("--image", help="id of the image its servers boot from")
     update.add_argument("--active", action=argparse.BooleanOptionalAction, help="whether new instances may have it")
     update.add_argument("--default", action="store_true", help="what an instance gets that names no version")
+    load = noun.verb("load-parameters", load_parameters, "what its configuration groups may set, as its plug-in has it")
+    load.add_argument("id")
 
 
 def show_list(context: Context, _: argparse.Namespace) -> None:
@@ -39,6 +42,7 @@ def show_list(context: Context, _: argparse.Namespace) -> None:
     query = (
         sa.select(Datastore, DatastoreVersion)
         .join(DatastoreVersion, DatastoreVersion.datastore_id == Datastore.id)
+        .where(DatastoreVersion.deleted.is_(False))
         .order_by(Datastore.name, DatastoreVersion.name, DatastoreVersion.version)
     )
     with context.read() as session:
@@ -89,8 +93,15 @@ def change(context: Context, arguments: argparse.Namespace) -> None:
     show(context, arguments)
 
 
+def load_parameters(context: Context, arguments: argparse.Namespace) -> None:
+    """Bring those up to date that the plug-in knows; what an administrator has taken away stays away."""
+    with context.write() as session:
+        count = parameters.make_known(session, _version(session, arguments.id), again=True)
+    context.record({"id": arguments.id, "parameters": count})
+
+
 def _version(session: Session, version_id: str) -> DatastoreVersion:
     found = session.get(DatastoreVersion, version_id)
-    if found is None:
+    if found is None or found.deleted:
         raise ManageError(f"there is no datastore version {version_id}")
     return found

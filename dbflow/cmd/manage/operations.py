@@ -94,13 +94,13 @@ def act(context: Context, arguments: argparse.Namespace) -> None:
                 f"operation {operation.id} is {operation.state} and can't {verb}: {why_not} "
                 f"(possible: {', '.join(actions(operation)) or 'nothing'})"
             )
-        _ask(session, operation, verb)
+        _ask(session, context, operation, verb)
         session.flush()
         context.record({"id": operation.id, "state": operation.state, "requested": operation.requested})
 
 
-def _ask(session: Session, operation: Operation, verb: str) -> None:
+def _ask(session: Session, context: Context, operation: Operation, verb: str) -> None:
     try:
-        operations.VERBS[verb](session, operation)
+        operations.ask(session, lambda: context.keyring, operation, verb)
     except (operations.Busy, LookupError) as error:
         raise ManageError(str(error)) from None

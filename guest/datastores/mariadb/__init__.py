@@ -9,8 +9,10 @@ from guest.datastores.base import Machine
 from guest.datastores.mariadb.accounts import Accounts
 from guest.datastores.mariadb.backups import Backups
 from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.configuration import Configuration
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
+from guest.datastores.mariadb.logs import Logs
 from guest.datastores.mariadb.server import Server
 
 
@@ -23,6 +25,9 @@ class Datastore(base.Datastore):
         super().__init__(machine)
         layout = Layout.of(machine)
         client = Client(layout)
-        self.lifecycle = Lifecycle(layout, client, Server(layout, client))
+        server = Server(layout, client)
+        self.lifecycle = Lifecycle(layout, client, server)
+        self.configuration = Configuration(layout, client, server)
+        self.logs = Logs(layout, client)
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)

@@ -11,7 +11,7 @@ from dbflow.datastores import Strategy
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Link, RunSteps, Settings, Source, Step
-from guest.datastores.mariadb import programs
+from guest.datastores.mariadb import programs, trial
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
@@ -89,8 +89,10 @@ class Backups(base.Backups):
     def _restore_files(self, settings: Settings, chain: Sequence[Link], run: RunSteps) -> None:
         """The full copy, made consistent, then each difference applied to it."""
         restored, layout = self._layout.restored, self._layout
+        layout.make_directories()
+        if settings.overrides:
+            trial.parse(settings, layout)
         if not layout.installed.exists() and not (layout.data.exists() and not restored.exists()):
-            layout.make_directories()
             run(self._steps(restored, chain, settings))
         self._lifecycle.adopt(settings, restored)
 

@@ -19,6 +19,13 @@ SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
 """Of dbflow's sessions, whatever the configuration group says: the quoting relies on it."""
 
 
+_SESSION = (
+    f"SET SESSION sql_mode = '{SQL_MODE}', max_statement_time = 0, lock_wait_timeout = 3600, sql_big_selects = 1,"
+    " sql_safe_updates = 0, sql_log_off = 1, slow_query_log = 0"
+)
+"""What a group may set for its users must not stand in dbflow's way, nor dbflow's statements in its users' logs."""
+
+
 class LockedOut(DatastoreError):
     """The server does not take dbflow's administrator for what it is any more."""
 
@@ -26,7 +33,16 @@ class LockedOut(DatastoreError):
 _EXPIRED, _NO_PASSWORD, _LOCKED = {1820, 1862}, 1698, 4151
 """Numbers that PyMySQL has no names for: the password has expired, there is another way to log in, the account is
 locked."""
-_LOCKED_OUT = frozenset({ER.ACCESS_DENIED_ERROR, ER.HOST_NOT_PRIVILEGED, *_EXPIRED, _NO_PASSWORD, _LOCKED})
+_LOCKED_OUT = frozenset(
+    {
+        ER.ACCESS_DENIED_ERROR,
+        ER.SPECIFIC_ACCESS_DENIED_ERROR,
+        ER.HOST_NOT_PRIVILEGED,
+        *_EXPIRED,
+        _NO_PASSWORD,
+        _LOCKED,
+    }
+)
 _MEANINGS: dict[int, type[DatastoreError]] = {
     ER.DB_CREATE_EXISTS: AlreadyExists,
     ER.DB_DROP_EXISTS: NotFound,
@@ -48,7 +64,7 @@ class Client:
             user=ADMIN_USER,
             password=self._layout.secret.read_text(),
             charset="utf8mb4",
-            sql_mode=SQL_MODE,
+            init_command=_SESSION,
             autocommit=True,
             # A Unix socket needs no TLS, and reading the system's certificates takes longer than all the rest.
             ssl_disabled=True,

@@ -1,62 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's configuration, from the flavor.
-
-With R MiB of memory, V processors and a data file system of D MiB:
-
-======================== =======================================================================
-buffer pool              70 % of what is left after 160 MiB for the server itself, in steps of
-                         16 MiB, at least 32 (256 MiB -> 64, 1 GiB -> 592, 64 GiB -> 45760)
-redo log                 a quarter of the buffer pool, 16 MiB … 2 GiB, at most D/16
-max_connections          one for 8 MiB, 40 … 4000
-key buffer               R/64, 8 … 256 MiB (MyISAM is rare)
-Aria page cache          R/32, 8 … 1024 MiB (system tables, temporary tables on disk)
-temporary tables         R/64, 4 … 256 MiB each in memory
-table cache              2 R, 400 … 8000 tables
-InnoDB threads           V purge threads (1 … 4), V read and V write threads (2 … 16)
-======================== =======================================================================
-
-The overrides of a configuration group come after these, and what makes it this instance's server (addresses,
-paths, security) comes last, where nothing overrides it.
+"""The server's configuration: what follows from the flavor (:mod:`dbflow.datastores.mariadb_tuning`), then the
+overrides of a configuration group, and last, where nothing overrides it, what makes it this instance's server:
+addresses, paths, security.
 """
 
+import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dbflow.datastores.mariadb import MariaDB
+from dbflow.datastores.mariadb_tuning import largest_io_capacity, tuned
 from guest.datastores.base import DatastoreError, Settings
 from guest.datastores.mariadb.layout import Layout
 
-MIB = 1024 * 1024
+_LOG_LINE = re.compile(r"(log_output|general_log|slow_query_log)(_file)? = ")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
+_DATASTORE = MariaDB()
+_LONGEST = 4000
+"""Bytes of a line. The server reads 4096 at a time, and takes what is beyond for another line."""
 
 
 def render(settings: Settings, layout: Layout, disk: int) -> str:
     """The text of the option file; ``disk`` is the size of the data file system in MiB."""
-    sections = (tuned(settings.ram, settings.vcpus, disk), settings.overrides, wiring(layout))
-    lines = [line for section in sections for line in _lines(section)]
-    return "\n".join(["[mariadbd]", *lines, ""])
+    check_names(settings, layout)
+    return text({**effective(settings, disk), **wiring(layout), **logs(layout)})
 
 
-def tuned(ram: int, vcpus: int, disk: int) -> dict[str, Any]:
-    """Parameters that follow the size of the machine (see the module's table)."""
-    pool = max(32, (ram - 160) * 7 // 10 // 16 * 16)
-    temporary = _between(4, ram // 64, 256) * MIB
-    return {
-        "innodb_buffer_pool_size": pool * MIB,
-        "innodb_log_file_size": max(4, min(_between(16, pool // 4, 2048), disk // 16)) * MIB,
-        "max_connections": _between(40, ram // 8, 4000),
-        "key_buffer_size": _between(8, ram // 64, 256) * MIB,
-        "aria_pagecache_buffer_size": _between(8, ram // 32, 1024) * MIB,
-        "tmp_table_size": temporary,
-        "max_heap_table_size": temporary,
-        "table_open_cache": _between(400, ram * 2, 8000),
-        "innodb_purge_threads": _between(1, vcpus, 4),
-        "innodb_read_io_threads": _between(2, vcpus, 16),
-        "innodb_write_io_threads": _between(2, vcpus, 16),
-        "character_set_server": "utf8mb4",
-        "collation_server": "utf8mb4_general_ci",
-    }
+def text(parameters: Mapping[str, Any]) -> str:
+    """An option file of these parameters."""
+    return "\n".join(["[mariadbd]", *_lines(parameters), ""])
+
+
+def effective(settings: Settings, disk: int) -> dict[str, Any]:
+    """What follows from the flavor and the data's file system (``disk`` MiB), and the group's values over it with
+    what goes with them: a character set and its collation, the usual capacity and the largest."""
+    follows = tuned(settings.ram, settings.vcpus, disk)
+    collation = str(settings.overrides.get("collation_server", ""))
+    if "character_set_server" in settings.overrides:
+        del follows["collation_server"]
+    elif collation:
+        follows["character_set_server"] = collation.partition("_")[0]
+    if "innodb_io_capacity" in settings.overrides:
+        follows["innodb_io_capacity_max"] = largest_io_capacity(int(settings.overrides["innodb_io_capacity"]))
+    return {**follows, **settings.overrides}
+
+
+def check_names(settings: Settings, layout: Layout) -> None:
+    """DatastoreError where the overrides hold what no group may set, and what the wiring does not write over."""
+    for name in settings.overrides.keys() - wiring(layout).keys():
+        if _DATASTORE.is_own_parameter(name):
+            raise DatastoreError(f"The parameter {name} is dbflow's own.")
 
 
 def wiring(layout: Layout) -> dict[str, Any]:
@@ -78,20 +73,49 @@ def wiring(layout: Layout) -> dict[str, Any]:
     }
 
 
+def logs(layout: Layout) -> dict[str, Any]:
+    """The logs that are on."""
+    found: dict[str, Any] = {}
+    for name, state in log_states(layout).items():
+        if state.get("enabled"):
+            switch = f"{name}_log"
+            found |= {switch: True, f"{switch}_file": layout.log_file(name)}
+    return found and {"log_output": "FILE", **found}
+
+
+def log_states(layout: Layout) -> dict[str, dict[str, Any]]:
+    """Log -> {"enabled", "published" (bytes), "header", "generation"}, whatever there is."""
+    try:
+        states: dict[str, dict[str, Any]] = json.loads(layout.logs.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return states
+
+
+def with_logs(text_now: str, layout: Layout) -> str:
+    """An option file with the logs that are on now, and all else as it was."""
+    kept = [line for line in lines_of(text_now) if not _LOG_LINE.match(line)]
+    return "\n".join([*kept, *_lines(logs(layout)), ""])
+
+
+def lines_of(text: str) -> list[str]:
+    """Of an option file. Only the line feed ends one there, where Python knows others, too."""
+    return [line for line in text.split("\n") if line]
+
+
 def server_id(instance_id: str) -> int:
     """From 1 to 2**32 - 1, the same for the same instance."""
     return zlib.crc32(instance_id.encode()) or 1
-
-
-def _between(low: int, value: int, high: int) -> int:
-    return max(low, min(value, high))
 
 
 def _lines(parameters: Mapping[str, Any]) -> Iterator[str]:
     for name, value in parameters.items():
         if not _PARAMETER.fullmatch(name):
             raise DatastoreError(f"{name!r} is not the name of a configuration parameter.")
-        yield f"{name} = {_value(name, value)}"
+        line = f"{name} = {_value(name, value)}"
+        if len(line.encode()) > _LONGEST:
+            raise DatastoreError(f"The value of the parameter {name} is too long.")
+        yield line
 
 
 def _value(name: str, value: Any) -> str:
@@ -101,6 +125,6 @@ def _value(name: str, value: Any) -> str:
         return str(value)
     text = str(value)
     # An option file knows no escape for the quote and ends a value at the line's end.
-    if any(character in text for character in '"\n\r\0'):
-        raise DatastoreError(f"The value of the parameter {name} holds a quote or a line break.")
+    if '"' in text or not text.isprintable():
+        raise DatastoreError(f"The value of the parameter {name} holds a quote or a control character.")
     return '"' + text.replace("\\", "\\\\") + '"'

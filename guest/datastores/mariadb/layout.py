@@ -5,10 +5,12 @@ import dataclasses
 import os
 import pathlib
 import pwd
+import shutil
 import tempfile
 
 from dbflow import faults
 from guest.datastores.base import Machine
+from guest.datastores.mariadb.plain import opened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Layout:
         return self.machine.data_dir / "data"
 
     @property
+    def disk(self) -> int:
+        """MiB of the data's file system."""
+        return shutil.disk_usage(self.machine.data_dir).total // (1024 * 1024)
+
+    @property
     def state(self) -> pathlib.Path:
         """What dbflow keeps beside the data."""
         return self.machine.data_dir / "mariadb"
@@ -63,6 +70,11 @@ class Layout:
     def config(self) -> pathlib.Path:
         """The server's configuration file."""
         return self.state / "server.cnf"
+
+    @property
+    def started(self) -> pathlib.Path:
+        """The configuration that the server was started with last."""
+        return self.state / "started.cnf"
 
     @property
     def secret(self) -> pathlib.Path:
@@ -125,6 +137,15 @@ class Layout:
         """The server's error log."""
         return self.machine.log_dir / "mariadb.log"
 
+    @property
+    def logs(self) -> pathlib.Path:
+        """Which logs are on, and how much of each was sent away."""
+        return self.state / "logs.json"
+
+    def log_file(self, name: str) -> pathlib.Path:
+        """Of a log by its public name."""
+        return self.log if name == "error" else self.machine.log_dir / f"mariadb-{name}.log"
+
     def make_directories(self) -> None:
         """Everything around the data directory itself; fine when it is there."""
         for path in (self.machine.data_dir, self.machine.run_dir, self.machine.log_dir):
@@ -134,7 +155,7 @@ class Layout:
         for path in (self.exchange, self.temporary):
             path.mkdir(mode=0o700, exist_ok=True)
         self.runtime.mkdir(mode=0o750, exist_ok=True)
-        self.log.touch(mode=0o640)
+        opened(self.log, os.O_WRONLY | os.O_CREAT).close()
         for path in (self.exchange, self.temporary, self.runtime, self.log):
             self.owner.give(path)
 

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Install, configure, start and stop MariaDB."""
 
+import contextlib
+import dataclasses
 import logging
 import pathlib
 import secrets
 import shutil
 import tempfile
+import time
 
 from dbflow import faults
 from dbflow.datastores.mariadb import ADMIN_USER
 from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
-from guest.datastores.mariadb import config, image, quoting
+from guest.datastores.mariadb import config, image, logs, quoting, trial
 from guest.datastores.mariadb.client import Client, LockedOut, Session
+from guest.datastores.mariadb.configuration import waits_for_a_restart
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.server import Server
 
@@ -23,6 +27,8 @@ START_TIMEOUT = 300.0
 """Seconds; a server that recovers from a crash may need minutes."""
 _HEALTH_TIMEOUT = 1.0
 """Seconds for each answer of a look at the server."""
+_LEFT_OVER = 600.0
+"""Seconds after which nobody is at work on a half-written file any more."""
 _LOAD = {"Threads_connected": "threads_connected", "Threads_running": "threads_running", "Questions": "questions"}
 
 
@@ -37,6 +43,8 @@ class Lifecycle(base.Lifecycle):
     def install(self, settings: Settings, progress: Progress) -> None:
         """See the base class. What was left half done is wiped and made again."""
         self._layout.make_directories()
+        if settings.overrides:
+            trial.parse(settings, self._layout)
         progress(0.1)
         if not self._layout.installed.exists():
             self._make_data()
@@ -62,14 +70,14 @@ class Lifecycle(base.Lifecycle):
 
     def configure(self, settings: Settings) -> None:
         """See the base class."""
-        disk = shutil.disk_usage(self._layout.machine.data_dir).total // config.MIB
-        write(self._layout.config, config.render(settings, self._layout, disk), self._layout.owner)
+        write(self._layout.config, config.render(settings, self._layout, self._layout.disk), self._layout.owner)
 
     def start(self, timeout: float) -> None:
         """See the base class."""
         if not self._layout.installed.exists():
             raise DatastoreError("There is no database server on this machine yet.")
         self._layout.make_directories()
+        self._make_administrator()
         self._layout.stopped.unlink(missing_ok=True)
         if self.health().locked_out:
             # At every start the server makes the administrator anew, whatever its users did to it.
@@ -97,7 +105,9 @@ class Lifecycle(base.Lifecycle):
             return Health(Service.SHUTDOWN if stopped else Service.CRASHED, None)
         try:
             with self._client.session(_HEALTH_TIMEOUT) as session:
-                return _examine(session) if _administers(session) else Health(Service.RUNNING, None, locked_out=True)
+                if not _administers(session):
+                    return Health(Service.RUNNING, None, locked_out=True)
+                return dataclasses.replace(_examine(session), restart_required=self._restart_required(session))
         except LockedOut:
             return Health(Service.RUNNING, None, locked_out=True)
         except DatastoreError:
@@ -108,10 +118,26 @@ class Lifecycle(base.Lifecycle):
         must be there to be asked."""
         if not self._layout.installed.exists() or self._layout.stopped.exists():
             return
+        self._remove_leftovers()
         try:
             self.start(START_TIMEOUT)
+            logs.agree(self._layout, self._client)
         except DatastoreError as error:
             LOG.error("%s", error)
+
+    def _restart_required(self, session: Session) -> bool | None:
+        try:
+            return waits_for_a_restart(self._layout, session)
+        except OSError:  # it was started by a release that did not write down with what
+            return None
+
+    def _remove_leftovers(self) -> None:
+        """Of an agent that died while it wrote, not of whoever writes now."""
+        long_ago = time.time() - _LEFT_OVER
+        for path in (*self._layout.state.glob(".*"), *self._layout.temporary.glob(f"{trial.PREFIX}*")):
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_mtime < long_ago:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def build_image(self, target: pathlib.Path) -> None:
         """See the base class."""
@@ -140,11 +166,14 @@ class Lifecycle(base.Lifecycle):
         digest = quoting.literal(quoting.password_hash(self._layout.secret.read_text()))
         statements = (
             # Of this server only; a replica has its own administrator.
-            "SET SESSION sql_log_bin = 0;",
-            f"CREATE OR REPLACE USER {who} IDENTIFIED BY PASSWORD {digest};",
-            f"GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION;",
+            "SET SESSION sql_log_bin = 0",
+            f"CREATE OR REPLACE USER {who} IDENTIFIED BY PASSWORD {digest} PASSWORD EXPIRE NEVER",
+            f"GRANT ALL PRIVILEGES ON *.* TO {who} WITH GRANT OPTION",
         )
-        write(self._layout.init_sql, "\n".join((*statements, "")), self._layout.owner)
+        # A server whose init file is interrupted does not start: what a group allows its users is not for these.
+        text = "".join(f"SET STATEMENT max_statement_time = 0 FOR {statement};\n" for statement in statements)
+        if not self._layout.init_sql.exists() or self._layout.init_sql.read_text() != text:
+            write(self._layout.init_sql, text, self._layout.owner)
 
 
 def _administers(session: Session) -> bool:

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the server's error log says about a failure."""
 
+import os
 import pathlib
 import re
+
+from guest.datastores.mariadb.plain import opened
 
 _ERROR = re.compile(r"\[ERROR\] (?:(?:/\S*/)?mariadbd: )?(.+)")
 _CONSEQUENCES = re.compile(r"Aborting|Plugin 'InnoDB' |Failed to initialize plugins|Unknown/unsupported storage engine")
@@ -22,6 +25,6 @@ def reason(text: str) -> str | None:
 
 def since(path: pathlib.Path, offset: int) -> str:
     """What was written to the log after the first ``offset`` bytes."""
-    with path.open("rb") as file:
+    with opened(path, os.O_RDONLY) as file:
         file.seek(offset)
         return file.read().decode(errors="replace")

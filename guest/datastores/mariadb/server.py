@@ -2,6 +2,7 @@
 """The server's process: a daemon that outlives the agent and is found again by the next one."""
 
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ from dbflow import faults
 from guest.datastores.base import DatastoreError
 from guest.datastores.mariadb import log, programs
 from guest.datastores.mariadb.client import Client
-from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.plain import opened
 
 PROGRAM = "mariadbd"
 _PAUSE = 0.01
@@ -74,7 +76,8 @@ class Server:
     def _spawn(self) -> psutil.Process:
         for leftover in (self._layout.socket, self._layout.pid_file):
             leftover.unlink(missing_ok=True)
-        with self._layout.log.open("ab") as output:
+        write(self._layout.started, self._layout.config.read_text(encoding="utf-8"))
+        with opened(self._layout.log, os.O_WRONLY | os.O_APPEND) as output:
             self._child = subprocess.Popen(
                 [programs.find(PROGRAM), f"--defaults-file={self._layout.config}", self._mark],
                 stdout=output,

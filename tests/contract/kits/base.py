@@ -7,6 +7,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import pytest
+
 from guest.datastores.base import DatabaseSpec, Machine
 
 
@@ -58,6 +60,10 @@ class Kit(abc.ABC):
     @abc.abstractmethod
     def memory_parameter(self, ram: int) -> tuple[str, str]:
         """A parameter that follows the flavor, and the running server's value with ``ram`` MiB."""
+
+    @abc.abstractmethod
+    def log_the_agent(self, patched: pytest.MonkeyPatch) -> None:
+        """Have that log hold the agent's own statements, too, which it otherwise leaves out."""
 
     @abc.abstractmethod
     def logged(self, machine: Machine) -> list[str]:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pymysql
+import pytest
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from dbflow.datastores.mariadb_tuning import tuned
 from guest.datastores.base import DatabaseSpec, Machine
+from guest.datastores.mariadb import client
 from guest.datastores.mariadb.client import Session
-from guest.datastores.mariadb.config import tuned
 from tests.contract.kits.base import Kit, Load, LoginRefused, Refused, Written
 from tests.waiting import wait_for
 
@@ -135,6 +137,11 @@ class MariaDBKit(Kit):
 
     def memory_parameter(self, ram: int) -> tuple[str, str]:
         return "innodb_buffer_pool_size", str(tuned(ram, 1, 10_000)["innodb_buffer_pool_size"])
+
+    def log_the_agent(self, patched: pytest.MonkeyPatch) -> None:
+        silence, logged = "sql_log_off = 1, slow_query_log = 0", "sql_log_off = 0, slow_query_log = 1"
+        assert silence in client._SESSION
+        patched.setattr(client, "_SESSION", client._SESSION.replace(silence, logged))
 
     def logged(self, machine: Machine) -> list[str]:
         return [path.read_text(errors="replace") for path in (machine.data_dir / "data").glob("*.log")]

@@ -19,6 +19,7 @@ WAYS = {
     "expired": "ALTER USER {admin} PASSWORD EXPIRE",
     "one right": "REVOKE CREATE USER ON *.* FROM {admin}",
     "grant option": "REVOKE GRANT OPTION ON *.* FROM {admin}",
+    "all rights": "REVOKE ALL PRIVILEGES, GRANT OPTION FROM {admin}",
 }
 
 

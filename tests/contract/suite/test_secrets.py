@@ -48,7 +48,7 @@ def _files_with(directory: pathlib.Path, secrets: list[str]) -> list[str]:
 
 
 @pytest.fixture
-def used(fresh: Site) -> Site:
+def used(fresh: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     """A server with its logs wide open, on which every call that takes a password was made."""
     watch = Watch(fresh.passwords)
     watch.start()
@@ -57,6 +57,7 @@ def used(fresh: Site) -> Site:
     name = fresh.accounts.enable_root(root)
     for statement in fresh.kit.log_everything:
         fresh.kit.query(fresh.machine, name, root, statement)
+    fresh.kit.log_the_agent(monkeypatch)
     accounts = fresh.accounts
     accounts.create_databases([DatabaseSpec("d")])
     accounts.create_users([UserSpec("u", fresh.password(), databases=("d",)), UserSpec("v", fresh.password())])

@@ -150,9 +150,16 @@ def test_ping_and_status(site: Site) -> None:
     assert _do(site, status.Ping) == site.machine.instance_id
     before = time.time()
     told = _do(site, status.Status)
-    assert told.keys() == {"service_status", "version", "position", "load", "locked_out", "at"}
+    assert told.keys() == {"service_status", "version", "position", "load", "locked_out", "restart_required", "at"}
     assert before <= told.pop("at") <= time.time()
     _do(site, lifecycle.Stop)
     told = _do(site, status.Status)
     del told["at"]
-    assert told == {"service_status": "SHUTDOWN", "version": None, "position": None, "load": {}, "locked_out": False}
+    assert told == {
+        "service_status": "SHUTDOWN",
+        "version": None,
+        "position": None,
+        "load": {},
+        "locked_out": False,
+        "restart_required": None,
+    }

@@ -8,7 +8,10 @@ lost; ``late``: so much so that the guest is given up; ``park``: undoing fails t
 """
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
+
+import networkx as nx
 
 from flows.registry import REGISTRY
 
@@ -33,6 +36,10 @@ class Point:
     """Where it is held while it is cancelled."""
     killed_held: bool = False
     """Whether the conductor is killed, too, while it is held."""
+    gate: str = ""
+    """Where the step that fails waits until all of ``after`` was passed."""
+    after: tuple[str, ...] = ()
+    """Points that are passed first: the ends of steps that run beside the one that fails, or is cancelled."""
 
     @property
     def title(self) -> str:
@@ -61,20 +68,37 @@ def _of_guest(name: str) -> bool:
 
 def points(kind: str) -> list[Point]:
     """All of them, those of the whole operation first."""
-    nodes = REGISTRY.graph(kind)["nodes"]
+    graph = REGISTRY.graph(kind)
+    nodes, order = graph["nodes"], _order(graph)
+    last = nodes[-1]
     found = [
         Point(kind, f"kill {name}", ((name, KILL),), SUCCESS)
         for name in ("operation.accepted", "operation.claimed", "operation.ended")
     ]
     for node in nodes:
         found += _forward(kind, node)
-    fails = _fails(nodes[-1])
     for node in nodes:
-        found += _backward(kind, node, fails)
+        if node["name"] in _beside(order, last):
+            found += _backward_beside(kind, node, last)
+        else:
+            found += _backward(kind, node, _fails(last))
     if REGISTRY.kind(kind).cancellable:
         for node in nodes:
-            found += _cancelled(kind, node, last=node is nodes[-1])
+            ends = order.out_degree(node["name"]) == 0
+            found += _cancelled_late(kind, node, _beside(order, node)) if ends else _cancelled(kind, node)
     return found
+
+
+def _order(graph: dict[str, Any]) -> "nx.DiGraph[str]":
+    """Of the steps, by name."""
+    order: nx.DiGraph[str] = nx.DiGraph(graph["edges"])
+    order.add_nodes_from(node["name"] for node in graph["nodes"])
+    return order
+
+
+def _beside(order: "nx.DiGraph[str]", node: Node) -> set[str]:
+    """Names of the steps that a step after which nothing comes does not wait for."""
+    return set(order) - nx.ancestors(order, node["name"]) - {node["name"]}
 
 
 def _fails(node: Node) -> tuple[str, str]:
@@ -133,12 +157,31 @@ def _backward(kind: str, node: Node, fails: tuple[str, str]) -> list[Point]:
     return found
 
 
-def _cancelled(kind: str, node: Node, *, last: bool) -> list[Point]:
-    """Cancelled while the step is at work; then the conductor dies, in the step or when the step is undone. When
-    the last step ends after all, the cancel came too late."""
+def _backward_beside(kind: str, node: Node, last: Node) -> list[Point]:
+    """As :func:`_backward`, of a step that the last one does not wait for: there is something to undo once it ended."""
+    assert last["where"] == "local", "a guest's step can't wait before it fails"
+    step = f"{last['name']}.execute"
+    found = _backward(kind, node, (f"{step}.fenced", RAISE))
+    return [dataclasses.replace(point, gate=f"{step}.called", after=_ends_of([node["name"]])) for point in found]
+
+
+def _ends_of(steps: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{step}.execute.done" for step in sorted(steps))
+
+
+def _cancelled(kind: str, node: Node) -> list[Point]:
+    """Cancelled while the step is at work; then the conductor dies, in the step or when the step is undone."""
+    step, undone = node["name"], f"{node['name']}.revert.done"
+    return [
+        Point(kind, f"cancel {step}, kill {step}.execute", (), REVERTED, held=_called(node), killed_held=True),
+        Point(kind, f"cancel {step}, kill {undone}", ((undone, KILL),), REVERTED, held=_called(node)),
+    ]
+
+
+def _cancelled_late(kind: str, node: Node, beside: set[str]) -> list[Point]:
+    """When the last step at work ends after all, the cancel came too late."""
     step, held = node["name"], _called(node)
-    dies = Point(kind, f"cancel {step}, kill {step}.execute", (), REVERTED, held=held, killed_held=True)
-    if last:
-        return [dies, Point(kind, f"cancel {step}, too late", (), SUCCESS, held=held)]
-    undone = f"{step}.revert.done"
-    return [dies, Point(kind, f"cancel {step}, kill {undone}", ((undone, KILL),), REVERTED, held=held)]
+    return [
+        Point(kind, f"cancel {step}, kill {step}.execute", (), REVERTED, held=held, killed_held=True),
+        Point(kind, f"cancel {step}, too late", (), SUCCESS, held=held, after=_ends_of(beside)),
+    ]

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.fault.sweep import backups  # noqa: F401 - its scenarios are known from now on
+from tests.fault.sweep import backups, configurations, reaching, scenarios
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
@@ -18,12 +18,16 @@ from tests.functional.stack import EmbeddedStack, RealStack, Stack
 from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
 
+SCENARIOS = (scenarios, backups, configurations, reaching)
+"""Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {
     "quota": {"max_accepted_volume_size": 1000},
     # An agent that died is seen and started anew soon; a request that it took is asked for again soon.
     "conductor": {"outbox_interval": 0.5},
     "messaging": {"resend": 0.5},
+    # What answers when it is done answers at once: a step that is held must not hold who asks.
+    "api": {"max_wait": 0.05},
 }
 
 

@@ -49,9 +49,13 @@ def _ended(point: Point, scenario: Scenario, stack: Stack) -> dict[str, Any]:
     """The operation that was asked for and struck, at its end."""
     with contextlib.ExitStack() as exits:
         held = exits.enter_context(stack.faults.holding(point.held)) if point.held else None
+        gate = exits.enter_context(stack.faults.holding(point.gate)) if point.gate else None
         for name, what in point.armed:
             stack.faults.arm(name, what)
         scenario.ask()
+        if gate is not None:
+            _wait_for_the_others(point, stack)
+            gate.let_go()
         if held is None and point.deadly:
             _wait_for_death(point.deadly, stack)
         scenario.find()
@@ -65,6 +69,10 @@ def _ended(point: Point, scenario: Scenario, stack: Stack) -> dict[str, Any]:
         return _wait_for_end(point, scenario)
 
 
+def _wait_for_the_others(point: Point, stack: Stack) -> None:
+    wait_for(lambda: set(point.after) <= set(stack.faults.passed()), PATIENCE, f"{', '.join(point.after)}")
+
+
 def _wait_for_death(name: str, stack: Stack) -> None:
     """Until the process at that point is dead; what can't go on without it is started again."""
     wait_for(lambda: stack.faults.fired(name), PATIENCE, f"somebody at {name}")
@@ -74,6 +82,7 @@ def _wait_for_death(name: str, stack: Stack) -> None:
 def _cancel(point: Point, held: Held, scenario: Scenario, stack: Stack) -> None:
     """Cancel the operation while one of its steps is held; whoever runs it knows before the step goes on."""
     held.reached()
+    _wait_for_the_others(point, stack)
     operation_id = scenario.operation()["id"]
     scenario.client.do(operation_id, "cancel")
     if point.killed_held:

@@ -177,3 +177,65 @@ def test_the_board_may_be_away(world: World) -> None:
 
     world.services.post = away
     assert world.create().status_code == 200
+
+
+def test_access(world: World) -> None:
+    instance_id = world.active()
+    body = {"instance": {"access": {"is_public": True, "allowed_cidrs": ["10.0.0.0/24"]}, "name": "db2"}}
+    answer = world.ask("PUT", f"instances/{instance_id}", json=body)
+    assert (answer.status_code, answer.data) == (202, b"")
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    assert operation.id in answer.headers["Link"]
+    assert operation.kind == "instance.update_access"
+    assert world.keyring.unseal(operation.arguments) == {
+        "access": {"is_public": True, "allowed_cidrs": ["10.0.0.0/24"]},
+        "old_access": {"is_public": False},
+    }
+    shown = world.ask("GET", f"instances/{instance_id}").json["instance"]
+    assert (shown["status"], shown["operating_status"], shown["name"]) == ("ACTIVE", "", "db2")
+    assert world.ask("PUT", f"instances/{instance_id}", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("cidr", ["300.0.0.0/8", "10.0.0.0", "10.0.0.0/33", "x"])
+def test_access_for_what_is_no_network(world: World, cidr: str) -> None:
+    access = {"is_public": True, "allowed_cidrs": [cidr]}
+    assert world.create(access=access).status_code == 400
+    instance_id = world.active()
+    assert world.ask("PUT", f"instances/{instance_id}", json={"instance": {"access": access}}).status_code == 400
+    assert world.instance(instance_id).operation_id is None
+
+
+def test_access_is_kept_as_a_firewall_takes_it(world: World) -> None:
+    access = {"is_public": True, "allowed_cidrs": ["10.0.0.9/8", "10.1.2.3/8", "192.168.1.1/32"]}
+    wanted = {"is_public": True, "allowed_cidrs": ["10.0.0.0/8", "192.168.1.1/32"]}
+    assert world.instance(world.created(access=access)).access == wanted
+    instance_id = world.active()
+    assert world.ask("PUT", f"instances/{instance_id}", json={"instance": {"access": access}}).status_code == 202
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    assert world.keyring.unseal(operation.arguments)["access"] == wanted
+
+
+def test_what_is_stopped_on_purpose_is_not_started_by_the_way(world: World) -> None:
+    instance_id = world.active()
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).service_status = "SHUTDOWN"
+    answer = world.ask("POST", f"mgmt/instances/{instance_id}/action", "admin", json={"stop": {}})
+    assert (answer.status_code, "restart it first" in answer.text) == (422, True)
+    assert act(world, instance_id, {"resize": {"flavorRef": "2"}}).status_code == 422
+    assert act(world, instance_id, {"restart": {}}).status_code == 202
+
+
+def test_administrators_stop_it(world: World) -> None:
+    instance_id = world.active()
+    path = f"mgmt/instances/{instance_id}/action"
+    assert world.ask("POST", path, json={"stop": {}}).status_code == 401
+    for wrong in ({}, {"explode": {}}, {"stop": {}, "reset-task-status": {}}):
+        assert world.ask("POST", path, "admin", json=wrong).status_code == 400
+    answer = world.ask("POST", path, "admin", json={"stop": {}})
+    assert (answer.status_code, answer.data) == (202, b"")
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    assert (operation.kind, operation.project_id) == ("instance.stop", "p1")
+    assert world.ask("GET", f"instances/{instance_id}").json["instance"]["status"] == "SHUTDOWN"
+    assert world.ask("POST", path, "admin", json={"stop": {}}).status_code == 422
+    assert world.ask("POST", path, "admin", json={"reset-task-status": {}}).status_code == 202
+    assert world.operation(operation.id).requested == "cancel"

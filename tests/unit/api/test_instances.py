@@ -200,7 +200,7 @@ def test_rename(world: World, method: str) -> None:
         ({"replica_of": None}, 400),
         ({"replica_of": ""}, 400),
         ({"slave_of": ""}, 400),
-        ({"access": {"is_public": True}}, 400),
+        ({"access": {"is_public": True}}, 422),
         ({"access": {"is_public": True, "x": 1}}, 400),
         ({"datastore_version": "11"}, 400),
         ({"unknown": 1}, 400),

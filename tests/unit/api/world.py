@@ -67,7 +67,7 @@ class FakeGuests:
         self.error: Exception | None = None
 
     def call(self, instance_id: str, task: str, arguments: Mapping[str, Any], timeout: float) -> Any:
-        name = task.removeprefix("guest.tasks.accounts.")
+        name = task.rpartition(".")[2]
         self.calls.append((instance_id, name))
         if self.error is not None:
             raise self.error

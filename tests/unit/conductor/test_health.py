@@ -15,6 +15,7 @@ from dbflow.db.health import upsert
 from dbflow.db.models import Health, Instance, Sample, utcnow
 from dbflow.db.samples import samples_of
 from dbflow.messaging.wire import BadMessage
+from dbflow.status import Task
 from tests.unit.conductor.conftest import World
 
 BEAT: dict[str, Any] = {
@@ -107,6 +108,34 @@ def test_a_day_is_kept_in_five_minute_steps(world: World, monkeypatch: pytest.Mo
     assert kept(24.1) == [(11, 0.5), (24 * 60 + 1, 0.6)]
     with world.database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(Sample)) == 6  # the first was written over
+
+
+@pytest.mark.parametrize(
+    ("told", "age", "busy", "due"),
+    [
+        (False, 120, False, False),
+        (True, 120, False, True),
+        (None, 120, False, True),
+        (False, 5, False, True),
+        (False, 120, True, True),
+    ],
+)
+def test_a_server_that_was_started_since_needs_no_restart(
+    world: World, told: bool | None, age: int, busy: bool, due: bool
+) -> None:
+    """By whomever; but not by what a guest said before the change, nor under an operation that goes on."""
+    _, instance_id = world.accept(post=False)
+    with world.database.write() as session:
+        row = session.get_one(Instance, instance_id)
+        row.server_id, row.task, row.restart_required = "s", Task.RESTART_REQUIRED, True
+        row.operation_id = row.operation_id if busy else None
+        row.updated = utcnow() - datetime.timedelta(seconds=age)
+    book = HealthBook(world.database)
+    book.note(instance_id, BEAT | {"restart_required": told})
+    book.write()
+    with world.database.read() as session:
+        row = session.get_one(Instance, instance_id)
+    assert (row.restart_required, row.task) == (due, Task.RESTART_REQUIRED if due else Task.NONE)
 
 
 def test_mariadb_compares_before_it_assigns_the_times() -> None:

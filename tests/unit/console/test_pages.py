@@ -179,6 +179,21 @@ def test_an_operation_that_nobody_has_begun(scene: Scene) -> None:
         browser.get(f"/operations/{operation_id}?tab={tab}&task=create-port")
 
 
+def test_an_operation_of_what_is_no_instance(scene: Scene) -> None:
+    """It says what it is about: a group, all of whose instances change."""
+    group = {"name": "g", "values": {}, "datastore": {"type": "mariadb"}}
+    answer = scene.world.ask("POST", "configurations", json={"configuration": group})
+    group_id = answer.json["configuration"]["id"]
+    scene.world.conf.set_override("max_wait", 0.05, "api")
+    scene.world.ask("PUT", f"instances/{scene.replica}", json={"instance": {"configuration": group_id}})
+    scene.world.finish(scene.replica)
+    scene.world.ask("PUT", f"configurations/{group_id}", json={"configuration": {"values": {"back_log": 90}}})
+    operation_id = scene.world.instance(scene.replica).operation_id
+    browser = scene.browser()
+    assert f"Configuration {group_id}" in words(browser.get(f"/operations/{operation_id}").text)
+    assert f"configuration {group_id[:8]}" in words(browser.get("/operations?kind=configuration.apply").text)
+
+
 def test_a_flow_of_another_release(scene: Scene) -> None:
     with scene.world.database.write() as session:
         session.get_one(Operation, scene.create).version = 99

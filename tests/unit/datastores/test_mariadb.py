@@ -111,3 +111,11 @@ def test_needs_nothing_but_the_standard_library() -> None:
     foreign = {name.split(".")[0] for name in answer.stdout.split()} - set(sys.stdlib_module_names) - {"dbflow"}
     assert foreign == set()
     assert "dbflow.db" not in answer.stdout
+
+
+def test_what_groups_may_set_is_not_dbflows_own() -> None:
+    names = [one.name for one in MARIADB.parameters("10.11.14")]
+    assert len(names) > 200
+    assert [name for name in names if MARIADB.is_own_parameter(name)] == []
+    assert MARIADB.is_own_parameter("skip_grant_tables")
+    assert MARIADB.is_own_parameter("plugin_load_add")

@@ -28,6 +28,7 @@ class Server:
             position="0-1-2",
             load={"threads": 3.0},
             locked_out=self.locked_out,
+            restart_required=True,
         )
 
 
@@ -82,6 +83,7 @@ def test_first_word_at_once(parts: Parts) -> None:
     assert said["service_status"] == "HEALTHY"
     assert (said["volume_used"], said["volume_total"], said["in_flight"]) == (1.5, 10.0, 2)
     assert said["sequence"] == [77, 1]
+    assert said["restart_required"] is True
     assert parts.pruned.wait(2)
 
 
@@ -113,6 +115,17 @@ def test_signs_of_life_go_on_whatever_breaks(parts: Parts) -> None:
     parts.server.status, parts.usage_error = "HEALTHY", OSError("gone")
     parts.heart.speak()
     wait_for(lambda: parts.agent.said and parts.agent.said[-1]["volume_used"] is None, 5, "a heartbeat")
+
+
+def test_logs_are_kept_small_at_every_look() -> None:
+    parts, bounded = Parts(interval=0.05), threading.Event()
+    parts.heart.stop()
+    heart = Heart(parts.server, parts._usage, lambda: None, 77, 0.05, 0.05, bounded.set)  # type: ignore[arg-type]
+    heart.start(parts.agent)
+    assert bounded.wait(5)
+    bounded.clear()
+    assert bounded.wait(5)
+    heart.stop()
 
 
 def test_a_crashed_server_is_revived_when_nobody_works_on_it(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:

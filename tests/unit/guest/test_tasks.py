@@ -4,10 +4,13 @@
 import importlib
 import inspect
 import pkgutil
+import types
 
 import pytest
 
 import guest.tasks
+from guest.streams.store import StoreFailed
+from guest.tasks import logs
 from guest.tasks.base import GuestTask
 
 
@@ -36,3 +39,18 @@ def test_contract(cls: type[GuestTask]) -> None:
     assert not (cls.reads_only and cls.reverts_on_guest())
     with pytest.raises(RuntimeError, match="on a guest only"):
         _ = task.datastore
+
+
+def test_a_store_that_is_down_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the API tells its client to come again later."""
+
+    class Down:
+        def put(self, *_: object) -> None:
+            raise StoreFailed("The object store does not work: 507.")
+
+    monkeypatch.setattr(logs, "Store", lambda *_: Down())
+    task = logs.PublishLog()
+    published = types.SimpleNamespace(publish=lambda _name, send: send("part", b"x", 1))
+    task.bind(types.SimpleNamespace(logs=published))  # type: ignore[arg-type]
+    with pytest.raises(logs.StoreUnavailable, match="507"):
+        task.execute("i", "general", {}, "d", {})

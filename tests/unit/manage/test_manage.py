@@ -8,7 +8,8 @@ import stat
 import pytest
 
 from dbflow.cmd.manage import main
-from dbflow.db.models import Conductor, Health, Instance, Operation, utcnow
+from dbflow.datastores.mariadb import MariaDB
+from dbflow.db.models import Conductor, ConfigurationParameter, Health, Instance, Operation, utcnow
 from dbflow.operations import State
 from tests.unit.manage.conftest import Deployment
 
@@ -155,6 +156,22 @@ def test_guest_list(deployment: Deployment) -> None:
     assert rows[silent.target_id]["service"] is None
     deployment.run("guest", "list")
     assert "\x1b" not in deployment.capsys.readouterr().out
+
+
+def test_parameters_of_a_version(deployment: Deployment) -> None:
+    made = deployment.answer("datastore-version", "create", "mariadb", "10.11", "--number", "10.11.14")
+    with deployment.database.write() as session:
+        session.get_one(ConfigurationParameter, (made["id"], "max_connections")).bounds = {}
+        session.get_one(ConfigurationParameter, (made["id"], "back_log")).deleted = True
+        session.delete(session.get_one(ConfigurationParameter, (made["id"], "sql_mode")))
+    loaded = deployment.answer("datastore-version", "load-parameters", made["id"])
+    assert loaded == {"id": made["id"], "parameters": len(MariaDB().parameters("10.11.14"))}
+    with deployment.database.read() as session:
+        found = session.get_one(ConfigurationParameter, (made["id"], "max_connections"))
+        assert found.bounds == {"min": 10, "max": 100000}
+        assert session.get_one(ConfigurationParameter, (made["id"], "back_log")).deleted
+        assert session.get(ConfigurationParameter, (made["id"], "sql_mode")) is not None
+    assert deployment.run("datastore-version", "load-parameters", "nope") == 1
 
 
 def test_datastore_versions(deployment: Deployment) -> None:

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""/mgmt/instances/{id}/action: what only administrators may do to an instance"""
+
+from collections.abc import Callable
+
+from flask import Response
+from flask_restx import Resource
+
+from dbflow.api import body
+from dbflow.api.docs import documented
+from dbflow.api.here import answer, authorize_mgmt, caller, services
+from dbflow.api.resources.base import namespace
+from dbflow.api.schemas.instances import MGMT_ACTION
+from dbflow.services import actions
+
+ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/instances/<instance_id>/action")
+
+
+@ns.route("")
+class MgmtAction(Resource):
+    """The administrator's verbs."""
+
+    @documented("Stop the database, or reset the status.", body=MGMT_ACTION, status=202, also=(422,))
+    def post(self, instance_id: str) -> Response:
+        """Act"""
+        authorize_mgmt("mgmt:instance_action")
+        (verb,) = body.read(MGMT_ACTION)
+        return answer(status=202, operation=_VERBS[verb](instance_id))
+
+
+def _stop(instance_id: str) -> str:
+    return actions.stop(services(), caller(), instance_id)
+
+
+def _reset(instance_id: str) -> None:
+    actions.reset_status(services(), caller(), instance_id)
+
+
+_VERBS: dict[str, Callable[[str], str | None]] = {"stop": _stop, "reset-task-status": _reset}
