@@ -6,10 +6,11 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from dbflow.api import docs, negotiate
+from dbflow.api import body, docs, negotiate
 from dbflow.api.schemas.common import Schema
 from dbflow.api.xml.read import read
 from dbflow.api.xml.write import write
+from dbflow.services.errors import BadRequest
 
 
 def returns(data: Any, schema: Schema) -> bool:
@@ -40,10 +41,9 @@ def _takes(app: Flask) -> Schema:
 
 
 def _is_json(raw: bytes) -> bool:
-    if rb"\u0000" in raw:
-        return False  # refused in both forms
+    """As the API understands it."""
     try:
-        json.loads(raw)
-    except ValueError:
+        body._parse(raw)
+    except BadRequest:
         return False
     return True
