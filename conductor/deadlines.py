@@ -19,6 +19,7 @@ from dbflow import operations
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import CANCEL, ENDED, State
 from flows.registry import REGISTRY, UnknownOperation
 
@@ -28,9 +29,9 @@ LOG = logging.getLogger(__name__)
 class Deadlines:
     """Of all operations."""
 
-    def __init__(self, default: float, database: Database, keyring: Keyring) -> None:
+    def __init__(self, default: float, database: Database, keyring: Keyring, outbox: Outbox) -> None:
         """``default``: seconds for kinds that have no deadline of their own; 0: none."""
-        self._default, self._database, self._keyring = default, database, keyring
+        self._default, self._database, self._keyring, self._outbox = default, database, keyring, outbox
 
     def enforce(self) -> None:
         """One round."""
@@ -90,4 +91,5 @@ class Deadlines:
         LOG.error("operation %s: %s; parking it", operation.id, error)
         operation.epoch += 1  # whoever runs it still may write no more
         session.flush()
-        finish(session, operation, definition, self._keyring.unseal(operation.arguments), State.FAILED, error)
+        arguments = self._keyring.unseal(operation.arguments)
+        finish(session, operation, definition, arguments, State.FAILED, error, self._outbox)

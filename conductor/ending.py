@@ -11,6 +11,8 @@ from taskflow.persistence import models
 from taskflow.types import failure
 
 from dbflow.db.models import Operation, utcnow
+from dbflow.notifications import endings
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State
 from dbflow.persistence.rows import failure_text
 from flows.registry import Arguments, Definition, Ending
@@ -36,13 +38,13 @@ _STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, state
 
 
 def on_end(
-    operation: Operation, definition: Definition, arguments: Arguments
+    operation: Operation, definition: Definition, arguments: Arguments, outbox: Outbox
 ) -> Callable[[Session, models.FlowDetail], None]:
     """What the backend calls with the flow that has ended, in the transaction that saves it."""
 
     def write(session: Session, flow: models.FlowDetail) -> None:
         left = frozenset(atom.name for atom in flow if atom.state not in _UNDONE)
-        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), left)
+        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), outbox, left)
 
     return write
 
@@ -54,6 +56,7 @@ def finish(
     arguments: Arguments,
     state: State,
     error: str | None,
+    outbox: Outbox,
     left: frozenset[str] | None = None,
 ) -> None:
     """End the operation, and do to its target what that means; ``left``: see :class:`flows.registry.Ending`."""
@@ -62,6 +65,7 @@ def finish(
     session.connection().execute(
         _END, {"key": operation.id, "state": state, "error": error, "requested": None, "finished": utcnow()}
     )
+    endings.tell(outbox, session, operation, arguments, state, error)
     definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments, left))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
 orphans, for guests that the broker has forgotten and for sources without replicas, purge what is old, delete failed
-backups."""
+backups, send notifications."""
 
 import datetime
 import logging
@@ -18,6 +18,7 @@ from conductor.purge import Purge
 from conductor.reopening import Reopening
 from conductor.replicas import ReplicaKeeper
 from conductor.retention import Retention
+from conductor.telling import Telling
 from dbflow import objectstore
 from dbflow.cloud.base import Cloud, CloudError
 from dbflow.crypto import Keyring
@@ -28,6 +29,7 @@ from dbflow.leftovers import Leftovers
 from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import ENDED, State
 from dbflow.orphans import Orphanage, OrphanBook
 
@@ -66,7 +68,9 @@ class Leader:
         options = conf.conductor
         self._interval: float = options.outbox_interval
         self._database = database
-        self._deadlines = Every(_DEADLINES_EVERY, Deadlines(options.operation_deadline, database, keyring).enforce)
+        outbox = Outbox.from_conf(conf)
+        deadlines = Deadlines(options.operation_deadline, database, keyring, outbox)
+        self._deadlines = Every(_DEADLINES_EVERY, deadlines.enforce)
         census = Census(conf.messaging, dispatcher)
         leftovers = Leftovers(database, objectstore.load(conf), conf.object_store.url_lifetime)
         self._orphanage = Orphanage(database, cloud, census, leftovers)
@@ -79,6 +83,7 @@ class Leader:
             Every(_REPLICAS_EVERY, ReplicaKeeper(database, keyring).keep),
             Every(_PURGE_EVERY, Retention(conf.backups.failed_retention, database, keyring).keep),
         ]
+        self._telling = Telling(conf, database, cloud, outbox) if outbox.on else None
         self._orphans: int | None = None
         self._term: Board | None = None
         self._terms = threading.Lock()
@@ -88,12 +93,19 @@ class Leader:
         LOG.info("leading")
         with self._terms:
             self._term, self._orphans = board, None
-        beside = threading.Thread(target=self._go_round, args=(board, stop, self._slow), daemon=True)
-        beside.start()
-        self._go_round(board, stop, [lambda: self.fill(board), self._deadlines])
 
-    def _go_round(self, board: Board, stop: threading.Event, duties: list[Duty]) -> None:
-        while not stop.is_set() and not board.lost.is_set():
+        def leads() -> bool:
+            return not stop.is_set() and not board.lost.is_set()
+
+        beside, telling = [self._slow], self._telling
+        if telling is not None:
+            beside.append([lambda: telling.round(leads)])
+        for duties in beside:
+            threading.Thread(target=self._go_round, args=(leads, stop, duties), daemon=True).start()
+        self._go_round(leads, stop, [lambda: self.fill(board), self._deadlines])
+
+    def _go_round(self, leads: Callable[[], bool], stop: threading.Event, duties: list[Duty]) -> None:
+        while leads():
             for duty in duties:
                 try:
                     duty()

@@ -23,6 +23,7 @@ from dbflow.db.session import AWAY, Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
 from dbflow.guestkeys import GuestKeys
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import CANCEL, SUSPEND, State
 from dbflow.persistence.backend import FlowBackend
 from dbflow.persistence.group import GroupCommit
@@ -63,6 +64,7 @@ class Runner:
         self._objects = objectstore.load(conf)
         self._pool = TaskPool(conf.conductor.task_threads)
         self._group = GroupCommit(database)
+        self._outbox = Outbox.from_conf(conf)
 
     def run(self, operation_id: str, epoch: int | None, conductor: str, control: Control) -> Job:
         """Run an operation whose job was claimed, from where it was left to its end (or until it is stopped)."""
@@ -106,7 +108,8 @@ class Runner:
         arguments: Arguments = self._keyring.unseal(operation.arguments)
         if operation.attempts > self._conf.conductor.max_attempts:
             return self._give_up(fence, operation, definition, arguments)
-        backend = FlowBackend(fence, self._keyring, self._group, on_end(operation, definition, arguments))
+        ends = on_end(operation, definition, arguments, self._outbox)
+        backend = FlowBackend(fence, self._keyring, self._group, ends)
         engine = self._engine(fence, operation, definition, arguments, backend, control)
         if operation.requested:
             control.ask(operation.requested)
@@ -169,7 +172,7 @@ class Runner:
         LOG.error("operation %s: %s", operation.id, error)
         with fence.write() as session:
             error += not_undone(session, operation.flow_uuid)
-            finish(session, operation, definition, arguments, State.FAILED, error)
+            finish(session, operation, definition, arguments, State.FAILED, error, self._outbox)
         return Job.CONSUME
 
 

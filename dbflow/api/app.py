@@ -13,6 +13,7 @@ from dbflow.api.auth import Auth
 from dbflow.api.gate import Gate
 from dbflow.api.here import attach
 from dbflow.api.ratelimit import RateLimits
+from dbflow.api.schemas.versions import EVERY
 from dbflow.console import app as console
 from dbflow.console.session import is_console
 from dbflow.policy import Policy
@@ -28,6 +29,12 @@ class Wire(Api):
         """Every error, also of URLs that there are not."""
         return console.answer(e) if is_console(request.path) else errors.answer(e)
 
+    @property
+    def __schema__(self) -> dict[str, Any]:
+        """The Swagger document."""
+        return {**super().__schema__, "consumes": docs.BOTH, "produces": docs.BOTH}
+
+    @docs.answers(EVERY)
     def render_root(self) -> Response:
         """GET / tells the versions."""
         return versions.versions()

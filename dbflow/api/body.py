@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request bodies: JSON of bounded size that fits its schema, or an error that names the field."""
+"""Request bodies: JSON or XML of bounded size that fits its schema, or an error that names the field."""
 
 import json
 from typing import Any
@@ -8,6 +8,8 @@ import jsonschema
 from flask import request
 from jsonschema.protocols import Validator
 
+from dbflow.api.accept import JSON, XML
+from dbflow.api.xml import read as xml
 from dbflow.services.errors import BadMediaType, BadRequest, OverLimit
 
 Schema = dict[str, Any]
@@ -38,9 +40,12 @@ def read(schema: Schema, *, optional: bool = False) -> Any:
         if optional:
             return {}
         raise BadRequest("Validation error: a request body is required.")
-    if request.mimetype and request.mimetype != "application/json":
-        raise BadMediaType(f"Content type {request.mimetype[:100]} is not supported; send application/json.")
-    data = _parse(raw)
+    if request.mimetype == XML:
+        data = xml.read(raw, schema, request.mimetype_params.get("charset"))
+    elif request.mimetype in ("", JSON):
+        data = _parse(raw)
+    else:
+        raise BadMediaType(f"Content type {request.mimetype[:100]} is not supported; send {JSON} or {XML}.")
     _check(schema, data)
     return data
 

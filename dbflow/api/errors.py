@@ -16,6 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RoutingException
 
+from dbflow.api.accept import wants_xml
 from dbflow.services.errors import ServiceError
 
 LOG = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def answer(error: Exception) -> Any:
     if isinstance(error, RoutingException):
         return error
     if isinstance(error, ProjectMismatch):
-        return Response(str(error), 403, mimetype="text/html")
+        return told(403, str(error)) if wants_xml() else Response(str(error), 403, mimetype="text/html")
     found = described(error)
     return told(found.code, found.message, dict(found.headers), found.more)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every request passes before its handler: request id, size, token, project, rate, Idempotency-Key."""
+"""What every request passes before its handler: request id, size, token, project, rate, what
+it wants to be answered in, Idempotency-Key."""
 
 import re
 import uuid
@@ -7,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from dbflow.api import body, idempotent
+from dbflow.api import body, idempotent, negotiate
 from dbflow.api.auth import Auth
 from dbflow.api.errors import ProjectMismatch
 from dbflow.api.here import is_admin, services
@@ -38,6 +39,7 @@ class Gate:
             return None
         g.caller = self._caller(project)
         self._rates.user(g.caller.user_id, request.method, rest.startswith("mgmt/"))
+        negotiate.before()
         return idempotent.before()
 
     def _caller(self, project_id: str) -> Caller:
@@ -54,15 +56,18 @@ class Gate:
             roles=identity.roles,
             request_id=_asked_request_id() or g.request_id,
             is_admin=is_admin(identity.roles),
+            client_ip=request.remote_addr or "",
+            server_ip=request.host,
         )
 
     def after(self, response: Response) -> Response:
-        """Request ids, and what the Idempotency-Key now stands for."""
+        """Request ids, what the Idempotency-Key now stands for, and XML for whoever wants that."""
         request_id = g.get("request_id", "")
         response.headers["X-Openstack-Request-Id"] = request_id
         response.headers["X-Compute-Request-Id"] = request_id
         response.headers["X-Content-Type-Options"] = "nosniff"
         idempotent.after(response)
+        negotiate.after(response)
         return response
 
 

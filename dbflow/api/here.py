@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from flask import Response, current_app, g, request
 
+from dbflow.api.accept import JSON
 from dbflow.policy import Policy
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import Forbidden, NotAuthenticated
 
-JSON = "application/json"
 _EXTENSION = "dbflow"
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
+from dbflow.api.docs import answers
 from dbflow.api.here import answer, endpoint
+from dbflow.api.schemas.versions import ONE
 
 pages = Blueprint("versions", __name__)
 
@@ -25,6 +27,7 @@ def versions() -> Response:
 
 
 @pages.get("/v1.0")
+@answers(ONE)
 def version() -> Response:
     """The one version; openstacksdk asks for it before it has a token."""
     return answer({"version": _version()})

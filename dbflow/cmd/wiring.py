@@ -22,6 +22,7 @@ from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
 from dbflow.messaging.logins import Logins, logins
+from dbflow.notifications.outbox import Outbox
 from dbflow.objectstore import ObjectStore
 from dbflow.orphans import Orphanage
 from dbflow.services.context import Services
@@ -107,4 +108,5 @@ class Parts:
             self.objects,
             self.boards.poster().post,
             watcher.jobs,
+            Outbox.from_conf(self.conf),
         )

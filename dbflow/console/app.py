@@ -100,7 +100,15 @@ def _enter() -> None:
             console().rates.unauthenticated(request.remote_addr or "")
         raise NotAuthenticated("Sign in to see this page.")
     console().rates.user(who.user_id, request.method, mgmt=False)
-    g.caller = Caller(who.user_id, who.project_id, who.roles, g.request_id, is_admin(who.roles))
+    g.caller = Caller(
+        who.user_id,
+        who.project_id,
+        who.roles,
+        g.request_id,
+        is_admin(who.roles),
+        client_ip=request.remote_addr or "",
+        server_ip=request.host,
+    )
 
 
 def _server(page: Page) -> Any:

@@ -67,10 +67,10 @@ class DatastoreVersion(Base):
     active: Mapped[bool] = mapped_column(default=True)
     registry_ext: Mapped[str | None]
     repl_strategy: Mapped[str | None]
-    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    """It is there for the deleted instances that were made of it; created again, it is the same one."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
     updated: Mapped[datetime.datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+    deleted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """It is there for the deleted instances that were made of it; created again, it is the same one."""
 
 
 class ConfigurationParameter(Base):
@@ -245,6 +245,8 @@ class Operation(Base):
     """The claim that an administrator wants to be given up."""
     members: Mapped[list[Any] | None]
     """Ids of the other instances that it has to itself, where there are any."""
+    notice: Mapped[dict[str, Any] | None]
+    """What it was announced with, for the notification of its end; None where nobody is told."""
 
 
 class Conductor(Base):
@@ -384,3 +386,27 @@ class ProjectKey(Base):
     sealed: Mapped[str] = mapped_column(sa.Text)
     """By the keyring."""
     created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+
+class Notification(Base):
+    """An event that is to be sent, in order of its id; it goes when it was sent."""
+
+    __tablename__ = "notifications"
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True)
+    message_id: Mapped[str] = mapped_column(Id, default=new_id)
+    """The same however often it is sent."""
+    event_type: Mapped[str] = mapped_column(sa.String(64))
+    publisher_id: Mapped[str]
+    context: Mapped[dict[str, Any]]
+    """Whose request it comes of."""
+    payload: Mapped[str] = mapped_column(LongText)
+    """JSON, without secrets."""
+    created: Mapped[datetime.datetime] = mapped_column(default=utcnow)
+
+
+class AuditPeriod(Base):
+    """Until when it was told which instances exist: the lock and the memory of who tells it."""
+
+    __tablename__ = "audit_periods"
+    name: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    until: Mapped[datetime.datetime]

@@ -12,6 +12,7 @@ from dbflow.datastores import Datastore, Feature, load
 from dbflow.db.models import DatastoreVersion, Health, Instance, RootHistory, utcnow
 from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable, MessageTooLarge
 from dbflow.services import instances, names
+from dbflow.services.announcing import request
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit, ServiceError, Unavailable, Unprocessable
@@ -123,7 +124,14 @@ def list_databases(
 def add_databases(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
     """All of them, or none."""
     guest = Guest(services, caller, instance_id, Feature.DATABASES)
-    guest.ask("AddDatabases", databases=names.database_specs(guest.datastore, wanted))
+    specs = names.database_specs(guest.datastore, wanted)
+    with request(services, caller, "database_create", instance_id=instance_id, dbname=_joined(wanted)):
+        guest.ask("AddDatabases", databases=specs)
+
+
+def _joined(wanted: Iterable[dict[str, Any]]) -> str:
+    """Their names as notifications tell them."""
+    return ",".join(str(one["name"]) for one in wanted)
 
 
 def delete_database(services: Services, caller: Caller, instance_id: str, name: str) -> None:
@@ -132,7 +140,8 @@ def delete_database(services: Services, caller: Caller, instance_id: str, name: 
     gone = f"Database {name} cannot be found on the instance."
     if guest.datastore.is_reserved_database(name):
         raise NotFound(gone)
-    guest.ask("DeleteDatabase", gone, name=name)
+    with request(services, caller, "database_delete", instance_id=instance_id, dbname=name):
+        guest.ask("DeleteDatabase", gone, name=name)
 
 
 def list_users(
@@ -152,13 +161,17 @@ def _user(user: dict[str, Any]) -> dict[str, Any]:
 def add_users(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
     """All of them, or none."""
     guest = Guest(services, caller, instance_id, Feature.USERS)
-    guest.ask("AddUsers", users=names.user_specs(guest.datastore, wanted))
+    specs = names.user_specs(guest.datastore, wanted)
+    with request(services, caller, "user_create", instance_id=instance_id, username=_joined(wanted)):
+        guest.ask("AddUsers", users=specs)
 
 
 def set_passwords(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
     """Of all these users, or of none."""
     guest = Guest(services, caller, instance_id, Feature.USERS)
-    guest.ask("SetPasswords", users=names.user_specs(guest.datastore, wanted))
+    specs = names.user_specs(guest.datastore, wanted)
+    with request(services, caller, "user_change_password", instance_id=instance_id, username=_joined(wanted)):
+        guest.ask("SetPasswords", users=specs)
 
 
 class UserOf(Guest):
@@ -191,12 +204,15 @@ def update_user(services: Services, caller: Caller, instance_id: str, reference:
         names.checked("user", lambda: user.datastore.check_user(name or user.name, host or user.host))
     if password is not None:
         names.checked("user", lambda: user.datastore.check_password(password))
-    user.ask_user("UpdateUser", new_name=name, new_host=host, password=password)
+    with request(services, caller, "user_update_attributes", instance_id=instance_id, username=user.name):
+        user.ask_user("UpdateUser", new_name=name, new_host=host, password=password)
 
 
 def delete_user(services: Services, caller: Caller, instance_id: str, reference: str) -> None:
     """NotFound when it is not there, or the engine's own."""
-    UserOf(services, caller, instance_id, reference).ask_user("DeleteUser")
+    user = UserOf(services, caller, instance_id, reference)
+    with request(services, caller, "user_delete", instance_id=instance_id, username=user.name):
+        user.ask_user("DeleteUser")
 
 
 def list_access(services: Services, caller: Caller, instance_id: str, reference: str) -> list[dict[str, Any]]:
@@ -212,14 +228,17 @@ def grant(services: Services, caller: Caller, instance_id: str, reference: str, 
     for name in databases:
         names.checked("databases", lambda name=name: user.datastore.check_database(name))
         names.checked("databases", lambda name=name: user.datastore.check_grant(name))
-    user.ask("Grant", name=user.name, host=user.host, databases=databases)
+    told = {"username": user.name, "database": ",".join(databases)}
+    with request(services, caller, "user_grant", instance_id=instance_id, **told):
+        user.ask("Grant", name=user.name, host=user.host, databases=databases)
 
 
 def revoke(services: Services, caller: Caller, instance_id: str, reference: str, database: str) -> None:
     """NotFound when the user is not there or may not use that database anyway."""
     user = UserOf(services, caller, instance_id, reference)
     gone = f"User {user.name}@{user.host} has no access to database {database}."
-    user.ask_user("Revoke", gone, database=database)
+    with request(services, caller, "user_revoke", instance_id=instance_id, username=user.name, database=database):
+        user.ask_user("Revoke", gone, database=database)
 
 
 def root_enabled(services: Services, caller: Caller, instance_id: str) -> bool:

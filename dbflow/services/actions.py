@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations
 from dbflow.db.models import Health, Instance, Operation, utcnow
 from dbflow.db.replicas import replicas_of
-from dbflow.services import configurations, instances
+from dbflow.services import announcing, configurations, instances
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import checked_access, reserve, volume_size
@@ -115,6 +115,7 @@ def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
     """Cancel what runs on the instance; where nothing runs, forget its error."""
     with services.database.write() as session:
         instance, running = instances.load_with_operation(session, caller, instance_id)
+        announcing.at_once(services, session, caller, "instance_reset_status", {"instance_id": instance.id})
         woken = None
         if instance.operation_id is not None and instance.task != Task.DELETING:
             _, woken = instances.cancel_running(session, running)

@@ -29,10 +29,10 @@ def attach(services: Services, caller: Caller, instance_id: str, reference: str)
             raise BadRequest(
                 f"Instance {instance.id} has configuration {instance.configuration_id} already. (configuration)"
             )
+        instance.configuration_id = group.id
         operation = _operate(
             services, session, caller, instance, "instance.attach_configuration", dict(group.settings), {}
         )
-        instance.configuration_id = group.id
     services.post_accepted(operation)
     return operation.id
 

@@ -19,7 +19,7 @@ from dbflow.db.models import (
     new_id,
 )
 from dbflow.objectstore import base as store
-from dbflow.services import instances
+from dbflow.services import announcing, instances
 from dbflow.services.actions import must_be_ready
 from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
 from dbflow.services.contention import contended
@@ -234,6 +234,13 @@ def _accept(
             "parent": parent.position if parent is not None else None,
         },
     )
+    start = {
+        "name": backup.name,
+        "instance_id": instance.id,
+        "description": backup.description,
+        "parent_id": backup.parent_id,
+    }
+    announcing.operation(services, session, caller, operation, start, backup_id=backup.id)
     session.flush()
     backup.operation_id = backup.made_by = operation.id
     if caller.once is not None:
@@ -275,6 +282,7 @@ def _begin_delete(services: Services, session: Session, caller: Caller, backup: 
         # The differences first: nothing is left whose base is gone.
         arguments={"backup_ids": [one.id for one in reversed(going)]},
     )
+    announcing.operation(services, session, caller, operation, {"backup_id": backup.id})
     session.flush()
     for one in going:
         one.operation_id = operation.id

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Configuration, Datastore, DatastoreVersion, Health, Instance, Operation, new_id, utcnow
-from dbflow.services import datastores, instances, parameters
+from dbflow.services import announcing, datastores, instances, parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, Unprocessable
@@ -129,6 +129,9 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> str:
             settings=parameters.checked(session, version.id, wanted["values"]),
         )
         session.add(made)
+        datastore = session.get_one(Datastore, version.datastore_id).name
+        start = {"name": made.name, "datastore": datastore, "datastore_version": version.name}
+        announcing.at_once(services, session, caller, "configuration_create", start, configuration_id=made.id)
         return made.id
 
 
@@ -159,12 +162,18 @@ def _change(services: Services, caller: Caller, reference: str, wanted: dict[str
                 "description": wanted.get("description", group.description),
                 "settings": {**group.settings, **values} if keep else values,
             }
+            action, start = "configuration_edit", {"configuration_id": group.id}
+            if not keep:
+                action = "configuration_update"
+                start |= {"name": new["name"], "description": new["description"]}
             operation = _apply(services, session, caller, group, new)
             if operation is None:
                 for column, value in new.items():
                     setattr(group, column, value)
                 group.updated = utcnow()
+                announcing.at_once(services, session, caller, action, start)
                 return None
+            announcing.operation(services, session, caller, operation, start, action)
     except operations.Busy as error:
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation)
@@ -216,3 +225,4 @@ def delete(services: Services, caller: Caller, reference: str) -> None:
         if session.scalar(_attached(group.id).limit(1)) is not None:
             raise BadRequest(f"Configuration {group.id} is attached to instances; detach it first.")
         session.delete(group)
+        announcing.at_once(services, session, caller, "configuration_delete", {"configuration_id": group.id})

@@ -13,6 +13,7 @@ from dbflow import faults
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
+from dbflow.notifications.outbox import Outbox
 from dbflow.objectstore import ObjectStore
 from dbflow.services.flavors import FlavorCache
 from dbflow.services.guests import GuestCalls
@@ -39,6 +40,9 @@ class Caller:
     roles: frozenset[str]
     request_id: str
     is_admin: bool = False
+    client_ip: str = ""
+    server_ip: str = ""
+    """Host (and port) that the request was sent to."""
     once: Once | None = None
 
 
@@ -56,6 +60,8 @@ class Services:
     """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
     board: "Callable[[], Sequence[JobView]]"
     """What is on the board now; raises BoardUnavailable."""
+    outbox: Outbox = dataclasses.field(default_factory=Outbox)
+    """Of notifications."""
 
     def post_accepted(self, operation: Operation) -> None:
         """After the commit. The answer is 202 even if the board is away."""

@@ -41,6 +41,12 @@ class NotFound(ServiceError):
     code = 404
 
 
+class NotAcceptable(ServiceError):
+    """The client takes none of the types that can be answered."""
+
+    code = 406
+
+
 class Conflict(ServiceError):
     """Another request is at the same thing."""
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Configuration, Instance, Operation, utcnow
-from dbflow.services import rows, sources
+from dbflow.services import announcing, rows, sources
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound
@@ -173,6 +173,7 @@ def accept(
         after_id=after_id,
         members=members,
     )
+    announcing.of_instance(services, session, caller, operation, target, arguments)
     session.flush()
     if caller.once is not None:
         caller.once.accepted(session, operation.id, target.id)

@@ -24,6 +24,7 @@ from dbflow.db.models import (
 )
 from dbflow.db.models import utcnow as now
 from dbflow.db.session import Database
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State, accept, lock_instance
 from dbflow.persistence.tables import ATOMS, FLOWS, LOGBOOKS
 
@@ -136,7 +137,7 @@ def test_an_operation_past_its_deadline_is_cancelled_and_then_parked(
     late = operation(
         database, keyring, version_id, "instance.create", state=State.RUNNING, epoch=7, created=now() - 2 * HOUR
     )
-    duty = Deadlines(3600, database, keyring)
+    duty = Deadlines(3600, database, keyring, Outbox())
     duty.enforce()
     duty.enforce()  # it has as long again to be undone
     found = find(database, late)
@@ -156,7 +157,7 @@ def test_an_operation_past_its_deadline_is_cancelled_and_then_parked(
 
 def test_what_has_no_way_back_is_parked(database: Database, keyring: Keyring, version_id: str) -> None:
     late = operation(database, keyring, version_id, "instance.delete", state=State.RUNNING, created=now() - 2 * HOUR)
-    Deadlines(3600, database, keyring).enforce()
+    Deadlines(3600, database, keyring, Outbox()).enforce()
     found = find(database, late)
     assert (found.state, found.error) == (
         "FAILED",
@@ -178,7 +179,7 @@ def test_what_has_no_way_back_is_parked(database: Database, keyring: Keyring, ve
 def test_what_does_not_expire(database: Database, keyring: Keyring, version_id: str, columns: dict[str, Any]) -> None:
     one = operation(database, keyring, version_id, "instance.create", **columns)
     before = find(database, one)
-    Deadlines(3600, database, keyring).enforce()
+    Deadlines(3600, database, keyring, Outbox()).enforce()
     after = find(database, one)
     assert (after.state, after.requested, after.error) == (before.state, None, None)
 
@@ -187,7 +188,7 @@ def test_time_counts_from_the_end_of_the_predecessor(database: Database, keyring
     first = operation(database, keyring, version_id, "instance.create", created=now() - 3 * HOUR)
     after = {"created": now() - 2 * HOUR, "after_id": first}
     second = operation(database, keyring, version_id, "instance.create", **after)
-    duty = Deadlines(3600, database, keyring)
+    duty = Deadlines(3600, database, keyring, Outbox())
     duty.enforce()
     assert (find(database, first).requested, find(database, second).requested) == ("cancel", None)
     with database.write() as session:
@@ -203,5 +204,5 @@ def test_time_counts_from_the_end_of_the_predecessor(database: Database, keyring
 
 def test_no_deadline_at_all(database: Database, keyring: Keyring, version_id: str) -> None:
     one = operation(database, keyring, version_id, "instance.create", created=now() - 900 * DAY)
-    Deadlines(0, database, keyring).enforce()
+    Deadlines(0, database, keyring, Outbox()).enforce()
     assert find(database, one).requested is None

@@ -53,7 +53,8 @@ RAW_BODIES = [
     ("empty", b"", "application/json", 400, "body"),
     ("a list", b"[]", "application/json", 400, "object"),
     ("deep", b"[" * 50_000, "application/json", 400, "JSON"),
-    ("of another type", b"<instance/>", "application/xml", 415, "application/xml"),
+    ("of another type", b"instance: {}", "application/yaml", 415, "application/yaml"),
+    ("of XML without a name", b"<instance/>", "application/xml", 400, "instance 'name'"),
     ("a form", b"name=x", "application/x-www-form-urlencoded", 415, "application/json"),
 ]
 ACTIONS = [

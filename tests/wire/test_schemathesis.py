@@ -39,6 +39,7 @@ ACCOUNTS = ("/databases", "/users", "/root", "/users/{user}", "/databases/{name}
 def operations(member: Client) -> list[Any]:
     """Everything in the document."""
     document: Any = schemathesis.openapi.from_url(member.endpoint.replace(f"/v1.0/{member.project}", "/swagger.json"))
+    document.raw_schema["consumes"] = ["application/json"]  # how our XML is made of a schema is none of Swagger's ways
     found = [result.ok() for result in document.get_all_operations()]
     assert len(found) > 40
     return found

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations, as answered; errors of our own resources (RFC 9457)."""
+"""Operations, as answered; errors, of Trove's resources and of our own (RFC 9457)."""
 
 from dbflow.api.schemas.common import LINKS, Schema, obj, several
 
@@ -48,4 +48,9 @@ GRAPH = obj(
     graph=obj(["nodes", "edges"], nodes=several({"type": "object"}), edges=several({"type": "array"})),
     steps={"type": "object"},
 )
+FAULT: Schema = {
+    "type": "object",
+    "additionalProperties": obj(["code", "message"], code={"type": "integer"}, message={"type": "string"}),
+}
+"""Of Trove's resources."""
 PROBLEM = obj(["title", "status", "detail"], type=_STRING, title=_STRING, status={"type": "integer"}, detail=_STRING)

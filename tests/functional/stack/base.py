@@ -175,6 +175,10 @@ class Stack(abc.ABC):
         """The last words of every service, for a test that failed."""
         return "\n".join(f"== {one.name}\n" + "\n".join(one.text().splitlines()[-40:]) for one in self.services)
 
+    def set(self, group: str, **options: object) -> None:
+        """More settings, before the first start."""
+        self._settings.setdefault(group, {}).update(options)
+
     def write_settings(self, path: pathlib.Path, more: Settings | None = None) -> pathlib.Path:
         """A configuration file."""
         lines = []

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.api.forms import watch
 from tests.unit.api.world import World
 
 
 @pytest.fixture
 def world(tmp_path: pathlib.Path) -> Iterator[World]:
-    """An API on an empty database."""
+    """An API on an empty database. Whatever JSON a test sends and gets, XML can carry as well."""
     made = World(tmp_path)
+    lost = watch(made.app)
     yield made
     made.database.close()
+    assert lost == []

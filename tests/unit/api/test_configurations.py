@@ -28,7 +28,16 @@ def ends(world: World) -> Callable[[State, str | None], None]:
             with world.database.write() as session:
                 operation = session.get_one(Operation, posted.id)
                 arguments = world.keyring.unseal(operation.arguments)
-                finish(session, operation, REGISTRY.definition(operation.kind), arguments, state, error, left)
+                finish(
+                    session,
+                    operation,
+                    REGISTRY.definition(operation.kind),
+                    arguments,
+                    state,
+                    error,
+                    world.services.outbox,
+                    left,
+                )
 
         world.services.post = end
 

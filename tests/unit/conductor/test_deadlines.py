@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from conductor.deadlines import Deadlines
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State, cancel, retry
 from flows.registry import REGISTRY
 from tests.unit.conductor.conftest import GATE, LOG, World
@@ -84,7 +85,7 @@ def test_a_cancel_just_before_the_deadline_has_its_own_time(world: World) -> Non
         operation.created -= datetime.timedelta(seconds=999)
         cancel(session, operation)
     _kind_with(100.0)
-    Deadlines(0, world.database, world.keyring).enforce()
+    Deadlines(0, world.database, world.keyring, Outbox()).enforce()
     assert world.operation(operation_id).state in (State.RUNNING, State.REVERTING)
     wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted == "cancel", 20, "the wish to arrive")
     GATE.set()
@@ -101,6 +102,6 @@ def test_one_that_can_not_be_read_is_no_trouble_for_others(world: World) -> None
         operation = session.get_one(Operation, first)
         operation.arguments, operation.requested = Keyring([Fernet.generate_key()]).seal({}), "cancel"
     _kind_with(100.0)
-    Deadlines(0, world.database, world.keyring).enforce()
+    Deadlines(0, world.database, world.keyring, Outbox()).enforce()
     assert world.operation(first).state == State.ACCEPTED
     assert world.operation(second).requested == "cancel"

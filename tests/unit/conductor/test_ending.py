@@ -8,6 +8,7 @@ from taskflow.persistence import models
 from taskflow.types import failure
 
 from conductor.ending import on_end
+from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State
 from flows.registry import REGISTRY, Ending
 from guest.datastores.base import DatastoreError
@@ -23,7 +24,7 @@ def test_words_that_no_database_takes_end_it_all_the_same(world: World) -> None:
     flow.add(atom)
     flow.state = states.REVERTED
     with world.database.write() as session:
-        on_end(operation, REGISTRY._definitions["test.notes", 1], {})(session, flow)
+        on_end(operation, REGISTRY._definitions["test.notes", 1], {}, Outbox())(session, flow)
     ended = world.operation(operation_id)
     assert (ended.state, ended.error) == (State.REVERTED, "step install: no ? room")
 
@@ -40,5 +41,5 @@ def test_what_is_left_of_an_operation_that_could_not_be_undone(world: World) -> 
     definition = REGISTRY._definitions["test.notes", 1]
     with world.database.write() as session:
         told_to = dataclasses.replace(definition, ended=lambda _session, ending: told.append(ending))
-        on_end(operation, told_to, {})(session, flow)
+        on_end(operation, told_to, {}, Outbox())(session, flow)
     assert told[0].left == {"step-0", "step-3"}

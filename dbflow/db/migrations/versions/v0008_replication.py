@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 from dbflow.db.migrations import once
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
