@@ -35,14 +35,15 @@ def tell(
 
 
 def _tell_usage(outbox: Outbox, session: Session, operation: Operation, event: str, arguments: dict[str, Any]) -> None:
+    if operation.notice is None:
+        return
     query = (
         select(Instance, DatastoreVersion.manager)
         .outerjoin(DatastoreVersion, DatastoreVersion.id == Instance.datastore_version_id)
-        .where(Instance.id == operation.target_id)
+        .where(Instance.id.in_(arguments.get("replica_ids") or [operation.target_id]))
+        .order_by(Instance.name)
     )
-    found = session.execute(query).one_or_none()
-    if found is None or operation.notice is None:
-        return
-    common = usage.traits(outbox, *found, type_name=operation.notice["type_name"])
-    payload = usage.of_success(event, common, arguments)
-    outbox.put(session, TASKMANAGER, f"trove.instance.{event}", payload, operation.notice["context"])
+    for instance, manager in session.execute(query).all():
+        common = usage.traits(outbox, instance, manager, type_name=operation.notice["type_name"])
+        payload = usage.of_success(event, common, arguments)
+        outbox.put(session, TASKMANAGER, f"trove.instance.{event}", payload, operation.notice["context"])

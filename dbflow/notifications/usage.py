@@ -13,6 +13,7 @@ Payload = dict[str, Any]
 EVENTS = {
     "instance.create": "create",
     "instance.restore": "create",
+    "instance.replicate": "create",
     "instance.resize_flavor": "modify_flavor",
     "instance.delete": "delete",
 }

@@ -23,6 +23,10 @@ Fields = dict[str, Any]
 _ACTIONS = {
     "instance.create": "instance_create",
     "instance.restore": "instance_create",
+    "instance.replicate": "instance_create",
+    "instance.promote": "instance_promote",
+    "instance.eject": "instance_eject",
+    "instance.detach": "instance_detach",
     "instance.delete": "instance_delete",
     "instance.restart": "instance_restart",
     "instance.resize_flavor": "instance_resize_instance",
@@ -90,7 +94,8 @@ def _making(session: Session, instance: Instance, arguments: Fields) -> Fields:
         .where(DatastoreVersion.id == instance.datastore_version_id)
     )
     datastore, version = session.execute(query).one()
-    backup_ids = arguments.get("backup_ids") or [None]
+    # The copy that replicas are made from is nobody's to see.
+    backup_ids = (None if instance.replica_of_id else arguments.get("backup_ids")) or [None]
     optional = {
         "databases": [dict(database) for database in arguments.get("databases") or ()],
         "users": [
@@ -101,6 +106,7 @@ def _making(session: Session, instance: Instance, arguments: Fields) -> Fields:
         "backup_id": backup_ids[-1],
         "restore_point": backup_ids[-1],
         "replica_of": instance.replica_of_id,
+        "replica_count": len(arguments.get("replica_ids") or ()),
         "nics": instance.nics,
     }
     return {

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dbflow.db.models import AuditPeriod, Instance, Notification, Operation
+from dbflow.db.models import AuditPeriod, Health, Instance, Notification, Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.messaging.errors import GuestUnreachable
 from dbflow.notifications.endings import tell
 from dbflow.notifications.outbox import Outbox
 from dbflow.operations import State
+from dbflow.status import Task
 from tests.unit.api.world import World
 
 MARIADB = "7a4f82cc-10d2-4bc6-aadc-d9aacc2a3cb5"
@@ -162,6 +163,30 @@ def test_actions(telling: World, action: dict[str, Any], event: str, more: dict[
         changed = {"instance_type_id": "2", "instance_type": "medium", "instance_size": 512, "old_instance_size": 256}
         assert changed.items() <= payload.items()
         assert payload["launched_at"] == payload["modify_at"] >= payload["created_at"]
+
+
+def test_replicas(telling: World) -> None:
+    """One create of several, each of which is used from its end on; then what is done to the set."""
+    source = telling.active()
+    told(telling.database)
+    wanted = {"replica_of": source, "replica_count": 2, "flavorRef": None, "volume": None, "datastore": None}
+    first = telling.create(**wanted).json["instance"]["id"]
+    ((event, payload),) = told(telling.database)
+    assert event == "dbaas.instance_create.start"
+    assert {"name": "db1-1", "replica_of": source, "replica_count": 2, "flavor_id": "1"}.items() <= payload.items()
+    assert not {"backup_id", "restore_point"} & payload.keys()
+    end(telling, first)
+    *usage, (ended, payload) = told(telling.database)
+    assert (ended, payload["instance_id"]) == ("dbaas.instance_create.end", first)
+    assert [event for event, _ in usage] == ["trove.instance.create"] * 2
+    assert [one["instance_name"] for _, one in usage] == ["db1-1", "db1-2"]
+    with telling.database.write() as session:
+        for instance in session.scalars(sa.select(Instance)):
+            instance.operation_id, instance.task = None, Task.NONE
+            session.merge(Health(instance_id=instance.id, seen=utcnow(), service_status="HEALTHY"))
+    telling.ask("POST", f"instances/{first}/action", json={"promote_to_replica_source": {}})
+    start = base(newest(telling)) | {"instance_id": first}
+    assert told(telling.database) == [("dbaas.instance_promote.start", start)]
 
 
 def test_delete(telling: World) -> None:
