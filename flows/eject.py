@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.eject: the source is dead, and the replica that has most of it takes its place.
 
-A commit was acknowledged when a replica had it, so the freshest of them has all that was. The dead source is fenced
-first, by the cloud: it can't come back to be written to beside the new one.
+A commit was acknowledged when one replica had it, so the freshest of all has all that was: none of them may be silent.
+The dead source is fenced first, by the cloud: it can't come back to be written to beside the new one.
 """
 
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
-from dbflow.db.models import Instance
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
@@ -20,27 +19,20 @@ from guest.tasks.eject import FollowElected, SettleReplica, Succeed, TakeOver
 
 EXAMPLE: Arguments = {
     "replica_ids": ["9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01", "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a02"],
-    "silent_ids": [],
     "replication": {"password": "secret", "fallback": 0.0},
 }
 _ELECTED = {"instance_id": "elected"}
 
 
 def ended(session: Session, ending: Ending) -> None:
-    """A new source, and the old one in ERROR, fenced; or all as before. A replica that was not heard is in ERROR, too,
-    since it follows nobody."""
-    replica_ids = [*ending.arguments["replica_ids"], *ending.arguments["silent_ids"]]
-    if ending.state != State.SUCCESS:
-        task = Task.ERROR if ending.state == State.FAILED else Task.NONE
-        release(session, ending, task=task, fault=fault(ending, "Ejecting the source"))
-        for instance_id in replica_ids:
-            release(session, ending, instance_id, task=task)
-        return
-    told = "It was ejected as the source of its replicas, and its server was stopped. Delete it."
-    release(session, ending, task=Task.ERROR, fault=fault(ending, "") | {"message": told})
-    for instance_id in replica_ids:
-        lost = session.get_one(Instance, instance_id).fault is not None
-        release(session, ending, instance_id, task=Task.ERROR if lost else Task.NONE)
+    """A new source, and the old one in ERROR, fenced; or all as before."""
+    done, task = ending.state == State.SUCCESS, Task.ERROR if ending.state == State.FAILED else Task.NONE
+    told = fault(ending, "Ejecting the source")
+    if done:
+        told["message"] = "It was ejected as the source of its replicas, and its server was stopped. Delete it."
+    release(session, ending, task=Task.ERROR if done else task, fault=told)
+    for instance_id in ending.arguments["replica_ids"]:
+        release(session, ending, instance_id, task=task, **({"fault": None} if done else {}))
 
 
 @operation(
@@ -78,4 +70,4 @@ def build(arguments: Arguments) -> tf_flow.Flow:
             )
         )
     )
-    return flow.add(RecordSource(requires=told), TakeOver("take-over", rebind=_ELECTED))
+    return flow.add(RecordSource(), TakeOver("take-over", rebind=_ELECTED))

@@ -87,6 +87,14 @@ def _alive(instance_id: str) -> BadRequest:
     return BadRequest(f"Instance {instance_id} can't be ejected: its guest is heard. Promote a replica of it instead.")
 
 
+def _may_have_most(instance_id: str, replica_id: str) -> Unprocessable:
+    """A commit was acknowledged when one replica had it: the one that is silent may be that one."""
+    return Unprocessable(
+        f"Instance {instance_id} can't be ejected: its replica {replica_id} is not heard, and may have what no other"
+        " has. Delete that replica to go on without it."
+    )
+
+
 def _answers(services: Services, instance_id: str) -> bool:
     """Whether its guest is there now. Unavailable when the broker is not: then all guests are silent."""
     try:
@@ -106,18 +114,14 @@ def _eject(services: Services, caller: Caller, instance_id: str) -> str:
         with services.database.write() as session:
             source = instances.load(session, caller, instance_id, lock=True)
             replicas = [one for one in replicas_of(session, source.id, lock=True) if one.task != Task.DELETING]
-            fresh = [one.id for one in replicas if heard(services, session, one)]
-            if not fresh:
-                raise Unprocessable(f"Instance {instance_id} can't be ejected: none of its replicas is heard.")
+            if not replicas:
+                raise Unprocessable(f"Instance {instance_id} can't be ejected: all of its replicas are being deleted.")
             for replica in replicas:
-                if replica.id in fresh:
-                    must_not_be_stopped(session, replica)
-            arguments = {
-                "replica_ids": fresh,
-                "silent_ids": [one.id for one in replicas if one.id not in fresh],
-                "replication": login(services, source),
-            }
+                must_not_be_stopped(session, replica)
+                if not heard(services, session, replica):
+                    raise _may_have_most(instance_id, replica.id)
             members = [one.id for one in replicas]
+            arguments = {"replica_ids": members, "replication": login(services, source)}
             operation = instances.accept(
                 services, session, caller, "instance.eject", source, arguments, members=members
             )

@@ -4,10 +4,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import update
-from sqlalchemy.orm import Session
-
-from dbflow.db.models import Instance, utcnow
 from dbflow.db.replicas import make_source, remaining
 from dbflow.waits import Overdue
 from flows.tasks.base import LocalTask
@@ -25,58 +21,40 @@ class CountReplicas(LocalTask):
 
 
 class ElectSource(LocalTask):
-    """Elect the replica that has most of what the dead source had."""
+    """Elect the replica that has all of what any of them has."""
 
     default_provides = ("elected", "candidate", "others")
 
-    def execute(self, replica_ids: Sequence[str], **settled: Mapping[str, Any] | None) -> tuple[str, Any, int]:
+    def execute(self, replica_ids: Sequence[str], **settled: Mapping[str, Any]) -> tuple[str, Any, int]:
         """``settled``: what guest.tasks.eject.SettleReplica answered on each, as settled_1, settled_2, …
-        Returns the elected one's id and answer, and how many others there are that answered."""
-        told = [(settled[f"settled_{number}"], one) for number, one in enumerate(replica_ids, 1)]
-        answers = [(answer, one) for answer, one in told if answer is not None]
-        if not answers:
-            raise Overdue("No replica answers, so none can be made the source.")
-        answer, elected = max(answers, key=lambda pair: (transactions(pair[0]["position"]), pair[1]))
-        return elected, dict(answer), len(answers) - 1
+        Returns the elected one's id and answer, and how many others there are. Overdue when none has it all."""
+        answers = {one: settled[f"settled_{number}"] for number, one in enumerate(replica_ids, 1)}
+        had = {one: transactions(answer["position"]) for one, answer in answers.items()}
+        most = {domain: max(held.get(domain, 0) for held in had.values()) for held in had.values() for domain in held}
+        whole = [one for one, held in had.items() if held == most]
+        if not whole:
+            raise Overdue("Each replica has what the others do not have, so none can be made the source.")
+        elected = max(whole)
+        return elected, dict(answers[elected]), len(answers) - 1
 
 
 class RecordSource(LocalTask):
     """Record who is the source now, and which replicas follow it."""
 
-    def execute(
-        self,
-        instance_id: str,
-        elected: str,
-        replica_ids: Sequence[str],
-        silent_ids: Sequence[str],
-        **settled: Mapping[str, Any] | None,
-    ) -> None:
-        """``instance_id``: the dead source; ``settled`` as in ElectSource. A replica that did not answer gets a fault
-        of this operation."""
-        silent = [one for number, one in enumerate(replica_ids, 1) if settled[f"settled_{number}"] is None]
-        lost = {
-            "message": "It was not heard when its source was ejected, and follows nobody now. Delete it.",
-            "details": f"operation {self.context.fence.operation_id}",
-            "created": utcnow().isoformat(timespec="seconds"),
-        }
-        others = [one for one in (*replica_ids, *silent_ids) if one != elected]
+    def execute(self, instance_id: str, elected: str, replica_ids: Sequence[str]) -> None:
+        """``instance_id``: the dead source."""
+        others = [one for one in replica_ids if one != elected]
         with self.context.fence.write() as session:
             make_source(session, elected, others, before=[instance_id])
-            _blame(session, [*silent, *silent_ids], lost)
 
-    def revert(self, instance_id: str, replica_ids: Sequence[str], silent_ids: Sequence[str], **_: Any) -> None:
+    def revert(self, instance_id: str, replica_ids: Sequence[str], **_: Any) -> None:
         """The old source is the source of all."""
         with self.context.fence.write() as session:
-            make_source(session, instance_id, [*replica_ids, *silent_ids])
-            _blame(session, [*replica_ids, *silent_ids], None)
+            make_source(session, instance_id, replica_ids)
 
 
-def _blame(session: Session, instance_ids: Sequence[str], fault: dict[str, Any] | None) -> None:
-    session.execute(update(Instance).where(Instance.id.in_(instance_ids)).values(fault=fault))
-
-
-def transactions(position: str) -> tuple[int, ...]:
-    """What orders the positions of servers with the same past: of a GTID position (``0-7-1204,1-7-3``) how many
-    transactions there are of each domain."""
+def transactions(position: str) -> dict[str, int]:
+    """Of a GTID position (``0-7-1204,1-7-3``): how many transactions there are of each domain. Servers with the same
+    past have beginnings of the same sequence of each."""
     parts = [gtid.split("-") for gtid in position.split(",") if gtid]
-    return tuple(int(number) for _, _, number in sorted(parts, key=lambda gtid: int(gtid[0])))
+    return {domain: int(number) for domain, _, number in parts}

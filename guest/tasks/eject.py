@@ -12,16 +12,16 @@ SETTLE_TIMEOUT = 45.0
 
 
 class SettleReplica(ReplicationTask):
-    """The source is dead: apply all that came of it. One that does not answer can't be elected."""
+    """The source is dead: apply all that came of it. Who does not answer may have what nobody else has."""
 
     deadline: ClassVar[float] = 60.0
-    unanswered: ClassVar[frozenset[str]] = frozenset({"execute", "revert"})
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(self, instance_id: str) -> dict[str, Any]:
-        """Answers its endpoint, its "position" and the endpoint of its "source"."""
+        """Answers its endpoint, its "position" and the endpoint of its "source", None where it has none any more."""
         self.replication.settle(SETTLE_TIMEOUT)
-        address, port = self.replication.source() or ("", 0)
-        followed = {"address": address, "port": port}
+        source = self.replication.source()
+        followed = {"address": source[0], "port": source[1]} if source is not None else None
         return {**self.endpoint, "position": self.replication.position(), "source": followed}
 
     def revert(self, instance_id: str, **_: Any) -> None:
@@ -43,11 +43,12 @@ class Succeed(ReplicationTask):
 
     def revert(self, instance_id: str, candidate: Mapping[str, Any], replication: Mapping[str, Any], **_: Any) -> None:
         """Of the dead source again, should that come back. ``candidate``: what SettleReplica answered."""
-        self.replication.follow(origin(candidate["source"], replication))
+        if candidate["source"] is not None:
+            self.replication.follow(origin(candidate["source"], replication))
 
 
 class FollowElected(ReplicationTask):
-    """Let another replica follow the elected one; nothing to do for that one itself, and for one that was silent."""
+    """Let another replica follow the elected one; nothing to do for that one itself."""
 
     deadline: ClassVar[float] = 45.0
     unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
@@ -56,24 +57,19 @@ class FollowElected(ReplicationTask):
         self,
         instance_id: str,
         elected: str,
-        settled: Mapping[str, Any] | None,
+        settled: Mapping[str, Any],
         candidate: Endpoint,
         replication: Mapping[str, Any],
     ) -> None:
         """``settled``: what SettleReplica answered here."""
-        if settled is not None and instance_id != elected:
+        if instance_id != elected:
             self.replication.follow(origin(candidate, replication), timeout=FOLLOW_TIMEOUT)
 
     def revert(
-        self,
-        instance_id: str,
-        elected: str,
-        settled: Mapping[str, Any] | None,
-        replication: Mapping[str, Any],
-        **_: Any,
+        self, instance_id: str, elected: str, settled: Mapping[str, Any], replication: Mapping[str, Any], **_: Any
     ) -> None:
         """Of the dead source again."""
-        if settled is not None and instance_id != elected:
+        if instance_id != elected and settled["source"] is not None:
             self.replication.follow(origin(settled["source"], replication))
 
 
@@ -85,8 +81,11 @@ class TakeOver(ReplicationTask):
         self.replication.open()
 
     def revert(self, instance_id: str, candidate: Mapping[str, Any], **_: Any) -> None:
-        """Read-only again; and not to be undone any further when it has been written to, since the source that comes
-        back has none of that."""
-        self.replication.hold(HOLD_TIMEOUT)
-        if self.replication.position() != candidate["position"]:
-            raise DatastoreError("It was written to after it was made the source, so it must remain that.")
+        """Read-only again; but when it has been written to, the source that comes back has none of that: nothing is
+        undone any further then, and it stays the one that is written to."""
+        if self.replication.position() == candidate["position"]:
+            self.replication.hold(HOLD_TIMEOUT)
+            if self.replication.position() == candidate["position"]:
+                return
+        self.replication.open()
+        raise DatastoreError("It was written to after it was made the source, so it must remain that.")

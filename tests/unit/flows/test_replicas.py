@@ -17,31 +17,31 @@ from flows.tasks.base import FlowContext
 from flows.tasks.replicas import ElectSource, transactions
 
 
-def elect(**positions: str | None) -> tuple[str, Any, int]:
+def elect(**positions: str) -> tuple[str, Any, int]:
     """Of replicas that are called by their names."""
     names = [f"settled_{number}" for number in range(1, len(positions) + 1)]
     task = ElectSource(requires=names)
     fence = types.SimpleNamespace(confirm=lambda within=0.0: None)
     task.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
-    answers = [None if one is None else {"position": one, "port": 3306} for one in positions.values()]
+    answers = [{"position": one, "port": 3306} for one in positions.values()]
     return task.execute(list(positions), **dict(zip(names, answers, strict=True)))
 
 
 def test_the_one_that_has_most() -> None:
     assert elect(a="0-1-9", b="0-1-10", c="0-1-2")[0] == "b"
     assert elect(a="0-7-9", b="0-1-9,1-1-3") == ("b", {"position": "0-1-9,1-1-3", "port": 3306}, 1)
+    assert elect(a="1-7-3", b="0-1-1,1-7-3")[0] == "b"
 
 
-def test_of_those_that_answer() -> None:
-    elected, answer, others = elect(a=None, b="0-1-1", c=None)
-    assert (elected, answer["position"], others) == ("b", "0-1-1", 0)
-    with pytest.raises(Overdue, match="No replica answers"):
-        elect(a=None)
+def test_nobody_when_each_has_something_of_its_own() -> None:
+    with pytest.raises(Overdue, match="what the others do not have"):
+        elect(a="0-1-9,1-1-3", b="0-1-10,1-1-2")
 
 
 def test_a_source_that_nobody_wrote_to() -> None:
     assert elect(a="", b="")[2] == 1
-    assert transactions("") == () < transactions("0-1-1") < transactions("0-1-2")
+    assert elect(a="0-1-1", b="")[0] == "a"
+    assert transactions("10-1-2,9-3-4") == {"10": 2, "9": 4}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -53,7 +53,7 @@ def test_a_step_for_each_replica(count: int) -> None:
     assert f"begin-replica-{count + 1}" not in names
 
 
-def test_the_login_of_replicas_goes_from_the_dead_source_to_the_new_one(tmp_path: pathlib.Path) -> None:
+def test_the_login_of_replicas_goes_to_the_new_source_and_back(tmp_path: pathlib.Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/state.sqlite")
     Base.metadata.create_all(database.engine)
     version = ensure_datastore(database, "mariadb", "10.11", "10.11.14", "mariadb", None)
@@ -63,7 +63,13 @@ def test_the_login_of_replicas_goes_from_the_dead_source_to_the_new_one(tmp_path
         session.add_all([Instance(id=name, name=name, replica_of_id="dead", **common) for name in ("new", "other")])
         session.flush()
         make_source(session, "new", ["other"], before=["dead"])
-    with database.read() as session:
-        found = {one.id: (one.replica_of_id, one.replication) for one in session.query(Instance)}
+    assert _set(database) == {"dead": (None, None), "new": (None, "sealed"), "other": ("new", None)}
+    with database.write() as session:
+        make_source(session, "dead", ["new", "other"])
+    assert _set(database) == {"dead": (None, "sealed"), "new": ("dead", None), "other": ("dead", None)}
     database.close()
-    assert found == {"dead": (None, None), "new": (None, "sealed"), "other": ("new", None)}
+
+
+def _set(database: Database) -> dict[str, tuple[str | None, str | None]]:
+    with database.read() as session:
+        return {one.id: (one.replica_of_id, one.replication) for one in session.query(Instance)}
