@@ -200,7 +200,7 @@ def _newer_set(session: Session, operation: Operation) -> str | None:
         return None
     later = select(Operation).where(
         Operation.kind.in_(kinds),
-        Operation.state == State.SUCCESS,
+        Operation.state.in_((State.SUCCESS, State.FAILED)),
         Operation.project_id == operation.project_id,
         Operation.created > operation.created,
     )
@@ -212,10 +212,10 @@ def _instances(operation: Operation) -> set[str]:
     return {operation.target_id, *(operation.members or ())}
 
 
-_NEW_SOURCE = ("instance.promote", "instance.eject")
+_NEW_PARTS = ("instance.promote", "instance.eject", "instance.detach")
 _OVERTAKEN_BY = {
-    "instance.replicate": ("instance.replicate", *_NEW_SOURCE),
-    **dict.fromkeys(("instance.detach", *_NEW_SOURCE), _NEW_SOURCE),
+    "instance.replicate": ("instance.replicate", *_NEW_PARTS),
+    **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
 }
 """Kinds that change a set of replicas -> those after which the set is not what they would go back to."""
 

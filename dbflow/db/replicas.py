@@ -21,8 +21,17 @@ def replicas_of(session: Session, source_id: str, *, lock: bool = False) -> Sequ
 
 def remaining(session: Session, source_id: str) -> int:
     """How many are there and are not being deleted."""
+    return _count(session, source_id, Task.DELETING)
+
+
+def following(session: Session, source_id: str) -> int:
+    """How many of them are not still being made."""
+    return _count(session, source_id, Task.DELETING, Task.BUILDING)
+
+
+def _count(session: Session, source_id: str, *without: Task) -> int:
     query = sa.select(sa.func.count()).where(
-        Instance.replica_of_id == source_id, Instance.deleted.is_(False), Instance.task != Task.DELETING
+        Instance.replica_of_id == source_id, Instance.deleted.is_(False), Instance.task.not_in(without)
     )
     return int(session.scalar(query) or 0)
 

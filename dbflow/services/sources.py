@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, Operation
-from dbflow.db.replicas import remaining, replicas_of
+from dbflow.db.replicas import following, replicas_of
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import Forbidden, Unprocessable
 from dbflow.status import Task
@@ -25,10 +25,10 @@ def must_be_deletable(session: Session, instance: Instance) -> None:
 def settle(
     services: Services, session: Session, caller: Caller, replica: Instance, after_id: str | None
 ) -> Operation | None:
-    """Before a replica is deleted: tell its source when no other is left. The delete waits for it, however it ends;
+    """Before a replica is deleted: tell its source when no other follows it. The delete waits for it, however it ends;
     it waits for ``after_id``."""
     source = session.get(Instance, replica.replica_of_id) if replica.replica_of_id is not None else None
-    if source is None or source.deleted or remaining(session, source.id):
+    if source is None or source.deleted or following(session, source.id):
         return None
     return operations.accept(
         session,

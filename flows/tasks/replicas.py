@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dbflow.db.replicas import make_source, remaining
+from dbflow.db.replicas import following, make_source, remaining
 from dbflow.waits import Overdue
 from flows.tasks.base import LocalTask
 
@@ -14,10 +14,10 @@ class CountReplicas(LocalTask):
 
     default_provides = "replicas"
 
-    def execute(self, instance_id: str) -> int:
-        """How many there are."""
+    def execute(self, instance_id: str) -> dict[str, int]:
+        """How many are "there", and how many of them "follow": the others are being made."""
         with self.context.fence.database.read() as session:
-            return remaining(session, instance_id)
+            return {"there": remaining(session, instance_id), "follow": following(session, instance_id)}
 
 
 class ElectSource(LocalTask):

@@ -39,6 +39,10 @@ class NotFound(DatastoreError):
     """No such database or user."""
 
 
+class Away(DatastoreError):
+    """Another server, which has to be asked, does not answer."""
+
+
 class Unsupported(DatastoreError):
     """The engine can't do this."""
 
@@ -394,8 +398,8 @@ class Replication(abc.ABC):
 
     @abc.abstractmethod
     def dismiss(self) -> None:
-        """Nobody replicates from it any more: commits do not wait, and replicas can't log in. One that is a replica
-        itself is left alone."""
+        """Nobody replicates from it any more: it is writable, commits do not wait, and replicas can't log in. One that
+        is a replica itself is left alone."""
 
     @abc.abstractmethod
     def expect(self) -> None:
@@ -428,7 +432,12 @@ class Replication(abc.ABC):
 
     @abc.abstractmethod
     def open(self) -> None:
-        """Writable from now on: as a source when others follow it, else alone."""
+        """Writable from now on: as a source when others follow it, else alone. DatastoreError on a machine that is
+        fenced: another one took its place."""
+
+    @abc.abstractmethod
+    def reopen(self) -> None:
+        """Writable again after ``hold``; one that is a replica by now is left alone."""
 
     @abc.abstractmethod
     def position(self) -> str:
@@ -439,9 +448,13 @@ class Replication(abc.ABC):
         """Return when it has everything up to there."""
 
     @abc.abstractmethod
+    def reach(self, origin: Origin) -> bool:
+        """Whether a replica of ``origin`` has received, not applied, all that is there now."""
+
+    @abc.abstractmethod
     def overtake(self, origin: Origin, timeout: float) -> None:
-        """Follow ``origin``, and return when it has everything that one has now; of one that does not answer, all that
-        it sent."""
+        """Follow ``origin``, and return when it has everything that one has now. Away when that one does not answer
+        within the time."""
 
 
 class Datastore(abc.ABC):

@@ -12,8 +12,9 @@ is made writable; and the same on the way back, since every step undoes itself.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guest.datastores.base import Origin, Replication, Unsupported
-from guest.tasks.backup import RestoreBackup
+from guest.datastores.base import Away, Origin, Replication, Unsupported
+from guest.streams.job import Interrupted
+from guest.tasks.backup import DAY, RestoreBackup
 from guest.tasks.base import GuestTask
 
 FOLLOW_TIMEOUT = 30.0
@@ -22,6 +23,9 @@ HOLD_TIMEOUT = 20.0
 """Seconds until the last client has gone."""
 CATCH_UP_TIMEOUT = 60.0
 """Seconds for applying what is missing."""
+
+_LOOK = 0.2
+"""Seconds between two looks at how far a new replica is."""
 
 Endpoint = Mapping[str, Any]
 
@@ -83,17 +87,24 @@ class RestoreReplica(RestoreBackup):
 
 
 class BeginReplica(ReplicationTask):
-    """Follow the source from where the copy of it ends.
+    """Follow the source from where the copy of it ends, and receive what was written since: who waits for this replica
+    from then on does not wait for that.
 
     Undoing it is deleting the machine.
     """
+
+    deadline: ClassVar[float] = DAY
+    interruptible: ClassVar[bool] = True
 
     def execute(
         self, instance_id: str, endpoint: Endpoint, replication: Mapping[str, Any], made: Mapping[str, Any]
     ) -> None:
         """``endpoint`` of the source; ``made``: what guest.tasks.backup.MakeBackup answered."""
-        position = made["position"].get("gtid", "")
-        self.replication.follow(origin(endpoint, replication), position, FOLLOW_TIMEOUT)
+        source = origin(endpoint, replication)
+        self.replication.follow(source, made["position"].get("gtid", ""), FOLLOW_TIMEOUT)
+        while not self.replication.reach(source):
+            if self.interrupted.wait(_LOOK):
+                raise Interrupted("It was interrupted.")
 
 
 class RequireAcknowledgement(ReplicationTask):
@@ -105,14 +116,17 @@ class RequireAcknowledgement(ReplicationTask):
 
 
 class KeepReplicas(ReplicationTask):
-    """Let a source that has lost its last replica be a server like any other."""
+    """Let a source that has lost its last replica be a server like any other; one whose next replicas are still being
+    made waits for nobody until they follow."""
 
     deadline: ClassVar[float] = 30.0
 
-    def execute(self, instance_id: str, replicas: int) -> None:
-        """``replicas``: how many there are."""
-        if not replicas:
+    def execute(self, instance_id: str, replicas: Mapping[str, int]) -> None:
+        """``replicas``: how many are "there", and how many of them "follow"."""
+        if not replicas["there"]:
             self.replication.dismiss()
+        elif not replicas["follow"]:
+            self.replication.relax()
 
 
 class ExpectLess(ReplicationTask):
@@ -167,8 +181,8 @@ class HoldWrites(ReplicationTask):
         return {**self.endpoint, "position": self.replication.position()}
 
     def revert(self, instance_id: str, **_: Any) -> None:
-        """It is the source still."""
-        self.replication.open()
+        """It is the source still; or a replica by now, of one that took its place since."""
+        self.replication.reopen()
 
 
 class CatchUp(ReplicationTask):
@@ -218,14 +232,28 @@ class Repoint(ReplicationTask):
 class Demote(ReplicationTask):
     """Let the source, which is read-only, follow the candidate."""
 
+    deadline: ClassVar[float] = 240.0
+
     def execute(self, instance_id: str, candidate: Endpoint, replication: Mapping[str, Any]) -> None:
         """``candidate``: its endpoint."""
         self.replication.follow(origin(candidate, replication), timeout=FOLLOW_TIMEOUT)
 
-    def revert(self, instance_id: str, candidate: Endpoint, replication: Mapping[str, Any], **_: Any) -> None:
-        """Whatever was written to the candidate meanwhile, which is read-only again, is here first. Of a candidate that
-        has died, what it sent."""
-        self.replication.overtake(origin(candidate, replication), CATCH_UP_TIMEOUT)
+    def revert(
+        self,
+        instance_id: str,
+        source: Mapping[str, Any],
+        candidate: Endpoint,
+        replication: Mapping[str, Any],
+        **_: Any,
+    ) -> None:
+        """Whatever was written to the candidate meanwhile, which is read-only again, is here first. Away when it has
+        sent something and can't be asked for the rest. ``source``: what HoldWrites answered."""
+        try:
+            self.replication.overtake(origin(candidate, replication), CATCH_UP_TIMEOUT)
+        except Away:
+            self.replication.settle(CATCH_UP_TIMEOUT)
+            if self.replication.position() != source["position"]:
+                raise
         self.replication.leave()
         self.replication.acknowledge(replication["fallback"])
 

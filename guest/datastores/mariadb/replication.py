@@ -4,7 +4,6 @@ source."""
 
 import contextlib
 import dataclasses
-import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,15 +12,14 @@ import pymysql
 
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
-from guest.datastores.base import DatastoreError, Origin
+from guest.datastores.base import Away, DatastoreError, Origin
 from guest.datastores.mariadb import binlog, role
-from guest.datastores.mariadb.client import Client, Session, explain
+from guest.datastores.mariadb.client import Client, LockedOut, Session, explain
 from guest.datastores.mariadb.clients import drain, make_read_only, without_read_only_admins
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.quoting import account, literal, password_hash
 from guest.datastores.mariadb.role import Part, Role
 
-LOG = logging.getLogger(__name__)
 _WHO = account(REPLICATION_USER, "%")
 _PAUSE = 0.02
 """Seconds between two looks at a replica that begins."""
@@ -50,9 +48,12 @@ class Replication(base.Replication):
             if not read_only:
                 without_read_only_admins(session)
             with _unlogged(session):
-                session.run(f"CREATE USER IF NOT EXISTS {_WHO}")
-                session.run(f"ALTER USER {_WHO} IDENTIFIED BY PASSWORD {literal(password_hash(password))}")
-                session.run(f"GRANT REPLICATION SLAVE ON *.* TO {_WHO}")
+                who = f"{_WHO} IDENTIFIED BY PASSWORD {literal(password_hash(password))}"
+                # Never without a password, and never without its rights for one that has replicas.
+                session.run(f"CREATE USER IF NOT EXISTS {who}")
+                session.run(f"ALTER USER {who}")
+                # Clients that wait for a replica may hold all connections: it gets in all the same.
+                session.run(f"GRANT REPLICATION SLAVE, CONNECTION ADMIN ON *.* TO {_WHO}")
         self._change(part=Part.SOURCE)
 
     def acknowledge(self, fallback: float) -> None:
@@ -69,8 +70,11 @@ class Replication(base.Replication):
         """See the base class."""
         if role.load(self._layout).part is Part.REPLICA:
             return  # it is another one's by now
+        fenced = self._layout.machine.fenced
         with self._session() as session:
-            self._apply(session, part=Part.ALONE, acknowledged=False)
+            # A change of places that could not be undone may have left it read-only.
+            self._apply(session, part=Part.ALONE, acknowledged=False, read_only=fenced)
+            session.run(f"SET GLOBAL read_only = {int(fenced)}")
             with _unlogged(session):
                 session.run(f"DROP USER IF EXISTS {_WHO}")
 
@@ -105,6 +109,8 @@ class Replication(base.Replication):
         with self._session(timeout) as session:
             channel = _channel(session)
             if channel is None:
+                if role.load(self._layout).part is Part.REPLICA and not _position(session):
+                    raise DatastoreError("It never followed its source, so it has nothing of it. Delete it.")
                 return
             session.run("STOP SLAVE IO_THREAD")
             taken = (_channel(session) or channel)["Gtid_IO_Pos"]
@@ -131,14 +137,20 @@ class Replication(base.Replication):
 
     def open(self) -> None:
         """See the base class."""
-        known = role.load(self._layout)
-        alone = known.part is not Part.SOURCE
+        if self._layout.machine.fenced:
+            raise DatastoreError("Another server took its place: it stays read-only.")
+        alone = role.load(self._layout).part is not Part.SOURCE
         with self._session() as session:
             if alone:
                 with _unlogged(session):
                     session.run(f"DROP USER IF EXISTS {_WHO}")
             self._apply(session, part=Part.ALONE if alone else Part.SOURCE, read_only=False)
             session.run("SET GLOBAL read_only = 0")
+
+    def reopen(self) -> None:
+        """See the base class."""
+        if role.load(self._layout).part is not Part.REPLICA:
+            self.open()
 
     def position(self) -> str:
         """See the base class."""
@@ -152,15 +164,33 @@ class Replication(base.Replication):
 
     def overtake(self, origin: Origin, timeout: float) -> None:
         """See the base class."""
-        try:
-            with self._remote(origin) as session:
-                position = _position(session)
-        except DatastoreError as error:
-            LOG.warning("the other server is not asked for what it has: %s", error)
-            self.settle(timeout)
-        else:
-            self.follow(origin)
-            self.catch_up(position, timeout)
+        position = self._position_of(origin, timeout)
+        self.follow(origin)
+        self.catch_up(position, timeout)
+
+    def reach(self, origin: Origin) -> bool:
+        """See the base class."""
+        wanted = _numbers(self._position_of(origin, _STATEMENT))
+        with self._session() as session:
+            channel = _channel(session)
+        if channel is None or not _takes(channel):
+            return False
+        received = _numbers(channel["Gtid_IO_Pos"])
+        return all(received.get(domain, 0) >= number for domain, number in wanted.items())
+
+    def _position_of(self, origin: Origin, timeout: float) -> str:
+        """Asked again until it answers."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                with self._remote(origin) as session:
+                    return _position(session)
+            except LockedOut:
+                raise DatastoreError("The other server does not let its replicas in.") from None
+            except DatastoreError as error:
+                if time.monotonic() > deadline:
+                    raise Away(f"The other server can't be asked: {error}") from None
+            time.sleep(_RECONNECT)
 
     # -- what the server is
 
@@ -198,7 +228,7 @@ class Replication(base.Replication):
 
 @contextlib.contextmanager
 def _unlogged(session: Session) -> Iterator[None]:
-    """Of this server only: each has its own account for replicas."""
+    """Of this server only: each has its own account for replicas. What fails ends the session."""
     session.run("SET SESSION sql_log_bin = 0")
     yield
     session.run("SET SESSION sql_log_bin = 1")
@@ -208,6 +238,11 @@ def _position(session: Session) -> str:
     """Every member logs what it takes, so the binary log's end is the position of all of them."""
     ((position,),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos")
     return str(position)
+
+
+def _numbers(position: str) -> dict[str, int]:
+    """Of each domain, how many transactions there are."""
+    return {domain: int(number) for domain, _, number in (gtid.split("-") for gtid in position.split(",") if gtid)}
 
 
 def _stand_at(session: Session, position: str) -> None:

@@ -37,6 +37,9 @@ from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
 
 
+NONE = {"there": 0, "follow": 0}
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
     with vault(tmp_path_factory.mktemp("objects")) as made:
@@ -162,7 +165,7 @@ def test_a_promote_is_undone_from_each_step(three: Trio, steps: int) -> None:
             wait_for(lambda: len(sampler.acknowledged) > more, 30, "a write to the candidate")
             undo(OpenWrites, candidate)
         if steps > 4:
-            undo(Demote, old, candidate=place, replication=LOGIN)
+            undo(Demote, old, source=held, candidate=place, replication=LOGIN)
         if steps > 3:
             undo(Repoint, other, source=held, replication=LOGIN)
         if steps > 2:
@@ -336,11 +339,12 @@ def test_a_detach_is_undone_unless_it_was_written_to(kit: MariaDBKit, image: pat
                 undo(ExpectLess, pair.source, last=True, replication=LOGIN)
                 kit.query(pair.source.machine, "app", pair.password, "CREATE TABLE both_have (n INT)", "shop")
         undo(ExpectLess, pair.source, last=True, replication=LOGIN)
-        run(KeepReplicas, pair.source, replicas=1)
-        assert asked(pair.source, "SELECT @@rpl_semi_sync_master_enabled") == [(1,)]
-        run(KeepReplicas, replica, replicas=0)  # it is another one's by now
+        for follow in (1, 0):
+            run(KeepReplicas, pair.source, replicas={"there": 1, "follow": follow})
+            assert asked(pair.source, "SELECT @@rpl_semi_sync_master_enabled") == [(follow,)]
+        run(KeepReplicas, replica, replicas=NONE)  # it is another one's by now
         assert asked(replica, "SELECT @@read_only, @@rpl_semi_sync_slave_enabled") == [(1, 1)]
-        run(KeepReplicas, pair.source, replicas=0)
+        run(KeepReplicas, pair.source, replicas=NONE)
         kit.query(pair.source.machine, "app", pair.password, "CREATE TABLE alone (n INT)", "shop")
 
 

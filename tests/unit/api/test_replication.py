@@ -207,6 +207,24 @@ def test_delete(world: World) -> None:
     assert world.ask("DELETE", f"instances/{source}").status_code == 403
 
 
+def test_replicas_that_are_being_made_are_not_waited_for(world: World) -> None:
+    """The only one that follows goes while another one is made: its source must not wait for that."""
+    source = world.active()
+    (one,) = made(world, source)
+    answer = ask(world, source, name="another")
+    making = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
+    world.posted.clear()
+    world.ask("DELETE", f"instances/{one}")
+    settling = world.operation(world.posted[0])
+    assert (settling.kind, settling.target_id) == ("instance.settle_replicas", source)
+    end(world, making.id, [source, making.target_id])
+    answer = ask(world, source, name="a third")
+    assert (answer.status_code, "has lost a replica" in answer.text) == (422, True)
+    with world.database.write() as session:
+        session.get_one(Operation, settling.id).state = State.SUCCESS
+    assert ask(world, source, name="a third").status_code == 200
+
+
 def test_eject(world: World) -> None:
     source = world.active()
     one, two = made(world, source, 2)
@@ -295,6 +313,19 @@ def test_a_parked_operation_is_not_undone_when_the_set_is_another(world: World) 
     answer = world.ask("POST", f"operations/{parked.id}/retry")
     assert (answer.status_code, "has changed what it would go back to" in answer.text) == (409, True)
     assert world.instance(source).operation_id is None
+
+
+@pytest.mark.parametrize("state", [State.SUCCESS, State.FAILED])
+def test_a_parked_promote_is_not_undone_after_a_detach(world: World, state: State) -> None:
+    """Undone, the other replica would follow again, and be read-only."""
+    source = world.active()
+    one, two = made(world, source, 2)
+    act(world, one, "promote_to_replica_source")
+    parked = world.instance(one).operation_id or ""
+    end(world, parked, [source, one, two], State.FAILED)
+    world.ask("PUT", f"instances/{two}", json={"instance": {"replica_of": None}})
+    end(world, world.instance(two).operation_id or "", [source, two], state)
+    assert world.ask("POST", f"operations/{parked}/retry").status_code == 409
 
 
 def test_replicas_have_a_configuration_group_of_their_own(world: World) -> None:
