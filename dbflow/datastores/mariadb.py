@@ -59,6 +59,7 @@ _OWN = frozenset(
         "socket",
         "strict_password_validation",
         "symbolic_links",
+        "sync_binlog",
         "tmpdir",
         "user",
     }

@@ -44,7 +44,6 @@ def tuned(ram: int, vcpus: int, disk: int) -> dict[str, Any]:
         "innodb_write_io_threads": _between(2, vcpus, 16),
         "innodb_io_capacity": IO_CAPACITY,
         "innodb_io_capacity_max": largest_io_capacity(IO_CAPACITY),
-        "sync_binlog": 1,
         # Without it only administrators make functions and triggers; rows are logged, so none of them is unsafe.
         "log_bin_trust_function_creators": True,
         "character_set_server": "utf8mb4",

@@ -33,7 +33,12 @@ Plan = Callable[[Session, Instance], dict[str, Any]]
 
 def restart(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the database server; returns the operation's id."""
-    return _operate(services, caller, instance_id, "instance.restart", lambda *_: {})
+
+    def plan(session: Session, instance: Instance) -> dict[str, Any]:
+        _must_not_lose(services, session, instance)
+        return {}
+
+    return _operate(services, caller, instance_id, "instance.restart", plan)
 
 
 def stop(services: Services, caller: Caller, instance_id: str) -> str:
@@ -41,6 +46,7 @@ def stop(services: Services, caller: Caller, instance_id: str) -> str:
 
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         must_not_be_stopped(session, instance)
+        _must_not_lose(services, session, instance)
         return {}
 
     return _operate(services, caller, instance_id, "instance.stop", plan)
@@ -94,6 +100,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
         if flavor.id == instance.flavor_id:
             raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
         must_not_be_stopped(session, instance)
+        _must_not_lose(services, session, instance)
         reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
         old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
         old = size_of(services.flavors, instance)
@@ -165,6 +172,24 @@ def must_not_be_stopped(session: Session, instance: Instance) -> None:
     """What ends with a start, or is undone by one, is not for a server that was stopped on purpose."""
     if _service(session, instance) == Service.SHUTDOWN:
         raise Unprocessable(f"The database server of instance {instance.id} is stopped; restart it first.")
+
+
+def _must_not_lose(services: Services, session: Session, instance: Instance) -> None:
+    """A replica whose server stops loses what it has received and not applied, unless its source is there to send it
+    again."""
+    source = session.get(Instance, instance.replica_of_id) if instance.replica_of_id is not None else None
+    if source is not None and not heard(services, session, source):
+        raise Unprocessable(
+            f"The database server of instance {instance.id} can't be stopped: its source {source.id} is not heard, so"
+            " it may have what no other has. Eject the source first."
+        )
+
+
+def heard(services: Services, session: Session, instance: Instance) -> bool:
+    """Whether its guest's last heartbeat is not too old."""
+    health = session.get(Health, instance.id)
+    expiry = services.conf.messaging.heartbeat_expiry
+    return health is not None and (utcnow() - health.seen).total_seconds() <= expiry
 
 
 def _service(session: Session, instance: Instance) -> str | None:

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dbflow import operations
-from dbflow.db.models import Health, Instance, utcnow
+from dbflow.db.models import Instance
 from dbflow.db.replicas import replicas_of
 from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable
 from dbflow.services import instances
-from dbflow.services.actions import must_be_ready, must_not_be_stopped
+from dbflow.services.actions import heard, must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Unavailable, Unprocessable
@@ -157,10 +157,3 @@ def _operate(services: Services, caller: Caller, instance_id: str, kind: str, pl
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation)
     return operation.id
-
-
-def heard(services: Services, session: Session, instance: Instance) -> bool:
-    """Whether its guest's last heartbeat is not too old."""
-    health = session.get(Health, instance.id)
-    expiry = services.conf.messaging.heartbeat_expiry
-    return health is not None and (utcnow() - health.seen).total_seconds() <= expiry

@@ -440,6 +440,10 @@ class Replication(abc.ABC):
         """Writable again after ``hold``; one that is a replica by now is left alone."""
 
     @abc.abstractmethod
+    def must_be_open(self) -> None:
+        """DatastoreError while it is read-only: dbflow itself may write then, and nobody else would have it."""
+
+    @abc.abstractmethod
     def position(self) -> str:
         """Up to where it has everything."""
 

@@ -27,9 +27,11 @@ class AccountsTask(GuestTask):
 
     @property
     def accounts(self) -> Accounts:
-        """Of the machine's plug-in."""
+        """Of the machine's plug-in. DatastoreError for who would change those of a server that is read-only."""
         if self.datastore.accounts is None:
             raise Unsupported("This datastore has no databases and users to manage.")
+        if self.datastore.replication is not None and not self.reads_only:
+            self.datastore.replication.must_be_open()
         return self.datastore.accounts
 
 

@@ -184,7 +184,6 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
         acknowledged = set(writer.stop())
         (new,) = (one for one in (first, second) if "replica_of" not in client.show(one))
         (other,) = {first, second} - {new}
-        print("MEMBERS", source, new, other)
         assert replicas_of(client, new) == {other}
         with mysql(client.show(new), "u", password, "d") as connection:
             assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}

@@ -124,12 +124,13 @@ class LocalServers(base.Servers):
             self._converge(instance_id, record)
 
     def fence(self, instance_id: str) -> None:
-        """End every process of the server; nobody starts it again."""
+        """End every process of the server at once, as a power failure does: a database that shuts down may still tell
+        clients that it has committed. Nobody starts it again."""
         with self._working_on(instance_id):
             record = self._existing(instance_id)
             fence(self._layout.server(instance_id))
             self._save(instance_id, dataclasses.replace(record, fenced=True))
-            self._end(instance_id, self._settings.delete_timeout)
+            self._end(instance_id, 0.0)
 
     def unfence(self, instance_id: str) -> None:
         """Another boot."""

@@ -137,6 +137,7 @@ class Backups(base.Backups):
         finally:
             login.unlink(missing_ok=True)
         self._lifecycle.restart(START_TIMEOUT)
+        self._lifecycle.begin_history()
 
     @property
     def _user(self) -> tuple[int, int] | None:

@@ -78,8 +78,12 @@ def wiring(layout: Layout) -> dict[str, Any]:
         "gtid_strict_mode": True,
         "rpl_semi_sync_master_wait_point": "AFTER_SYNC",
         "rpl_semi_sync_master_wait_no_slave": True,
-        # A source that is away is asked for until it is back.
-        "master_retry_count": 0,
+        # What a replica has acknowledged, its source has too, also after a power failure.
+        "sync_binlog": 1,
+        # A source that is away is asked for until it is back, a try each second; 0 would end some tries for good.
+        "master_retry_count": 2**32 - 1,
+        # Seconds until a source that is silent counts as away.
+        "slave_net_timeout": 10,
         "skip_name_resolve": True,
         "local_infile": False,
         "symbolic_links": False,

@@ -19,6 +19,7 @@ from guest.datastores.mariadb import config, image, logs, quoting, role, trial
 from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.configuration import waits_for_a_restart
 from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.replication import Replication, follows
 from guest.datastores.mariadb.role import Part
 from guest.datastores.mariadb.server import Server
 
@@ -26,6 +27,8 @@ LOG = logging.getLogger(__name__)
 
 START_TIMEOUT = 300.0
 """Seconds; a server that recovers from a crash may need minutes."""
+_APPLY_TIMEOUT = 60.0
+"""Seconds for applying what a replica that is to stop has received."""
 _HEALTH_TIMEOUT = 1.0
 """Seconds for each answer of a look at the server."""
 _LEFT_OVER = 600.0
@@ -62,14 +65,17 @@ class Lifecycle(base.Lifecycle):
             shutil.rmtree(self._layout.data, ignore_errors=True)
             data.rename(self._layout.data)
         self._complete(settings)
-        if role.load(self._layout).part is Part.ALONE:
-            self._forget_replicas()
+        self.begin_history()
 
-    def _forget_replicas(self) -> None:
-        """The data may be of a server with replicas, whose login they brought along."""
+    def begin_history(self) -> None:
+        """Unless it will be a replica: the data may be of a member of a set, with the login of replicas and what it had
+        of its source, and this server is of no set."""
+        if role.load(self._layout).part is not Part.ALONE:
+            return
         with self._client.session() as session:
             session.run("SET SESSION sql_log_bin = 0")
             session.run(f"DROP USER IF EXISTS {quoting.account(REPLICATION_USER, '%')}")
+            session.run("SET GLOBAL gtid_slave_pos = ''")
 
     def _complete(self, settings: Settings) -> None:
         self._make_administrator()
@@ -96,14 +102,22 @@ class Lifecycle(base.Lifecycle):
 
     def stop(self, timeout: float) -> None:
         """See the base class."""
+        self._apply_what_was_received()
         if self._layout.installed.exists():
             write(self._layout.stopped, "")
         self._server.stop(timeout)
 
     def restart(self, timeout: float) -> None:
         """See the base class. An agent that dies in its middle leaves no stop on purpose behind."""
+        self._apply_what_was_received()
         self._server.stop(timeout)
         self.start(timeout)
+
+    def _apply_what_was_received(self) -> None:
+        """A replica that starts throws away what it has received and not applied, and its source may be dead by then.
+        DatastoreError when it needs longer; one that does not apply any more has nothing to lose but time."""
+        if role.load(self._layout).part is Part.REPLICA and self._server.process() is not None:
+            Replication(self._layout, self._client).rest(_APPLY_TIMEOUT)
 
     def health(self) -> Health:
         """See the base class."""
@@ -116,7 +130,10 @@ class Lifecycle(base.Lifecycle):
             with self._client.session(_HEALTH_TIMEOUT) as session:
                 if not _administers(session):
                     return Health(Service.RUNNING, None, locked_out=True)
-                return dataclasses.replace(_examine(session), restart_required=self._restart_required(session))
+                health = dataclasses.replace(_examine(session), restart_required=self._restart_required(session))
+                if role.load(self._layout).part is Part.REPLICA and not follows(session):
+                    health = dataclasses.replace(health, service_status=Service.RUNNING)
+                return health
         except LockedOut:
             return Health(Service.RUNNING, None, locked_out=True)
         except DatastoreError:

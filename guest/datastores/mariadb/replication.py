@@ -116,6 +116,22 @@ class Replication(base.Replication):
             taken = (_channel(session) or channel)["Gtid_IO_Pos"]
             _wait_until_applied(session, taken, timeout)
 
+    def rest(self, timeout: float) -> None:
+        """Before it stops: as ``settle``, where it can be asked and applies at all. It goes on when there is not time
+        enough."""
+        try:
+            with self._session() as session:
+                channel = _channel(session)
+        except DatastoreError:
+            return
+        if channel is None or channel["Slave_SQL_Running"] != "Yes":
+            return
+        try:
+            self.settle(timeout)
+        except DatastoreError:
+            self.resume()
+            raise
+
     def resume(self) -> None:
         """See the base class."""
         with self._session() as session:
@@ -151,6 +167,11 @@ class Replication(base.Replication):
         """See the base class."""
         if role.load(self._layout).part is not Part.REPLICA:
             self.open()
+
+    def must_be_open(self) -> None:
+        """See the base class."""
+        if role.load(self._layout).read_only:
+            raise DatastoreError("The server is read-only: its databases and users are changed on its source.")
 
     def position(self) -> str:
         """See the base class."""
@@ -264,6 +285,12 @@ def _channel(session: Session) -> dict[str, Any] | None:
     """What the server says of the source that it follows."""
     rows = session.named("SHOW SLAVE STATUS")
     return rows[0] if rows else None
+
+
+def follows(session: Session) -> bool:
+    """Whether the server takes what its source has, or tries to: nothing of that was stopped."""
+    channel = _channel(session)
+    return channel is not None and "No" not in (channel["Slave_IO_Running"], channel["Slave_SQL_Running"])
 
 
 def _goes_to(channel: dict[str, Any], origin: Origin) -> bool:

@@ -23,10 +23,12 @@ class Root:
         where it is read-only. Returns its name."""
         with self._client.session() as session:
             digest = literal(password_hash(password))
-            session.run(f"CREATE OR REPLACE USER {_ROOT} IDENTIFIED BY PASSWORD {digest}")
+            # A connection keeps the rights that it had at its login: nobody logs in before they are what they must be.
+            session.run(f"CREATE OR REPLACE USER {_ROOT} IDENTIFIED BY PASSWORD {digest} ACCOUNT LOCK")
             session.run(f"GRANT ALL PRIVILEGES ON *.* TO {_ROOT} WITH GRANT OPTION")
             if role.load(self._layout).part is not Part.ALONE:
                 without_read_only_admins(session)
+            session.run(f"ALTER USER {_ROOT} ACCOUNT UNLOCK")
         return NAME
 
     def disable(self) -> None:

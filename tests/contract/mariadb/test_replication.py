@@ -242,6 +242,8 @@ def test_eject(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
         assert sampler.both == []
         for replica in (freshest, other):
             wait_for(lambda replica=replica: set(sampler.acknowledged) <= numbers(replica), 30, "all of it")
+        with pytest.raises(DatastoreError, match="stays read-only"):
+            undo(HoldWrites, fenced)
         assert [read_only(one) for one in (fenced, freshest, other)] == [True, False, True]
         # Written to, it can't be taken back any more; nobody else can be written to, so it stays as it is.
         with pytest.raises(DatastoreError, match="written to"):

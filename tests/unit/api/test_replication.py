@@ -166,6 +166,19 @@ def test_promote_is_refused(world: World) -> None:
     assert act(world, replica, "promote_to_replica_source").status_code == 422
 
 
+def test_a_replica_of_a_silent_source_keeps_running(world: World) -> None:
+    """It may have what no other has, and a server that starts throws away what it has not applied."""
+    source = world.active()
+    (replica,) = made(world, source)
+    silence(world, source)
+    for action in ({"restart": {}}, {"resize": {"flavorRef": "2"}}):
+        answer = world.ask("POST", f"instances/{replica}/action", json=action)
+        assert (answer.status_code, "Eject" in answer.text) == (422, True)
+    answer = world.ask("POST", f"mgmt/instances/{replica}/action", "admin", json={"stop": {}})
+    assert (answer.status_code, "Eject" in answer.text) == (422, True)
+    assert act(world, source, "restart").status_code == 202
+
+
 def test_detach(world: World) -> None:
     source = world.active()
     one, two = made(world, source, 2)

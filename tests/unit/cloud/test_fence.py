@@ -27,6 +27,7 @@ def test_nobody_starts_it(make_cloud: MakeCloud, state_dir: pathlib.Path, instan
     cloud.servers.fence(instance_id)
     cloud.servers.fence(instance_id)
     assert cloud.servers.get(instance_id).status == "SHUTOFF"
+    assert log_of(state_dir, instance_id, "stops") == [], "it shut down in order, and told clients of it"
     again = make_cloud()
     again.keep()
     again.servers.create(boot(instance_id))
