@@ -8,7 +8,7 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
@@ -135,6 +135,12 @@ def lock_instance(session: Session, instance_id: str, operation: Operation) -> N
     if cast(Any, taken).rowcount != 1:
         holder = session.scalar(select(Instance.operation_id).where(Instance.id == instance_id))
         raise Busy(instance_id, holder or "")
+
+
+def under_way(session: Session, kind: str, target_id: str) -> bool:
+    """Whether one of that kind has been accepted for that target and has not ended."""
+    query = exists().where(Operation.target_id == target_id, Operation.kind == kind, Operation.state.not_in(ENDED))
+    return bool(session.scalar(select(query)))
 
 
 def cancel(session: Session, operation: Operation) -> None:

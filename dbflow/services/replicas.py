@@ -5,13 +5,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import datastores, operations
 from dbflow.cloud.base import Flavor
 from dbflow.datastores import Feature, Strategy
-from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, Operation, new_id
+from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, new_id
 from dbflow.db.replicas import replicas_of
 from dbflow.services import configurations, instances
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
@@ -114,12 +113,7 @@ def _check_source(session: Session, source: Instance) -> DatastoreVersion:
 
 def _must_be_settled(session: Session, source: Instance) -> None:
     """Whoever counts the replicas that are left must not do so while there are new ones."""
-    settling = sa.exists().where(
-        Operation.target_id == source.id,
-        Operation.kind == "instance.settle_replicas",
-        Operation.state.not_in(operations.ENDED),
-    )
-    if session.scalar(sa.select(settling)):
+    if operations.under_way(session, "instance.settle_replicas", source.id):
         raise Unprocessable(f"Instance {source.id} is being told that it has lost a replica; ask again in a moment.")
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbflow.db.replicas import following, make_source, remaining
-from dbflow.waits import Overdue
+from dbflow.operations import under_way
+from dbflow.waits import NotYet, Overdue
 from flows.tasks.base import LocalTask
 
 
@@ -18,6 +19,16 @@ class CountReplicas(LocalTask):
         """How many are "there", and how many of them "follow": the others are being made."""
         with self.context.fence.database.read() as session:
             return {"there": remaining(session, instance_id), "follow": following(session, instance_id)}
+
+
+class AwaitSettled(LocalTask):
+    """Wait until nobody is about to tell the source, by an old count, that no replica follows it."""
+
+    def execute(self, instance_id: str) -> None:
+        """``instance_id``: the source."""
+        with self.context.fence.database.read() as session:
+            if under_way(session, "instance.settle_replicas", instance_id):
+                raise NotYet("the source to be told of a replica that is deleted", after=0.5)
 
 
 class ElectSource(LocalTask):

@@ -36,7 +36,6 @@ from tests.contract.site import TIMEOUT, Site, new_site
 from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
 
-
 NONE = {"there": 0, "follow": 0}
 
 

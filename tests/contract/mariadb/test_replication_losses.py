@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pymysql
 import pytest
 
 from dbflow.status import Service
@@ -185,9 +184,7 @@ def test_a_replica_that_does_not_follow_is_not_healthy(pair: Trio) -> None:
         asked(replica, f"STOP SLAVE {thread}")
         assert replica.datastore.lifecycle.health().service_status == Service.RUNNING
         asked(replica, "START SLAVE")
-        wait_for(
-            lambda: replica.datastore.lifecycle.health().service_status == Service.HEALTHY, 30, "it to be HEALTHY"
-        )
+        wait_for(lambda: replica.datastore.lifecycle.health().service_status == Service.HEALTHY, 30, "it to be HEALTHY")
 
 
 def test_a_replica_is_waited_for_when_it_is_up_to_date(pair: Trio) -> None:

@@ -6,15 +6,18 @@ import types
 from typing import Any, cast
 
 import pytest
+from cryptography.fernet import Fernet
 
-from dbflow.db.models import Base, Instance
+from dbflow.crypto import Keyring
+from dbflow.db.models import Base, Instance, Operation
 from dbflow.db.replicas import make_source
 from dbflow.db.session import Database
+from dbflow.operations import State, accept
 from dbflow.services.seed import ensure_datastore
-from dbflow.waits import Overdue
+from dbflow.waits import NotYet, Overdue
 from flows.registry import REGISTRY
 from flows.tasks.base import FlowContext
-from flows.tasks.replicas import ElectSource, transactions
+from flows.tasks.replicas import AwaitSettled, ElectSource, transactions
 
 
 def elect(**positions: str) -> tuple[str, Any, int]:
@@ -42,6 +45,27 @@ def test_a_source_that_nobody_wrote_to() -> None:
     assert elect(a="", b="")[2] == 1
     assert elect(a="0-1-1", b="")[0] == "a"
     assert transactions("10-1-2,9-3-4") == {"10": 2, "9": 4}
+
+
+def test_who_is_about_to_be_told_is_waited_for(tmp_path: pathlib.Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/state.sqlite")
+    Base.metadata.create_all(database.engine)
+    task = AwaitSettled()
+    fence = types.SimpleNamespace(confirm=lambda within=0.0: None, database=database)
+    task.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
+    with database.write() as session:
+        owner = {"project_id": "p", "user_id": "u", "request_id": None}
+        keys = Keyring([Fernet.generate_key()])
+        settling = accept(session, keys, "instance.settle_replicas", target_id="s", arguments={}, **owner)
+        session.flush()
+        settling_id = settling.id
+    task.execute("another")
+    with pytest.raises(NotYet):
+        task.execute("s")
+    with database.write() as session:
+        session.get_one(Operation, settling_id).state = State.FAILED
+    task.execute("s")
+    database.close()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
