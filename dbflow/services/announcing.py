@@ -25,6 +25,7 @@ _ACTIONS = {
     "instance.restore": "instance_create",
     "instance.delete": "instance_delete",
     "instance.restart": "instance_restart",
+    "instance.reboot": "instance_reboot",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
     "instance.attach_configuration": "instance_attach_configuration",
