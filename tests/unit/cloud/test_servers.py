@@ -266,9 +266,7 @@ def test_reboot_stops_the_database_in_order_and_starts_it(
     assert boots_of(cloud, instance_id) == {"2"}
 
 
-def test_one_reboot_however_often_it_is_asked_for(
-    cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str
-) -> None:
+def test_one_reboot_however_often_it_is_asked_for(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:
     created(cloud, state_dir, instance_id)
     for once in ("a", "a", "b", "b"):
         cloud.servers.reboot(instance_id, once)
