@@ -167,8 +167,9 @@ class Servers(abc.ABC):
         """Back to ``flavor_id``, whether the resize awaits confirmation, was confirmed or never began."""
 
     @abc.abstractmethod
-    def reboot(self, instance_id: str) -> None:
-        """Restart the machine, and wait for ACTIVE."""
+    def reboot(self, instance_id: str, once: str) -> None:
+        """Restart the machine, and wait for ACTIVE. Asked for again with the same ``once`` it is the same reboot, as
+        far as the cloud can tell."""
 
     @abc.abstractmethod
     def fence(self, instance_id: str) -> None:

@@ -92,6 +92,7 @@ class Dispatcher:
             exchanges=[self._layout.down, self._layout.up],
             on_ready=self._resend_all,
             beat=BEAT,
+            receipts=True,  # strangers write to these queues; what comes again changes nothing
         )
         self._clock = threading.Thread(target=self._keep_time, name="dispatcher-clock", daemon=True)
 

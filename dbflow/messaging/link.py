@@ -103,12 +103,14 @@ class Link:
         exchanges: Sequence[kombu.Exchange] = (),
         on_ready: Callable[[], None] = lambda: None,
         beat: float = BEAT,
+        receipts: bool = False,
     ) -> None:
         """``on_message`` gets raw messages (``body``, ``properties``, ``headers``), in the receiving thread; what it
         raises is logged, no more.
 
         ``exchanges`` are declared at every connect. ``on_ready`` is called whenever both directions are up again.
-        ``beat``: see BEAT.
+        ``beat``: see BEAT. ``receipts``: RabbitMQ sends only so much ahead of them (see PREFETCH), and what was taken
+        just before the process died comes again.
         """
         self._url = url
         self._queues = queues
@@ -116,6 +118,7 @@ class Link:
         self._on_message = on_message
         self._on_ready = on_ready
         self._beat = beat
+        self._with_receipts = receipts
         self._stopping = threading.Event()
         self._receiving, self._sending = threading.Event(), threading.Event()
         self._outgoing: queue.Queue[Envelope | None] = queue.Queue(MAX_WAITING)
@@ -211,7 +214,7 @@ class Link:
         receipts = None
         if conn.transport.driver_type == "amqp":
             channel.auto_decode = False  # by whatever codec the sender names, some of which take minutes
-            receipts = _Receipts(channel)
+            receipts = _Receipts(channel) if self._with_receipts else None
 
         def take(message: Any) -> None:
             self._guard(message)
@@ -221,6 +224,7 @@ class Link:
         self._receiver = conn
         for exchange in self._exchanges:
             exchange(channel).declare()
+        # Without receipts a message lost on the way to its handler is one more message to be sent again.
         with _Consumer(channel, queues=list(self._queues), on_message=take, no_ack=receipts is None):
             self._up(self._receiving)
             while not self._stopping.is_set():

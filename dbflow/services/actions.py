@@ -43,13 +43,21 @@ def restart(services: Services, caller: Caller, instance_id: str) -> str:
 
 def stop(services: Services, caller: Caller, instance_id: str) -> str:
     """Stop the database server until it is restarted; returns the operation's id."""
+    return _operate(services, caller, instance_id, "instance.stop", _unless_stopped(services))
 
+
+def reboot(services: Services, caller: Caller, instance_id: str) -> str:
+    """Restart the machine; returns the operation's id."""
+    return _operate(services, caller, instance_id, "instance.reboot", _unless_stopped(services))
+
+
+def _unless_stopped(services: Services) -> Plan:
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         must_not_be_stopped(session, instance)
         _must_not_lose(services, session, instance)
         return {}
 
-    return _operate(services, caller, instance_id, "instance.stop", plan)
+    return plan
 
 
 def update_access(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str:

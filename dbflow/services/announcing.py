@@ -29,6 +29,7 @@ _ACTIONS = {
     "instance.detach": "instance_detach",
     "instance.delete": "instance_delete",
     "instance.restart": "instance_restart",
+    "instance.reboot": "instance_reboot",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
     "instance.attach_configuration": "instance_attach_configuration",

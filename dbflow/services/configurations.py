@@ -64,7 +64,7 @@ def page(services: Services, caller: Caller, limit: int, marker: str | None) -> 
                 raise BadRequest("marker: no such configuration.")
             earlier = sa.or_(Configuration.created < last.created, Configuration.id < last.id)
             query = query.where(Configuration.created <= last.created, earlier)
-        found = [Group(*row) for row in session.execute(query).tuples()]
+        found = [Group(*row) for row in session.execute(query)]
     return found[:limit], found[limit - 1].configuration.id if len(found) > limit else None
 
 
@@ -73,7 +73,7 @@ def show(services: Services, caller: Caller, reference: str) -> Group:
     with services.database.read() as session:
         group = load(session, caller, reference)
         count = session.scalar(sa.select(sa.func.count()).select_from(_attached(group.id).subquery()))
-        row = session.execute(_GROUPS.where(Configuration.id == group.id)).tuples().one()
+        row = session.execute(_GROUPS.where(Configuration.id == group.id)).one()
         return Group(*row, instances=count or 0)
 
 

@@ -63,6 +63,14 @@ class DeleteServer(LocalTask):
         self.context.cloud.servers.delete(instance_id)
 
 
+class RebootServer(LocalTask):
+    """Start the server anew."""
+
+    def execute(self, instance_id: str) -> None:
+        """Once in this operation, as far as the cloud can tell."""
+        self.context.cloud.servers.reboot(instance_id, self.context.fence.operation_id)
+
+
 class ResizeServer(LocalTask):
     """Change the server's flavor."""
 

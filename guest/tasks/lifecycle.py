@@ -66,6 +66,17 @@ class Restart(GuestTask):
         self.datastore.lifecycle.start(START_TIMEOUT)
 
 
+class ComeUp(GuestTask):
+    """After the machine was started anew: see that the server runs.
+
+    There is nothing to undo.
+    """
+
+    def execute(self, instance_id: str) -> None:
+        """Returns when it answers."""
+        self.datastore.lifecycle.start(START_TIMEOUT)
+
+
 class ApplyFlavor(GuestTask):
     """Write the configuration for another size of machine; takes effect at the next start."""
 

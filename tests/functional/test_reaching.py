@@ -46,3 +46,24 @@ def test_access(embedded_stack: Stack) -> None:
         shown = client.wait_healthy(instance["id"])
         assert shown["access"] == {"is_public": True, "allowed_cidrs": ["10.1.0.0/16"]}
         client.deleted(instance["id"])
+
+
+def test_reboot(embedded_stack: Stack) -> None:
+    """Also of an agent that stands still."""
+    client, password = embedded_stack.client(), new_password()
+    with embedded_stack.nothing_left():
+        user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
+        instance = client.created("rebooted", databases=[{"name": "d"}], users=[user])
+        with contextlib.closing(mysql(instance, "u", password, "d")) as connection:
+            query(connection, "CREATE TABLE t AS SELECT 1 AS n")
+        before, agent = embedded_stack.database_server(instance["id"]), embedded_stack.agent(instance["id"])
+        assert agent is not None
+        agent.suspend()
+        reboot = embedded_stack.admin().raw("POST", f"/mgmt/instances/{instance['id']}/action", {"reboot": {}})
+        client.wait_operation(reboot.links["operation"]["url"].rpartition("/")[2])
+        client.wait_healthy(instance["id"])
+        assert not agent.is_running()
+        assert embedded_stack.database_server(instance["id"]) != before
+        with contextlib.closing(mysql(instance, "u", password, "d")) as connection:
+            assert query(connection, "SELECT n FROM t") == [(1,)]
+        client.deleted(instance["id"])

@@ -20,7 +20,7 @@ ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/i
 class MgmtAction(Resource):
     """The administrator's verbs."""
 
-    @documented("Stop the database, or reset the status.", body=MGMT_ACTION, status=202, also=(422,))
+    @documented("Stop the database, reboot the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,))
     def post(self, instance_id: str) -> Response:
         """Act"""
         authorize_mgmt("mgmt:instance_action")
@@ -32,8 +32,12 @@ def _stop(instance_id: str) -> str:
     return actions.stop(services(), caller(), instance_id)
 
 
+def _reboot(instance_id: str) -> str:
+    return actions.reboot(services(), caller(), instance_id)
+
+
 def _reset(instance_id: str) -> None:
     actions.reset_status(services(), caller(), instance_id)
 
 
-_VERBS: dict[str, Callable[[str], str | None]] = {"stop": _stop, "reset-task-status": _reset}
+_VERBS: dict[str, Callable[[str], str | None]] = {"stop": _stop, "reboot": _reboot, "reset-task-status": _reset}

@@ -38,6 +38,8 @@ class _Record:
     boot: int = 1
     deleting: bool = False
     fenced: bool = False
+    rebooted: str = ""
+    """What the last reboot was asked for with."""
 
     @property
     def runs(self) -> bool:
@@ -115,12 +117,13 @@ class LocalServers(base.Servers):
         """A resize back."""
         return self.resize(instance_id, flavor_id)
 
-    def reboot(self, instance_id: str) -> None:
+    def reboot(self, instance_id: str, once: str) -> None:
         """Stop everything of the server cleanly and start its agent again."""
         with self._working_on(instance_id):
             record = self._existing(instance_id)
-            record = dataclasses.replace(record, boot=record.boot + 1)
-            self._save(instance_id, record)
+            if record.rebooted != once:
+                record = dataclasses.replace(record, boot=record.boot + 1, rebooted=once)
+                self._save(instance_id, record)
             self._converge(instance_id, record)
 
     def fence(self, instance_id: str) -> None:

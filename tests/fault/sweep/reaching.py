@@ -34,6 +34,24 @@ class UpdateAccess(Scenario):
         return self.healthy() + ([] if shown == {"is_public": self.public} else [f"access {shown}"])
 
 
+class Reboot(Scenario):
+    """Another machine boot, the same database."""
+
+    kind = "instance.reboot"
+
+    def ask(self) -> None:
+        _send(self.stack.admin(), "POST", f"/mgmt/instances/{self.instance_id}/action", {"reboot": {}})
+
+    def boots(self, ends: str) -> set[int]:
+        return {1} if ends == SUCCESS else {0, 1}
+
+    def database_starts(self, ends: str) -> set[int]:
+        return self.boots(ends)
+
+    def check(self, ends: str) -> list[str]:
+        return self.healthy()
+
+
 class Stop(Scenario):
     """Down when it succeeded, and up again by a restart; else up."""
 

@@ -222,7 +222,21 @@ def test_what_is_stopped_on_purpose_is_not_started_by_the_way(world: World) -> N
     answer = world.ask("POST", f"mgmt/instances/{instance_id}/action", "admin", json={"stop": {}})
     assert (answer.status_code, "restart it first" in answer.text) == (422, True)
     assert act(world, instance_id, {"resize": {"flavorRef": "2"}}).status_code == 422
+    answer = world.ask("POST", f"mgmt/instances/{instance_id}/action", "admin", json={"reboot": {}})
+    assert (answer.status_code, "restart it first" in answer.text) == (422, True)
     assert act(world, instance_id, {"restart": {}}).status_code == 202
+
+
+def test_administrators_reboot_it(world: World) -> None:
+    instance_id = world.active()
+    path = f"mgmt/instances/{instance_id}/action"
+    assert world.ask("POST", path, json={"reboot": {}}).status_code == 401
+    answer = world.ask("POST", path, "admin", json={"reboot": {}})
+    assert (answer.status_code, answer.data) == (202, b"")
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    assert operation.kind == "instance.reboot"
+    assert world.ask("GET", f"instances/{instance_id}").json["instance"]["status"] == "REBOOT"
+    assert world.ask("POST", path, "admin", json={"reboot": {}}).status_code == 422
 
 
 def test_administrators_stop_it(world: World) -> None:

@@ -32,7 +32,7 @@ def test_nobody_starts_it(make_cloud: MakeCloud, state_dir: pathlib.Path, instan
     again.keep()
     again.servers.create(boot(instance_id))
     again.servers.resize(instance_id, "2")
-    again.servers.reboot(instance_id)
+    again.servers.reboot(instance_id, "a")
     assert processes(cloud, instance_id) == []
     assert (state_dir / "servers" / instance_id / "config" / FENCED_FILE).exists()
 

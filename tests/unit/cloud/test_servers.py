@@ -129,7 +129,7 @@ def test_an_unknown_flavor_makes_nothing(cloud: LocalCloud, state_dir: pathlib.P
 def test_what_is_not_there(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:
     for call in (
         lambda: cloud.servers.get(instance_id),
-        lambda: cloud.servers.reboot(instance_id),
+        lambda: cloud.servers.reboot(instance_id, "a"),
         lambda: cloud.servers.resize(instance_id, "2"),
         lambda: cloud.servers.confirm_resize(instance_id),
     ):
@@ -164,7 +164,7 @@ def test_delete_kills_what_does_not_listen(make_cloud: MakeCloud, state_dir: pat
     cloud = make_cloud(delete_timeout=0.3)
     agent = created(cloud, state_dir, instance_id)
     (state_dir / "servers" / instance_id / "log" / "stubborn").touch()
-    cloud.servers.reboot(instance_id)
+    cloud.servers.reboot(instance_id, "a")
     wait_for(lambda: len(log_of(state_dir, instance_id, "starts")) == 2, 10, "the stubborn database")
     stopped = database(state_dir, instance_id)
     stopped.send_signal(signal.SIGSTOP)
@@ -247,7 +247,7 @@ def test_keep_does_not_wait_for_a_busy_server(make_cloud: MakeCloud, state_dir: 
         cloud.keep()
         assert cloud.servers.get(instance_id).status == "SHUTOFF"
         with pytest.raises(Unavailable, match=f"{instance_id} is being worked on"):
-            cloud.servers.reboot(instance_id)
+            cloud.servers.reboot(instance_id, "a")
     cloud.keep()
     assert cloud.servers.get(instance_id).status == "ACTIVE"
 
@@ -257,13 +257,20 @@ def test_reboot_stops_the_database_in_order_and_starts_it(
 ) -> None:
     agent = created(cloud, state_dir, instance_id)
     before = database(state_dir, instance_id)
-    cloud.servers.reboot(instance_id)
+    cloud.servers.reboot(instance_id, "a")
     assert cloud.servers.get(instance_id).status == "ACTIVE"
     wait_for(lambda: len(log_of(state_dir, instance_id, "starts")) == 2, 10, "the database to be up again")
     assert log_of(state_dir, instance_id, "stops") == ["clean"]
     assert ended(before)
     assert ended(agent)
     assert boots_of(cloud, instance_id) == {"2"}
+
+
+def test_one_reboot_however_often_it_is_asked_for(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:
+    created(cloud, state_dir, instance_id)
+    for once in ("a", "a", "b", "b"):
+        cloud.servers.reboot(instance_id, once)
+    wait_for(lambda: log_of(state_dir, instance_id, "boots") == ["1", "2", "3"], 10, "two reboots")
 
 
 def test_resize_and_back(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:

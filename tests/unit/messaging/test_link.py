@@ -38,7 +38,7 @@ def test_bodies_are_not_decoded_by_the_codec_that_their_sender_names() -> None:
     channel.callbacks["tag"] = seen.append
     channel.connection.client.connection_errors = (OSError,)
     channel.basic_qos = mock.Mock()
-    receiving = Link("amqp://nowhere", [], lambda _: None)
+    receiving = Link("amqp://nowhere", [], lambda _: None, receipts=True)
 
     def deliver(timeout: float) -> None:
         message = amqp.Message(b"body-", content_encoding="punycode")
