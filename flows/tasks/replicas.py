@@ -4,6 +4,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dbflow.datastores.gtid import transactions
 from dbflow.db.replicas import following, make_source, remaining
 from dbflow.operations import under_way
 from dbflow.waits import NotYet, Overdue
@@ -62,10 +63,3 @@ class RecordSource(LocalTask):
         """The old source is the source of all."""
         with self.context.fence.write() as session:
             make_source(session, instance_id, replica_ids)
-
-
-def transactions(position: str) -> dict[str, int]:
-    """Of a GTID position (``0-7-1204,1-7-3``): how many transactions there are of each domain. Servers with the same
-    past have beginnings of the same sequence of each."""
-    parts = [gtid.split("-") for gtid in position.split(",") if gtid]
-    return {domain: int(number) for domain, _, number in parts}

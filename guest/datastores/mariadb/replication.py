@@ -10,6 +10,7 @@ from typing import Any
 
 import pymysql
 
+from dbflow.datastores.gtid import transactions
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
 from guest.datastores.base import Away, DatastoreError, Origin
@@ -191,12 +192,12 @@ class Replication(base.Replication):
 
     def reach(self, origin: Origin) -> bool:
         """See the base class."""
-        wanted = _numbers(self._position_of(origin, _STATEMENT))
+        wanted = transactions(self._position_of(origin, _STATEMENT))
         with self._session() as session:
             channel = _channel(session)
         if channel is None or not _takes(channel):
             return False
-        received = _numbers(channel["Gtid_IO_Pos"])
+        received = transactions(channel["Gtid_IO_Pos"])
         return all(received.get(domain, 0) >= number for domain, number in wanted.items())
 
     def _position_of(self, origin: Origin, timeout: float) -> str:
@@ -259,11 +260,6 @@ def _position(session: Session) -> str:
     """Every member logs what it takes, so the binary log's end is the position of all of them."""
     ((position,),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos")
     return str(position)
-
-
-def _numbers(position: str) -> dict[str, int]:
-    """Of each domain, how many transactions there are."""
-    return {domain: int(number) for domain, _, number in (gtid.split("-") for gtid in position.split(",") if gtid)}
 
 
 def _stand_at(session: Session, position: str) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pymysql
 import pytest
 
+from dbflow.datastores.gtid import transactions
 from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from dbflow.status import Service
-from flows.tasks.replicas import transactions
 from guest.datastores.base import DatastoreError
 from guest.tasks.eject import FollowElected, SettleReplica, Succeed, TakeOver
 from guest.tasks.replication import (

@@ -9,6 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from dbflow.crypto import Keyring
+from dbflow.datastores.gtid import transactions
 from dbflow.db.models import Base, Instance, Operation
 from dbflow.db.replicas import make_source
 from dbflow.db.session import Database
@@ -17,7 +18,7 @@ from dbflow.services.seed import ensure_datastore
 from dbflow.waits import NotYet, Overdue
 from flows.registry import REGISTRY
 from flows.tasks.base import FlowContext
-from flows.tasks.replicas import AwaitSettled, ElectSource, transactions
+from flows.tasks.replicas import AwaitSettled, ElectSource
 
 
 def elect(**positions: str) -> tuple[str, Any, int]:
