@@ -135,6 +135,7 @@ def test_what_groups_may_set_is_not_dbflows_own() -> None:
         "log_bin",
         "log_slave_updates",
         "max_binlog_size",
+        "sync_binlog",
         "read_only",
         "replicate_do_db",
         "rpl_semi_sync_master_enabled",
