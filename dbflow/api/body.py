@@ -6,14 +6,13 @@ from typing import Any
 
 import jsonschema
 from flask import request
-from jsonschema.protocols import Validator
 
 from dbflow.api.accept import JSON, XML
+from dbflow.api.schemas.checks import validator
 from dbflow.api.xml import read as xml
 from dbflow.services.errors import BadMediaType, BadRequest, OverLimit
 
 Schema = dict[str, Any]
-_VALIDATORS: dict[int, Validator] = {}
 _LONGEST_MESSAGE = 500
 _DRAIN = 16 << 20
 
@@ -68,10 +67,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _check(schema: Schema, data: Any) -> None:
-    validator = _VALIDATORS.get(id(schema))
-    if validator is None:
-        validator = _VALIDATORS[id(schema)] = jsonschema.Draft4Validator(schema)
-    error = jsonschema.exceptions.best_match(validator.iter_errors(data))
+    error = jsonschema.exceptions.best_match(validator(schema).iter_errors(data))
     if error is not None:
         where = " ".join(str(part) for part in error.absolute_path) or "body"
         raise BadRequest(f"Validation error: {where} {_sentence(error)}"[:_LONGEST_MESSAGE])

@@ -14,6 +14,7 @@ from dbflow.services import parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Services
 from dbflow.services.errors import BadRequest, NotFound
+from dbflow.services.seed import find_version, make_datastore
 
 _MADE: dict[str, tuple[Any, Any]] = {
     "instances": (Instance.datastore_version_id, Instance.deleted.is_(False)),
@@ -62,16 +63,8 @@ def create(services: Services, wanted: Mapping[str, Any]) -> None:
     name = wanted["name"]
     number = wanted.get("version") or name
     with services.database.write() as session:
-        datastore = _make_datastore(session, wanted["datastore_name"])
-        version = session.scalar(
-            sa.select(DatastoreVersion)
-            .where(
-                DatastoreVersion.datastore_id == datastore.id,
-                DatastoreVersion.name == name,
-                DatastoreVersion.version == number,
-            )
-            .with_for_update()
-        )
+        datastore = make_datastore(session, wanted["datastore_name"])
+        version = find_version(session, datastore.id, name, number)
         if version is not None and not version.deleted:
             raise _there_already(name, number)
         if version is None:
@@ -145,16 +138,6 @@ def _one(session: Session, version_id: str, *, lock: bool = False) -> Known:
     return Known(*found)
 
 
-def _make_datastore(session: Session, name: str) -> Datastore:
-    datastore = session.scalar(sa.select(Datastore).where(Datastore.name == name).with_for_update())
-    if datastore is None:
-        datastore = Datastore(id=new_id(), name=name)
-        session.add(datastore)
-        session.flush()
-    datastore.deleted = False
-    return datastore
-
-
 def _change(known: Known, wanted: Mapping[str, Any]) -> None:
     version, datastore = known.version, known.datastore
     for name in wanted.keys() & set(_PLAIN):
@@ -182,12 +165,7 @@ def _must_have_image(image: str | None, tags: Sequence[str] | None) -> None:
 
 
 def _must_be_free(session: Session, version: DatastoreVersion, name: str) -> None:
-    taken = sa.select(DatastoreVersion.id).where(
-        DatastoreVersion.datastore_id == version.datastore_id,
-        DatastoreVersion.name == name,
-        DatastoreVersion.version == version.version,
-    )
-    if session.scalar(taken) is not None:
+    if find_version(session, version.datastore_id, name, version.version) is not None:
         raise _there_already(name, version.version)
 
 

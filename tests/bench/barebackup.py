@@ -87,8 +87,7 @@ def _restore(source: Layout, directory: pathlib.Path, file: pathlib.Path) -> Non
 
 
 def _start(layout: Layout) -> None:
-    disk = shutil.disk_usage(layout.machine.data_dir).total // config.MIB
-    lines = config.render(SETTINGS, layout, disk).splitlines(keepends=True)
+    lines = config.render(SETTINGS, layout, layout.disk).splitlines(keepends=True)
     layout.config.write_text("".join(line for line in lines if not line.startswith("init_file")))
     layout.owner.give(layout.config)
     argv = [programs.find("mariadbd"), f"--defaults-file={layout.config}", f"--datadir={layout.data}"]

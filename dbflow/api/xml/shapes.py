@@ -4,9 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import jsonschema
-from jsonschema.protocols import Validator
-
+from dbflow.api.schemas.checks import validator
 from dbflow.api.schemas.common import Schema
 
 OPEN = "open"
@@ -17,7 +15,6 @@ Shape = tuple[str, Schema]
 """(type, the schema of a value of that type); null is none, since it is always said."""
 
 _KNOWN: dict[int, tuple[Schema, list[Shape]]] = {}
-_CHECKS: dict[int, Validator] = {}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
 
@@ -36,10 +33,7 @@ def shapes(schema: Schema) -> list[Shape]:
 
 def fits(data: Any, schema: Schema) -> bool:
     """Whether it is valid; ``schema`` is one of those that :func:`shapes` told."""
-    check = _CHECKS.get(id(schema))
-    if check is None:
-        check = _CHECKS[id(schema)] = jsonschema.Draft4Validator(schema)
-    return check.is_valid(data)
+    return validator(schema).is_valid(data)
 
 
 def _shapes(schema: Schema) -> list[Shape]:
