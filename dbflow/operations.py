@@ -122,6 +122,30 @@ def accept(
     return operation
 
 
+class Following:
+    """An operation that comes after another one on the same target, whose id that one must know."""
+
+    def __init__(self, kind: str) -> None:
+        self.id = new_id()
+        self._kind = kind
+
+    def accept(self, session: Session, keyring: Keyring, before: Operation, arguments: dict[str, Any]) -> None:
+        """Record it: asked for by whoever asked for ``before``, and posted when that has ended."""
+        session.flush()
+        accepted = accept(
+            session,
+            keyring,
+            self._kind,
+            target_id=before.target_id,
+            project_id=before.project_id,
+            user_id=before.user_id,
+            request_id=before.request_id,
+            arguments=arguments,
+            after_id=before.id,
+        )
+        accepted.id = self.id
+
+
 def lock_instance(session: Session, instance_id: str, operation: Operation) -> None:
     """Give the instance to this operation and say so in its task, if no other operation has it (compare and swap).
 

@@ -27,6 +27,17 @@ def release(session: Session, ending: Ending, instance_id: str | None = None, **
     return bool(getattr(released, "rowcount", 0))
 
 
+def hand_over(session: Session, ending: Ending, next_id: str, **columns: Any) -> bool:
+    """Set columns of the operation's instance, and give its lock to the operation that comes next. False: as of
+    ``release``."""
+    taken = session.execute(
+        update(Instance)
+        .where(Instance.id == ending.target_id, Instance.operation_id == ending.operation_id)
+        .values(**columns, operation_id=next_id, updated=utcnow())
+    )
+    return bool(getattr(taken, "rowcount", 0))
+
+
 def _at_rest(restart_required: bool | None) -> Any:
     """The task of an instance with which nothing goes on; None: its row says whether it must be restarted."""
     if restart_required is None:

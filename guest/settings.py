@@ -11,6 +11,7 @@ machine.conf has one section::
     log_dir = /var/log/dbflow
     run_as = mysql               ; user of the database server when the agent is root
     image_dir = /usr/share/dbflow/image
+    programs = /opt/mariadb/bin  ; where the database server's programs are looked for first
 """
 
 import base64
@@ -48,6 +49,7 @@ class Settings:
     log_dir: pathlib.Path
     run_as: str | None
     image_dir: pathlib.Path | None
+    programs: pathlib.Path | None = None
     fenced: bool = False
 
     def machine(self, default_port: int | None) -> Machine:
@@ -64,6 +66,7 @@ class Settings:
             log_dir=self.log_dir,
             run_as=self.run_as,
             image_dir=self.image_dir,
+            programs=self.programs,
             fenced=self.fenced,
         )
 
@@ -85,7 +88,8 @@ def load(directory: pathlib.Path) -> Settings:
         run_dir=files.path("run_dir"),
         log_dir=files.path("log_dir"),
         run_as=files.optional("machine", "run_as"),
-        image_dir=files.path("image_dir") if files.optional("machine", "image_dir") else None,
+        image_dir=files.optional_path("image_dir"),
+        programs=files.optional_path("programs"),
         fenced=(directory / FENCED_FILE).exists(),
     )
 
@@ -117,6 +121,10 @@ class _Files:
     def path(self, option: str) -> pathlib.Path:
         """Of the machine."""
         return pathlib.Path(self.text("machine", option))
+
+    def optional_path(self, option: str) -> pathlib.Path | None:
+        """Of the machine; None when it is not given."""
+        return self.path(option) if self.optional("machine", option) else None
 
     def seconds(self, option: str, default: float) -> float:
         """Of the messages."""

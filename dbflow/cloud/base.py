@@ -9,7 +9,7 @@ longer than a moment raises :class:`dbflow.waits.NotYet` instead of holding a th
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class CloudError(Exception):
@@ -73,6 +73,17 @@ class Server:
     status: str
     """ACTIVE, SHUTOFF, ERROR, VERIFY_RESIZE"""
     flavor_id: str
+    image: str | None = None
+    """Id of the image that it was made of; None where it was made without one (local cloud)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """What servers are made of."""
+
+    id: str
+    name: str
+    tags: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +113,18 @@ class Flavors(abc.ABC):
     @abc.abstractmethod
     def get(self, flavor_id: str) -> Flavor:
         """NotFound when there is none of that id."""
+
+
+class Images(abc.ABC):
+    """What servers can be made of."""
+
+    @abc.abstractmethod
+    def get(self, image_id: str) -> Image:
+        """NotFound when there is none of that id, or none that can be used."""
+
+    @abc.abstractmethod
+    def tagged(self, tags: Sequence[str]) -> Image:
+        """The newest that has all of the tags. NotFound when there is none."""
 
 
 class Networks(abc.ABC):
@@ -172,6 +195,11 @@ class Servers(abc.ABC):
         far as the cloud can tell."""
 
     @abc.abstractmethod
+    def rebuild(self, instance_id: str, image: str | None, files: Mapping[str, str], once: str) -> None:
+        """Make the machine anew of an image, with the same volume and address, and wait for ACTIVE. What was on its own
+        disk may be lost. ``files`` as of Boot. Asked for again with the same ``once`` it is the same rebuild."""
+
+    @abc.abstractmethod
     def fence(self, instance_id: str) -> None:
         """Stop it, whatever state it is in, and wait until everything that ran on it has ended. It stays stopped until
         ``unfence``; should somebody start it all the same, its guest finds guestconfig.FENCED_FILE and keeps the
@@ -190,6 +218,7 @@ class Cloud(abc.ABC):
     """A driver: the interfaces, and what it owns."""
 
     flavors: Flavors
+    images: Images
     networks: Networks
     volumes: Volumes
     servers: Servers

@@ -104,6 +104,7 @@ class Parts:
             self.database,
             self.keyring,
             flavors,
+            self.cloud.images,
             dispatcher,
             self.objects,
             self.boards.poster().post,

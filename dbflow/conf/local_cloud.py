@@ -36,8 +36,14 @@ OPTS = [
         default="$state_dir/images",
         help="Where prepared data directories are kept, one a datastore manager.",
     ),
+    cfg.StrOpt(
+        "rootfs_dir",
+        default="$state_dir/rootfs",
+        help="Where the images are whose servers run other programs than this machine's own: a directory each, named "
+        "by the image's id; tools/rootfs.sh makes them.",
+    ),
     cfg.FloatOpt("lock_timeout", default=90.0, help="Seconds to wait for another process that works on an instance."),
     cfg.FloatOpt("stop_timeout", default=30.0, help="Seconds a database has to stop cleanly before it is killed."),
     cfg.FloatOpt("delete_timeout", default=10.0, help="Seconds processes have to end when a server is deleted."),
-    cfg.FloatOpt("image_timeout", default=300.0, help="Seconds that building an image may take."),
+    cfg.FloatOpt("image_timeout", default=300.0, help="Seconds that preparing a data directory may take."),
 ]

@@ -26,6 +26,7 @@ class Feature(enum.StrEnum):
     LOGS = "logs"
     BACKUP = "backup"
     REPLICATION = "replication"
+    UPGRADE = "upgrade"
 
 
 class Strategy(enum.StrEnum):
@@ -67,6 +68,14 @@ class Datastore(abc.ABC):
     def default_configuration(self, ram: int, vcpus: int) -> Mapping[str, Value]:
         """The parameters that dbflow itself sets for a machine of that size (MiB, processors)."""
         return {}
+
+    def release(self, version: str) -> str:
+        """Of a version by its number: what its servers' data is of, such as 10.11 of 10.11.14."""
+        return ".".join(version.split(".")[:2])
+
+    def upgrade_path(self, old: str, new: str) -> str | None:
+        """What an upgrade between two versions is, by their numbers: "minor" or "major"; None when there is no way."""
+        return None
 
     def is_own_parameter(self, name: str) -> bool:
         """Whether no configuration group may ever set it, since dbflow or its rights hang on it."""

@@ -84,8 +84,12 @@ _OWN_PREFIXES = (
 _HOST = re.compile(r"[\w.:%/*-]+", re.ASCII)
 
 
+_NEXT: Mapping[str, frozenset[str]] = {"10.11": frozenset({"11.8"})}
+"""Release -> later ones that its data can be upgraded to at once."""
+
+
 class MariaDB(base.Datastore):
-    """MariaDB 10.11: names and limits are the server's own."""
+    """MariaDB 10.11 and 11.8: names and limits are the server's own."""
 
     name = "mariadb"
     manager = "mariadb"
@@ -101,6 +105,13 @@ class MariaDB(base.Datastore):
         found = tuned(ram, vcpus, disk=0)
         del found["innodb_log_file_size"]
         return found
+
+    def upgrade_path(self, old: str, new: str) -> str | None:
+        """See the base class. A release's own versions follow each other; the next releases are those that are tried."""
+        before, after = self.release(old), self.release(new)
+        if before == after:
+            return "minor" if _numbers(new) >= _numbers(old) else None
+        return "major" if after in _NEXT.get(before, ()) else None
 
     def is_own_parameter(self, name: str) -> bool:
         """See the base class."""
@@ -150,6 +161,10 @@ class MariaDB(base.Datastore):
             raise Invalid("password", "A password must not be empty.")
         if "\0" in password:
             raise Invalid("password", "A password must not hold a NUL character.")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def _check_name(field: str, what: str, name: str, longest: int) -> None:

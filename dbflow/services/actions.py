@@ -35,26 +35,26 @@ def restart(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the database server; returns the operation's id."""
 
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
-        _must_not_lose(services, session, instance)
+        must_not_lose(services, session, instance)
         return {}
 
-    return _operate(services, caller, instance_id, "instance.restart", plan)
+    return operate(services, caller, instance_id, "instance.restart", plan)
 
 
 def stop(services: Services, caller: Caller, instance_id: str) -> str:
     """Stop the database server until it is restarted; returns the operation's id."""
-    return _operate(services, caller, instance_id, "instance.stop", _unless_stopped(services))
+    return operate(services, caller, instance_id, "instance.stop", _unless_stopped(services))
 
 
 def reboot(services: Services, caller: Caller, instance_id: str) -> str:
     """Restart the machine; returns the operation's id."""
-    return _operate(services, caller, instance_id, "instance.reboot", _unless_stopped(services))
+    return operate(services, caller, instance_id, "instance.reboot", _unless_stopped(services))
 
 
 def _unless_stopped(services: Services) -> Plan:
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         must_not_be_stopped(session, instance)
-        _must_not_lose(services, session, instance)
+        must_not_lose(services, session, instance)
         return {}
 
     return plan
@@ -67,7 +67,7 @@ def update_access(services: Services, caller: Caller, instance_id: str, wanted: 
     def plan(_session: Session, instance: Instance) -> dict[str, Any]:
         return {"access": {**instance.access, **wanted}, "old_access": instance.access}
 
-    return _operate(services, caller, instance_id, "instance.update_access", plan)
+    return operate(services, caller, instance_id, "instance.update_access", plan)
 
 
 @contended
@@ -108,7 +108,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
         if flavor.id == instance.flavor_id:
             raise BadRequest("No change was requested in the size of the instance. (flavorRef)")
         must_not_be_stopped(session, instance)
-        _must_not_lose(services, session, instance)
+        must_not_lose(services, session, instance)
         reserve(services, session, instance.project_id, {"ram": flavor.ram - instance.ram})
         old_ram, instance.ram = instance.ram, max(instance.ram, flavor.ram)
         old = size_of(services.flavors, instance)
@@ -122,7 +122,7 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
             "overrides": configurations.settings_of(session, instance),
         }
 
-    return _operate(services, caller, instance_id, "instance.resize_flavor", plan)
+    return operate(services, caller, instance_id, "instance.resize_flavor", plan)
 
 
 @contended
@@ -142,7 +142,8 @@ def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
 
 
 @contended
-def _operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan) -> str:
+def operate(services: Services, caller: Caller, instance_id: str, kind: str, plan: Plan) -> str:
+    """Accept an operation on an instance that may be changed now; returns its id."""
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
@@ -182,7 +183,7 @@ def must_not_be_stopped(session: Session, instance: Instance) -> None:
         raise Unprocessable(f"The database server of instance {instance.id} is stopped; restart it first.")
 
 
-def _must_not_lose(services: Services, session: Session, instance: Instance) -> None:
+def must_not_lose(services: Services, session: Session, instance: Instance) -> None:
     """A replica whose server stops loses what it has received and not applied, unless its source is there to send it
     again."""
     source = session.get(Instance, instance.replica_of_id) if instance.replica_of_id is not None else None

@@ -30,6 +30,7 @@ _ACTIONS = {
     "instance.delete": "instance_delete",
     "instance.restart": "instance_restart",
     "instance.reboot": "instance_reboot",
+    "instance.upgrade": "upgrade",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
     "instance.attach_configuration": "instance_attach_configuration",
@@ -38,6 +39,14 @@ _ACTIONS = {
     "backup.delete": "backup_delete",
 }
 """Kind of operation -> Trove's name for it."""
+
+
+_CHANGED = (
+    ("new_flavor_id", "flavor_id"),
+    ("new_size", "volume_size"),
+    ("datastore_version_id", "datastore_version_id"),
+)
+"""What a change tells of its arguments, by Trove's name for it."""
 
 
 def operation(
@@ -123,7 +132,7 @@ def _making(session: Session, instance: Instance, arguments: Fields) -> Fields:
 
 def _changing(instance: Instance, arguments: Fields) -> Fields:
     fields: Fields = {"instance_id": instance.id}
-    for name, of in (("new_flavor_id", "flavor_id"), ("new_size", "volume_size")):
+    for name, of in _CHANGED:
         if of in arguments:
             fields[name] = arguments[of]
     return fields

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from sqlalchemy.orm import Session
 
 from dbflow import faults
+from dbflow.cloud.base import Images
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
@@ -54,6 +55,7 @@ class Services:
     database: Database
     keyring: Keyring
     flavors: FlavorCache
+    images: Images
     guests: GuestCalls
     objects: ObjectStore
     post: Callable[[Operation], object]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import configurations, datastores, instances, names, restores
+from dbflow.services import configurations, datastores, images, instances, names, restores
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound, OverLimit
@@ -34,7 +34,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     size = volume_size(services, (wanted.get("volume") or {}).get("size"))
     databases, users = names.for_create(version.manager, wanted)
     instance = _instance(services, caller, wanted, version, flavor, size)
-    arguments = _arguments(instance, flavor, version) | {"databases": databases, "users": users}
+    image = images.of_version(services, version)
+    arguments = _arguments(instance, flavor, version, image) | {"databases": databases, "users": users}
     point = (wanted.get("restorePoint") or {}).get("backupRef")
     kind = "instance.restore" if point else "instance.create"
     if point:
@@ -152,7 +153,9 @@ def nics(wanted: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _arguments(instance: Instance, flavor: Flavor, version: DatastoreVersion) -> dict[str, Any]:
+def _arguments(
+    instance: Instance, flavor: Flavor, version: DatastoreVersion, image: str | None
+) -> dict[str, Any]:
     return {
         "flavor_id": flavor.id,
         "ram": flavor.ram,
@@ -164,6 +167,6 @@ def _arguments(instance: Instance, flavor: Flavor, version: DatastoreVersion) ->
         "availability_zone": instance.availability_zone,
         "locality": instance.locality,
         "manager": version.manager,
-        "image": version.image_id,
+        "image": image,
         "overrides": {},
     }

@@ -99,14 +99,9 @@ def _replica_of(instance: Instance) -> None:
     raise BadRequest("replica_of: an instance cannot be made a replica after it was created.")
 
 
-def _datastore_version(instance: Instance) -> None:
-    raise BadRequest("datastore_version: upgrading an instance is not supported for this datastore.")
-
-
 _CHANGES = {
     "replica_of": _replica_of,
     "slave_of": _replica_of,
-    "datastore_version": _datastore_version,
 }
 
 

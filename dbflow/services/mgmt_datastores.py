@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import datastores
 from dbflow.db.models import Backup, Configuration, Datastore, DatastoreVersion, Instance, new_id
-from dbflow.services import parameters
+from dbflow.services import images, parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Services
 from dbflow.services.errors import BadRequest, NotFound
@@ -60,6 +60,7 @@ def create(services: Services, wanted: Mapping[str, Any]) -> None:
     no plug-in of that name."""
     _must_be_manager(wanted["datastore_manager"])
     _must_have_image(wanted.get("image"), wanted.get("image_tags"))
+    images.must_exist(services, wanted.get("image"), wanted.get("image_tags") or ())
     name = wanted["name"]
     number = wanted.get("version") or name
     with services.database.write() as session:
@@ -83,6 +84,7 @@ def update(services: Services, version_id: str, wanted: Mapping[str, Any]) -> No
     """What is not named stays. Instances that are there keep what they are made of."""
     if "datastore_manager" in wanted:
         _must_be_manager(wanted["datastore_manager"])
+    images.must_exist(services, wanted.get("image"), wanted.get("image_tags") or ())
     with services.database.write() as session:
         known = _one(session, version_id, lock=True)
         if "name" in wanted and wanted["name"] != known.version.name:

@@ -12,7 +12,7 @@ from dbflow.cloud.base import Flavor
 from dbflow.datastores import Feature, Strategy
 from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, new_id
 from dbflow.db.replicas import replicas_of
-from dbflow.services import configurations, instances
+from dbflow.services import configurations, images, instances
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
@@ -38,9 +38,10 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     count = wanted.get("replica_count") or 1
     if wanted.get("access"):
         wanted = {**wanted, "access": checked_access(wanted["access"])}
+    source_id = of_reference(str(source_reference(wanted)))
+    image = _image(services, caller, source_id)
     try:
         with services.database.write() as session:
-            source_id = of_reference(str(source_reference(wanted)))
             # The group before the instances, as everybody locks them.
             group = _group(session, caller, instances.load(session, caller, source_id), wanted.get("configuration"))
             source = instances.load(session, caller, source_id, lock=True)
@@ -57,7 +58,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
                 replica.configuration_id = group.id if group is not None else None
             copy = _copy(services, caller, source)
             session.add_all([*replicas, copy])
-            arguments = _arguments(services, source, replicas, copy, flavor, version, first)
+            arguments = _arguments(services, source, replicas, copy, flavor, version, first) | {"image": image}
             arguments["overrides"] = dict(group.settings) if group is not None else {}
             members = [source.id, *(replica.id for replica in replicas[1:])]
             operation = instances.accept(
@@ -81,6 +82,14 @@ def login(services: Services, source: Instance, *, fresh: bool = False) -> dict[
         source.replication = services.keyring.seal({"password": secrets.token_urlsafe(24)})
     password = services.keyring.unseal(source.replication)["password"]
     return {"password": password, "fallback": services.conf.mariadb.semi_sync_fallback}
+
+
+def _image(services: Services, caller: Caller, source_id: str) -> str | None:
+    """Of the source's version; asked of the cloud, which may be slow, before there is a transaction."""
+    with services.database.read() as session:
+        source = instances.load(session, caller, source_id)
+        version = session.get_one(DatastoreVersion, source.datastore_version_id)
+    return images.of_version(services, version)
 
 
 def _group(session: Session, caller: Caller, source: Instance, reference: str | None) -> Configuration | None:
@@ -186,5 +195,4 @@ def _arguments(
         "locality": None,
         "overrides": {},
         "manager": version.manager,
-        "image": version.image_id,
     }

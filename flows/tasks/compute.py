@@ -6,8 +6,20 @@ from typing import Any
 
 from dbflow import guestconfig
 from dbflow.cloud.base import Boot, Port, Volume
-from flows.tasks.base import LocalTask
+from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
+
+
+def guest_files(context: FlowContext, instance_id: str, manager: str) -> dict[str, str]:
+    """What the guest finds on its machine's disk: who it is, its message key, its login at the broker."""
+    return guestconfig.render(
+        instance_id=instance_id,
+        manager=manager,
+        url=context.channels.guest_url(instance_id),
+        exchange=context.conf.messaging.exchange,
+        key=context.guest_key(instance_id),
+        heartbeat_interval=context.conf.messaging.heartbeat_interval,
+    )
 
 
 class CreateServer(LocalTask):
@@ -25,15 +37,6 @@ class CreateServer(LocalTask):
         locality: str | None,
     ) -> None:
         """The server gets its instance id, its message key, its login at the broker, and nothing else."""
-        conf = self.context.conf
-        files = guestconfig.render(
-            instance_id=instance_id,
-            manager=manager,
-            url=self.context.channels.guest_url(instance_id),
-            exchange=conf.messaging.exchange,
-            key=self.context.guest_key(instance_id),
-            heartbeat_interval=conf.messaging.heartbeat_interval,
-        )
         server = self.context.cloud.servers.create(
             Boot(
                 instance_id=instance_id,
@@ -41,7 +44,7 @@ class CreateServer(LocalTask):
                 image=image,
                 port=Port(id=port["id"], addresses=tuple(port["addresses"])),
                 volume=Volume(**volume) if volume else None,
-                files=files,
+                files=guest_files(self.context, instance_id, manager),
                 availability_zone=availability_zone,
                 locality=locality,
                 manager=manager,
@@ -69,6 +72,32 @@ class RebootServer(LocalTask):
     def execute(self, instance_id: str) -> None:
         """Once in this operation, as far as the cloud can tell."""
         self.context.cloud.servers.reboot(instance_id, self.context.fence.operation_id)
+
+
+class NoteImage(LocalTask):
+    """Note the image that the server was made of, to go back to."""
+
+    default_provides = "old_image"
+
+    def execute(self, instance_id: str) -> str | None:
+        """Its id; None where there was none."""
+        return self.context.cloud.servers.get(instance_id).image
+
+
+class RebuildServer(LocalTask):
+    """Make the server anew of another image; its volume and its address stay."""
+
+    def execute(self, instance_id: str, image: str | None, manager: str) -> None:
+        """Once in this operation, as far as the cloud can tell."""
+        self._rebuild(instance_id, image, manager, self.context.fence.operation_id)
+
+    def revert(self, instance_id: str, old_image: str | None, manager: str, **_: Any) -> None:
+        """Anew of the old image, whether the new one was used or not."""
+        self._rebuild(instance_id, old_image, manager, f"{self.context.fence.operation_id} undone")
+
+    def _rebuild(self, instance_id: str, image: str | None, manager: str, once: str) -> None:
+        files = guest_files(self.context, instance_id, manager)
+        self.context.cloud.servers.rebuild(instance_id, image, files, once)
 
 
 class ResizeServer(LocalTask):

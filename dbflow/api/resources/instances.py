@@ -13,7 +13,7 @@ from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import instances as schemas
 from dbflow.api.views.instances import View, Viewer
 from dbflow.api.waiting import done
-from dbflow.services import actions, attachments, create, instances, replicas, replication
+from dbflow.services import actions, attachments, create, instances, replicas, replication, upgrades
 from dbflow.services.errors import BadRequest
 
 ns = namespace("instances", "Database servers", "/instances")
@@ -45,6 +45,9 @@ def _change(instance_id: str, wanted: dict[str, Any]) -> Response:
         return _renamed(instance_id, rest, replication.detach(services(), caller(), instance_id))
     if "access" in wanted:
         operation = actions.update_access(services(), caller(), instance_id, wanted.pop("access"))
+        return _renamed(instance_id, wanted, operation)
+    if "datastore_version" in wanted:
+        operation = upgrades.upgrade(services(), caller(), instance_id, wanted.pop("datastore_version"))
         return _renamed(instance_id, wanted, operation)
     answered = done(operation, 202)
     if wanted or operation is None:

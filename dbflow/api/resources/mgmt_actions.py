@@ -2,6 +2,7 @@
 """/mgmt/instances/{id}/action: what only administrators may do to an instance"""
 
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response
 from flask_restx import Resource
@@ -11,7 +12,7 @@ from dbflow.api.docs import documented
 from dbflow.api.here import answer, authorize_mgmt, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas.instances import MGMT_ACTION
-from dbflow.services import actions
+from dbflow.services import actions, upgrades
 
 ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/instances/<instance_id>/action")
 
@@ -20,24 +21,33 @@ ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/i
 class MgmtAction(Resource):
     """The administrator's verbs."""
 
-    @documented("Stop the database, reboot the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,))
+    @documented("Stop the database, reboot or rebuild the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,))
     def post(self, instance_id: str) -> Response:
         """Act"""
         authorize_mgmt("mgmt:instance_action")
-        (verb,) = body.read(MGMT_ACTION)
-        return answer(status=202, operation=_VERBS[verb](instance_id))
+        ((verb, details),) = body.read(MGMT_ACTION).items()
+        return answer(status=202, operation=_VERBS[verb](instance_id, details or {}))
 
 
-def _stop(instance_id: str) -> str:
+def _stop(instance_id: str, details: dict[str, Any]) -> str:
     return actions.stop(services(), caller(), instance_id)
 
 
-def _reboot(instance_id: str) -> str:
+def _reboot(instance_id: str, details: dict[str, Any]) -> str:
     return actions.reboot(services(), caller(), instance_id)
 
 
-def _reset(instance_id: str) -> None:
+def _reset(instance_id: str, details: dict[str, Any]) -> None:
     actions.reset_status(services(), caller(), instance_id)
 
 
-_VERBS: dict[str, Callable[[str], str | None]] = {"stop": _stop, "reboot": _reboot, "reset-task-status": _reset}
+def _rebuild(instance_id: str, details: dict[str, Any]) -> str:
+    return upgrades.rebuild(services(), caller(), instance_id, details["image_id"])
+
+
+_VERBS: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
+    "stop": _stop,
+    "reboot": _reboot,
+    "rebuild": _rebuild,
+    "reset-task-status": _reset,
+}

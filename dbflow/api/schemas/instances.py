@@ -11,6 +11,7 @@ from dbflow.api.schemas.common import (
     OPTIONAL_TEXT,
     REFERENCE,
     SIZE,
+    TEXT,
     UUID,
     Schema,
     obj,
@@ -84,7 +85,12 @@ MGMT_ACTION: Schema = {
     "minProperties": 1,
     "maxProperties": 1,
     "additionalProperties": False,
-    "properties": {"stop": _ANYTHING, "reboot": _ANYTHING, "reset-task-status": _ANYTHING},
+    "properties": {
+        "stop": _ANYTHING,
+        "reboot": _ANYTHING,
+        "rebuild": obj(["image_id"], closed=True, image_id=TEXT),
+        "reset-task-status": _ANYTHING,
+    },
 }
 
 _STRING: Schema = {"type": "string"}

@@ -31,6 +31,7 @@ OPERATION = obj(
     after=_STRING,
     done={"type": "boolean"},
     progress={"type": "number"},
+    note=_STRING,
     error=obj(["message"], message=_STRING),
     actions=several(_STRING),
     attempts={"type": "integer"},

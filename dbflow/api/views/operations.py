@@ -34,6 +34,7 @@ def operation(found: Any, steps: Sequence[Any] | None = None) -> dict[str, Any]:
             ("after", found.after_id),
             ("started", found.started and found.started.isoformat()),
             ("finished", found.finished and found.finished.isoformat()),
+            ("note", found.note),
             ("error", found.error and {"message": found.error}),
             ("conductor", found.conductor if caller().is_admin else None),
         )

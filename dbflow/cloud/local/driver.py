@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The local cloud's driver."""
 
+import pathlib
 import sys
 from collections.abc import Sequence
 
@@ -10,10 +11,11 @@ from dbflow.cloud import base
 from dbflow.cloud.local import files
 from dbflow.cloud.local.addresses import LocalNetworks
 from dbflow.cloud.local.flavors import LocalFlavors
-from dbflow.cloud.local.images import Images
+from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.owner import find_owner
+from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.processes import Processes
 from dbflow.cloud.local.servers import LocalServers, Settings
 from dbflow.cloud.local.volumes import LocalVolumes
@@ -35,7 +37,8 @@ class LocalCloud(base.Cloud):
         self._layout = layout
         self._processes = Processes(str(layout.root))
         self.flavors = LocalFlavors(options.flavors)
-        self.images = Images(layout, locks, self._processes, options.image_timeout)
+        images = self.images = LocalImages(pathlib.Path(options.rootfs_dir))
+        self._prepared = Prepared(layout, locks, self._processes, options.image_timeout)
         self.volumes = LocalVolumes(layout, locks)
         self._networks = LocalNetworks(layout, locks, options.address_range, options.port)
         self._servers = LocalServers(
@@ -43,15 +46,16 @@ class LocalCloud(base.Cloud):
             locks,
             self._processes,
             self.flavors,
-            self.images,
+            images,
+            self._prepared,
             Settings(command, options.port, options.stop_timeout, options.delete_timeout),
         )
         self.networks = self._networks
         self.servers = self._servers
 
     def prepare(self) -> list[str]:
-        """Build missing images (tens of seconds, once); returns the managers that have one."""
-        return self.images.prepare()
+        """Build missing data directories (tens of seconds, once); returns the managers that have one."""
+        return self._prepared.prepare()
 
     def inventory(self) -> dict[str, list[str]]:
         """Whatever exists, complete or not. Ports as "<instance id> <address>", processes as "<instance id> <name>

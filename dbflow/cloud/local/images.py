@@ -1,102 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images: prepared data directories, one a datastore manager, that make a create quick. Built once."""
+"""Images: what a server's programs are. The machine's own, or those of a root file system beside it.
 
-import importlib.metadata
-import logging
+An image is a directory ``ID`` of ``[local_cloud] rootfs_dir`` with the programs in ``bin``; ``image.json`` is written
+last, so it exists for whole images only. ``tools/rootfs.sh`` makes them.
+"""
+
 import pathlib
-import subprocess
-import sys
+import re
 from collections.abc import Sequence
 
-from dbflow.cloud.base import CloudError
+from dbflow.cloud import base
 from dbflow.cloud.local import files
-from dbflow.cloud.local.layout import Layout
-from dbflow.cloud.local.locks import Locks
-from dbflow.cloud.local.processes import Processes, end
 
-LOG = logging.getLogger(__name__)
-_MANAGERS = "dbflow.guest.datastores"
-BUILDER = (sys.executable, "-m", "guest.image")
+OWN = base.Image("own", "the programs of this machine", frozenset({"own"}))
+"""What servers run that were made without an image."""
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,63}")
+_RECORD = "image.json"
 
 
-class Images:
-    """``images/<manager>``; a directory of that name is complete, since it got the name last."""
+class LocalImages(base.Images):
+    """Those of a directory, which need not exist."""
 
-    def __init__(
-        self, layout: Layout, locks: Locks, processes: Processes, timeout: float, command: Sequence[str] = BUILDER
-    ) -> None:
-        self._layout = layout
-        self._locks = locks
-        self._processes = processes
-        self._timeout = timeout
-        self._command = command
+    def __init__(self, directory: pathlib.Path) -> None:
+        self._directory = directory
 
-    def path(self, manager: str | None) -> pathlib.Path | None:
-        """The manager's image, or None when it was not built (yet)."""
-        if manager is None:
+    def get(self, image_id: str) -> base.Image:
+        """NotFound when there is none of that id."""
+        if image_id == OWN.id:
+            return OWN
+        with files.naming(f"Image {image_id[:80]!r}"):
+            record = files.read_json(self._directory / image_id / _RECORD) if _ID.fullmatch(image_id) else None
+        if record is None:
+            raise base.NotFound(f"Image {image_id[:80]!r} cannot be found.")
+        return base.Image(image_id, record["name"], frozenset(record["tags"]))
+
+    def tagged(self, tags: Sequence[str]) -> base.Image:
+        """The newest that has all of the tags; NotFound."""
+        places = [self._directory / name for name in files.names(self._directory)]
+        whole = [place for place in places if (place / _RECORD).exists()]
+        newest_first = sorted(whole, key=lambda place: (place / _RECORD).stat().st_mtime, reverse=True)
+        for image in (*(self.get(place.name) for place in newest_first), OWN):
+            if image.tags >= set(tags):
+                return image
+        raise base.NotFound(f"An image with the tags {', '.join(tags)[:200]} cannot be found.")
+
+    def programs(self, image_id: str | None) -> pathlib.Path | None:
+        """Where the programs of an image are; None: where the machine's own are. NotFound."""
+        if image_id is None or self.get(image_id) == OWN:
             return None
-        image = self._layout.images / manager
-        return image if image.is_dir() else None
-
-    def prepare(self) -> list[str]:
-        """Build what is missing, for every datastore plug-in installed here. Returns the managers with an image.
-
-        One that can't be built is logged: its instances are then installed from scratch.
-        """
-        managers = sorted(importlib.metadata.entry_points(group=_MANAGERS).names)
-        return [manager for manager in managers if self._try(manager)]
-
-    def build(self, manager: str) -> pathlib.Path:
-        """Build or find. CloudError with the builder's last words when it fails."""
-        name = f".image-{manager}"
-        with files.naming(f"Image of {manager}"), self._locks.hold(name, timeout=self._timeout):
-            image = self._layout.images / manager
-            work = self._layout.images / f".{manager}"
-            try:
-                if not image.is_dir():
-                    self._end_builders(name)
-                    files.remove_tree(work)
-                    self._run(name, manager, work)
-                    (work / "image").rename(image)
-            finally:
-                files.remove_tree(work)
-            return image
-
-    def _try(self, manager: str) -> bool:
-        try:
-            self.build(manager)
-        except CloudError as error:
-            LOG.warning("%s", error)
-            return False
-        return True
-
-    def _run(self, name: str, manager: str, work: pathlib.Path) -> None:
-        owner = self._layout.owner
-        work.mkdir(mode=0o711)
-        work.chmod(0o711)
-        arguments = [manager, str(work / "image")] + (["--run-as", owner.name] if owner.name else [])
-        try:
-            done = subprocess.run(
-                [*self._command, *arguments],
-                check=False,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=self._timeout,
-                start_new_session=True,
-                cwd="/",
-                umask=0o022,
-                env=self._processes.environment(name, 1),
-            )
-        except subprocess.TimeoutExpired:
-            raise CloudError(f"Image of {manager}: not built within {self._timeout:g} s") from None
-        finally:
-            self._end_builders(name)
-        if done.returncode != 0 or not (work / "image").is_dir():
-            reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise CloudError(f"Image of {manager} could not be built: {reason}")
-
-    def _end_builders(self, name: str) -> None:
-        """End what a builder left, also one whose conductor was killed."""
-        end(lambda: [found.process for found in self._processes.of(name)], 5.0, name)
+        return self._directory / image_id / "bin"

@@ -2,6 +2,7 @@
 """What a new server finds on its disk: its configuration directory and its own directories."""
 
 import pathlib
+from collections.abc import Mapping
 
 from dbflow.cloud import base
 from dbflow.cloud.local import files
@@ -9,6 +10,7 @@ from dbflow.cloud.local.owner import Owner
 from dbflow.guestconfig import FENCED_FILE
 
 _MACHINE = "machine.conf"
+_PROGRAMS = "programs"
 
 
 def write_config(
@@ -18,6 +20,7 @@ def write_config(
     owner: Owner,
     run_dir: pathlib.Path,
     port: int,
+    programs: pathlib.Path | None,
     image_dir: pathlib.Path | None,
 ) -> None:
     """Fill the server's directory, which does not exist yet: ``config`` (secret), ``log``, ``data`` if it has no
@@ -37,12 +40,30 @@ def write_config(
         "log_dir": str(directory / "log"),
         "run_as": owner.name,
         "image_dir": None if image_dir is None else str(image_dir),
+        _PROGRAMS: None if programs is None else str(programs),
     }
     files.write(config / _MACHINE, _render(machine))
-    for name, text in boot.files.items():
+    write_files(directory, boot.files)
+
+
+def write_files(directory: pathlib.Path, texts: Mapping[str, str]) -> None:
+    """The control plane's part of the configuration, in that server's directory."""
+    config = directory / "config"
+    for name, text in texts.items():
         target = _below(config, name)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.write(target, text)
+
+
+def equip(directory: pathlib.Path, programs: pathlib.Path | None) -> None:
+    """Let the guest in that server's directory run those programs; None: the machine's own."""
+    path = directory / "config" / _MACHINE
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{_PROGRAMS} = ")]
+    if programs is not None:
+        lines.append(f"{_PROGRAMS} = {programs}")
+    text = "".join(f"{line}\n" for line in lines)
+    if text != path.read_text():
+        files.write(path, text)
 
 
 def fence(directory: pathlib.Path) -> None:

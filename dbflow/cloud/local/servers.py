@@ -11,17 +11,18 @@ import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import psutil
 
 from dbflow.cloud import base
 from dbflow.cloud.local import agent, files
 from dbflow.cloud.local.agent import Agent
-from dbflow.cloud.local.images import Images
+from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
-from dbflow.cloud.local.machine import fence, unfence, write_config
+from dbflow.cloud.local.machine import equip, fence, unfence, write_config, write_files
+from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.processes import Processes, end
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ class _Record:
     fenced: bool = False
     rebooted: str = ""
     """What the last reboot was asked for with."""
+    image: str | None = None
+    rebuilt: str = ""
+    """What the last rebuild was asked for with."""
 
     @property
     def runs(self) -> bool:
@@ -67,7 +71,8 @@ class LocalServers(base.Servers):
         locks: Locks,
         processes: Processes,
         flavors: base.Flavors,
-        images: Images,
+        images: LocalImages,
+        prepared: Prepared,
         settings: Settings,
     ) -> None:
         self._layout = layout
@@ -75,12 +80,14 @@ class LocalServers(base.Servers):
         self._processes = processes
         self._flavors = flavors
         self._images = images
+        self._prepared = prepared
         self._settings = settings
 
     def create(self, boot: base.Boot) -> base.Server:
         """Create or find by instance id, and start its agent if it does not run."""
         instance_id = boot.instance_id
         self._flavors.get(boot.flavor_id)
+        self._images.programs(boot.image)
         with self._working_on(instance_id):
             record = self._record(instance_id)
             if record is None or record.deleting:
@@ -95,7 +102,11 @@ class LocalServers(base.Servers):
             record = self._existing(instance_id)
             alive = self._agent(instance_id).boot() is not None
         return base.Server(
-            id=instance_id, name=instance_id, status="ACTIVE" if alive else "SHUTOFF", flavor_id=record.flavor_id
+            id=instance_id,
+            name=instance_id,
+            status="ACTIVE" if alive else "SHUTOFF",
+            flavor_id=record.flavor_id,
+            image=record.image,
         )
 
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
@@ -123,6 +134,18 @@ class LocalServers(base.Servers):
             record = self._existing(instance_id)
             if record.rebooted != once:
                 record = dataclasses.replace(record, boot=record.boot + 1, rebooted=once)
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+
+    def rebuild(self, instance_id: str, image: str | None, files: Mapping[str, str], once: str) -> None:
+        """Stop everything of the server cleanly and start its agent again, with the programs of the image. Its logs
+        stay."""
+        self._images.programs(image)
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            if record.rebuilt != once:
+                record = dataclasses.replace(record, boot=record.boot + 1, image=image, rebuilt=once)
+                write_files(self._layout.server(instance_id), files)
                 self._save(instance_id, record)
             self._converge(instance_id, record)
 
@@ -186,15 +209,18 @@ class LocalServers(base.Servers):
         directory = self._layout.server(instance_id)
         run_dir = self._layout.run_dir(instance_id)
         owner = self._layout.owner.of_instance(boot.port.addresses[0]["address"])
+        programs = self._images.programs(boot.image)
         write_config(
             directory,
             boot,
             owner=owner,
             run_dir=run_dir,
             port=self._settings.port,
-            image_dir=self._images.path(boot.manager),
+            programs=programs,
+            image_dir=self._prepared.path(boot.manager) if programs is None else None,
         )
-        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir), address=boot.port.addresses[0]["address"])
+        address = boot.port.addresses[0]["address"]
+        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir), address=address, image=boot.image)
         self._save(instance_id, record)
         return record
 
@@ -204,6 +230,7 @@ class LocalServers(base.Servers):
             return
         if record.boot > 1:
             self._shut_down(instance_id, record.boot)
+            equip(self._layout.server(instance_id), self._images.programs(record.image))
         self._layout.make_run_dir(pathlib.Path(record.run_dir), self._layout.owner.of_instance(record.address))
         environment = self._processes.environment(instance_id, record.boot)
         agent_process.start(self._settings.command, environment, record.boot)

@@ -15,6 +15,7 @@ from guest.datastores.mariadb.lifecycle import Lifecycle
 from guest.datastores.mariadb.logs import Logs
 from guest.datastores.mariadb.replication import Replication
 from guest.datastores.mariadb.server import Server
+from guest.datastores.mariadb.upgrade import Upgrade
 
 
 class Datastore(base.Datastore):
@@ -30,6 +31,7 @@ class Datastore(base.Datastore):
         self.lifecycle = Lifecycle(layout, client, server)
         self.configuration = Configuration(layout, client, server)
         self.logs = Logs(layout, client)
+        self.upgrade = Upgrade(layout, client, server, self.lifecycle)
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
         self.replication = Replication(layout, client)

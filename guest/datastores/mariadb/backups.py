@@ -11,7 +11,7 @@ from dbflow.datastores import Strategy
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Link, RunSteps, Settings, Source, Step
-from guest.datastores.mariadb import programs, trial
+from guest.datastores.mariadb import trial
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
@@ -61,7 +61,7 @@ class Backups(base.Backups):
         self._layout.owner.give(told)
         since = () if base is None else (f"--incremental-lsn={int(base['to_lsn'])}",)
         return (
-            programs.find("mariadb-backup"),
+            self._layout.program("mariadb-backup"),
             f"--defaults-file={login}",
             "--backup",
             "--stream=mbstream",
@@ -75,7 +75,7 @@ class Backups(base.Backups):
 
     def _dump(self, login: pathlib.Path) -> tuple[str, ...]:
         return (
-            programs.find("mariadb-dump"),
+            self._layout.program("mariadb-dump"),
             f"--defaults-file={login}",
             "--all-databases",
             "--single-transaction",
@@ -107,7 +107,7 @@ class Backups(base.Backups):
         return steps
 
     def _extract(self, target: pathlib.Path, link: Link) -> list[Step]:
-        command = [programs.find("mbstream"), "--extract", f"--directory={target}"]
+        command = [self._layout.program("mbstream"), "--extract", f"--directory={target}"]
         return [
             {"do": "make", "path": str(target), "user": self._user},
             {**link.receive, "do": "receive", "command": command, "user": self._user},
@@ -116,7 +116,7 @@ class Backups(base.Backups):
     def _prepare(self, target: pathlib.Path, settings: Settings, *more: str) -> Step:
         memory = min(max(settings.ram // 2, _LEAST_PREPARE), _MOST_PREPARE)
         command = [
-            programs.find("mariadb-backup"),
+            self._layout.program("mariadb-backup"),
             "--no-defaults",
             "--prepare",
             f"--use-memory={memory}M",
@@ -132,7 +132,7 @@ class Backups(base.Backups):
         login = self._layout.runtime / "restore.cnf"
         self._write_login(login)
         try:
-            command = [programs.find("mariadb"), f"--defaults-file={login}", "--binary-mode"]
+            command = [self._layout.program("mariadb"), f"--defaults-file={login}", "--binary-mode"]
             run([{**link.receive, "do": "receive", "command": command, "user": self._user}])
         finally:
             login.unlink(missing_ok=True)

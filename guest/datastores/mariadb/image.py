@@ -14,7 +14,7 @@ import tempfile
 
 from guest.datastores.base import DatastoreError
 from guest.datastores.mariadb import programs
-from guest.datastores.mariadb.layout import Owner
+from guest.datastores.mariadb.layout import Layout, Owner
 from guest.datastores.mariadb.log import reason
 
 INSTALL_TIMEOUT = 300.0
@@ -26,12 +26,12 @@ _SECURE = (
 )
 
 
-def build(target: pathlib.Path, owner: Owner) -> None:
+def build(target: pathlib.Path, layout: Layout) -> None:
     """Make an image at ``target``, whole or not at all."""
     work = pathlib.Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        make_data(work / "data", owner)
-        (work / "made-by").write_text(_maker())
+        make_data(work / "data", layout)
+        (work / "made-by").write_text(maker(layout))
         for path in (work, *work.rglob("*")):
             # Nothing in it is secret, and the agent that copies it may be any user.
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
@@ -41,10 +41,10 @@ def build(target: pathlib.Path, owner: Owner) -> None:
         raise
 
 
-def fits(image: pathlib.Path | None) -> bool:
-    """Whether there is an image made by the server installed here."""
+def fits(image: pathlib.Path | None, layout: Layout) -> bool:
+    """Whether there is an image made by the server that is here."""
     try:
-        return image is not None and (image / "made-by").read_text() == _maker()
+        return image is not None and (image / "made-by").read_text() == maker(layout)
     except FileNotFoundError:
         return False
 
@@ -63,8 +63,9 @@ def settle(data: pathlib.Path, owner: Owner) -> None:
     _run(["sync", "-f", str(data)], owner, "write the data directory to the disk")
 
 
-def make_data(data: pathlib.Path, owner: Owner) -> None:
+def make_data(data: pathlib.Path, layout: Layout) -> None:
     """Make a secured data directory with the server's own installation program."""
+    owner = layout.owner
     temporary = data.with_name(f"{data.name}.tmp")
     for directory in (data, temporary):
         _make_directory(directory, owner)
@@ -72,7 +73,7 @@ def make_data(data: pathlib.Path, owner: Owner) -> None:
     secure.write_text("\n".join(_SECURE))
     secure.chmod(0o644)
     arguments = [
-        programs.find("mariadb-install-db"),
+        layout.program("mariadb-install-db"),
         "--no-defaults",
         f"--datadir={data}",
         f"--extra-file={secure}",
@@ -115,7 +116,7 @@ def _run(arguments: list[str], owner: Owner, what: str) -> None:
         raise DatastoreError(f"Could not {what}: {said}")
 
 
-def _maker() -> str:
-    """Identifies the installed server without running it."""
-    program = os.stat(programs.find("mariadbd"))
+def maker(layout: Layout) -> str:
+    """Identifies the server that is here without running it."""
+    program = os.stat(layout.program("mariadbd"))
     return f"{program.st_size} {int(program.st_mtime)}"

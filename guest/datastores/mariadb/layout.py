@@ -10,6 +10,7 @@ import tempfile
 
 from dbflow import faults
 from guest.datastores.base import Machine
+from guest.datastores.mariadb import programs
 from guest.datastores.mariadb.plain import opened
 
 
@@ -50,6 +51,10 @@ class Layout:
     def of(cls, machine: Machine) -> "Layout":
         """The layout on this machine."""
         return cls(machine, Owner.of(machine.run_as))
+
+    def program(self, name: str) -> str:
+        """The path of one of the engine's programs. DatastoreError when it is not there."""
+        return programs.find(name, self.machine.programs)
 
     @property
     def data(self) -> pathlib.Path:
@@ -116,6 +121,16 @@ class Layout:
     def role(self) -> pathlib.Path:
         """What the server is to others that replicate with it; none where it is alone."""
         return self.state / "role"
+
+    @property
+    def release(self) -> pathlib.Path:
+        """Of which release the data is."""
+        return self.state / "release"
+
+    @property
+    def upgraded(self) -> pathlib.Path:
+        """What had been written to the database when it was upgraded last."""
+        return self.state / "upgraded"
 
     @property
     def binlog(self) -> pathlib.Path:

@@ -107,6 +107,12 @@ class Lifecycle(base.Lifecycle):
             write(self._layout.stopped, "")
         self._server.stop(timeout)
 
+    def stop_without_force(self, timeout: float) -> None:
+        """Stop it on purpose, and leave it nothing to recover. DatastoreError when it takes longer."""
+        self._apply_what_was_received()
+        write(self._layout.stopped, "")
+        self._server.stop_without_force(timeout)
+
     def restart(self, timeout: float) -> None:
         """See the base class. An agent that dies in its middle leaves no stop on purpose behind."""
         self._apply_what_was_received()
@@ -167,7 +173,7 @@ class Lifecycle(base.Lifecycle):
 
     def build_image(self, target: pathlib.Path) -> None:
         """See the base class."""
-        image.build(target, self._layout.owner)
+        image.build(target, self._layout)
 
     def _make_data(self) -> None:
         """Made beside its place and moved there: a half-made data directory is never taken for a whole one."""
@@ -176,10 +182,10 @@ class Lifecycle(base.Lifecycle):
             shutil.rmtree(leftover, ignore_errors=True)
         work = pathlib.Path(tempfile.mkdtemp(dir=parent, prefix=".new-"))
         prepared = self._layout.machine.image_dir
-        if prepared is not None and image.fits(prepared):
+        if prepared is not None and image.fits(prepared, self._layout):
             image.copy(prepared, work / "data", self._layout.owner)
         else:
-            image.make_data(work / "data", self._layout.owner)
+            image.make_data(work / "data", self._layout)
         image.settle(work / "data", self._layout.owner)
         faults.within()
         (work / "data").rename(data)

@@ -3,26 +3,30 @@
 
 import functools
 import os
+import pathlib
 import shutil
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guest.datastores.base import DatastoreError, cloud_marks
-from guest.datastores.mariadb.layout import Owner
+
+if TYPE_CHECKING:
+    from guest.datastores.mariadb.layout import Owner  # which looks for programs here
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
 
 
 @functools.cache
-def find(name: str) -> str:
-    """The program's path. Debian keeps mariadbd where an ordinary user's PATH does not look."""
-    path = shutil.which(name, path=SEARCH_PATH)
+def find(name: str, first: pathlib.Path | None = None) -> str:
+    """The program's path: in the directory ``first``, or of this machine. Debian keeps mariadbd where an ordinary
+    user's PATH does not look."""
+    path = shutil.which(name, path=SEARCH_PATH if first is None else os.pathsep.join([str(first), SEARCH_PATH]))
     if path is None:
         raise DatastoreError(f"The program {name} is not installed on this machine.")
     return path
 
 
-def as_user(owner: Owner) -> dict[str, Any]:
+def as_user(owner: "Owner") -> dict[str, Any]:
     """Arguments of Popen: of the agent's environment only the cloud's marks, files that others may not read, and the
     server's user when the agent is root."""
     arguments: dict[str, Any] = {

@@ -5,14 +5,14 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psutil
 import pymysql
 
 from dbflow import faults
 from guest.datastores.base import DatastoreError
-from guest.datastores.mariadb import log, programs, role
+from guest.datastores.mariadb import log, programs, release, role
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.plain import opened
@@ -39,17 +39,23 @@ class Server:
             self._child = None
         return next((process for process in self._candidates() if self._is_ours(process)), None)
 
-    def start(self, timeout: float) -> None:
-        """Start it unless it runs, and wait until it answers. DatastoreError says what the log says."""
+    def start(self, timeout: float, upgrading: Sequence[str] = ()) -> None:
+        """Start it unless it runs, and wait until it answers. DatastoreError says what the log says, or that it is of
+        another release than the data, unless it is ``upgrading`` that, with more options."""
         offset = self._layout.log.stat().st_size
-        process = self.process() or self._spawn()
+        process = self.process()
+        if process is None:
+            if not upgrading:
+                release.must_fit(self._layout)
+            process = self._spawn(upgrading)
         deadline = time.monotonic() + timeout
-        while not self.answers():
+        while (version := self._version()) is None:
             if self._ended(process):
                 raise DatastoreError(f"The database server does not start: {self._why(offset)}")
             if time.monotonic() > deadline:
                 raise DatastoreError(f"The database server does not answer {timeout:g} s after its start.")
             time.sleep(_PAUSE)
+        release.note(self._layout, version)
 
     def stop(self, timeout: float) -> None:
         """End it cleanly, by force after ``timeout`` seconds."""
@@ -65,25 +71,45 @@ class Server:
                 process.kill()
                 process.wait(_KILLED_WITHIN)
 
+    def stop_without_force(self, timeout: float) -> None:
+        """End it cleanly. DatastoreError when it takes longer: it is on its way down still."""
+        process = self.process()
+        if process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+            faults.within()
+            try:
+                process.wait(timeout)
+            except psutil.TimeoutExpired:
+                raise DatastoreError(f"The database server did not stop within {timeout:g} s.") from None
+
     def answers(self) -> bool:
         """Whether it takes a connection now."""
-        try:
-            self._client.connect(timeout=1.0).close()
-        except (pymysql.Error, OSError):
-            return False
-        return True
+        return self._version() is not None
 
-    def _spawn(self) -> psutil.Process:
+    def _version(self) -> str | None:
+        """As it tells whoever connects; None while it does not answer."""
+        try:
+            with contextlib.closing(self._client.connect(timeout=1.0)) as connection:
+                version: str = connection.server_version
+        except (pymysql.Error, OSError):
+            return None
+        # Old releases put another one's number before theirs, for the sake of old clients.
+        return version.removeprefix("5.5.5-")
+
+    def _spawn(self, more: Sequence[str]) -> psutil.Process:
         for leftover in (self._layout.socket, self._layout.pid_file):
             leftover.unlink(missing_ok=True)
         write(self._layout.started, self._layout.config.read_text(encoding="utf-8"))
         with opened(self._layout.log, os.O_WRONLY | os.O_APPEND) as output:
             self._child = subprocess.Popen(
                 [
-                    programs.find(PROGRAM),
+                    self._layout.program(PROGRAM),
                     f"--defaults-file={self._layout.config}",
                     self._mark,
                     *role.load(self._layout).options(),
+                    *more,
                 ],
                 stdout=output,
                 stderr=output,

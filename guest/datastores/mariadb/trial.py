@@ -122,7 +122,7 @@ def _read(candidate: pathlib.Path, layout: Layout, room: int) -> tuple[str, bool
             [
                 programs.find("prlimit"),
                 f"--as={room * MIB}",
-                programs.find("mariadbd"),
+                layout.program("mariadbd"),
                 f"--defaults-file={candidate}",
                 # Not that of the server that runs, whose files are its own.
                 f"--datadir={candidate.parent}",

@@ -3,7 +3,7 @@
 
 import pathlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from dbflow import conf as options
 from dbflow import objectstore
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
-from dbflow.cloud.base import Flavor, Flavors
+from dbflow.cloud.base import Flavor, Flavors, Image, Images, NotFound
 from dbflow.crypto import Keyring
 from dbflow.db.models import Base, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
@@ -54,6 +54,26 @@ class FakeFlavors(Flavors):
 
     def get(self, flavor_id: str) -> Flavor:
         raise AssertionError("the list is enough")
+
+
+class FakeImages(Images):
+    """Some that are there."""
+
+    there = {
+        "img-2": Image("img-2", "second", frozenset({"mariadb", "x"})),
+        "img-3": Image("img-3", "third", frozenset({"mariadb"})),
+    }
+
+    def get(self, image_id: str) -> Image:
+        if image_id not in self.there:
+            raise NotFound(f"Image {image_id[:80]!r} cannot be found.")
+        return self.there[image_id]
+
+    def tagged(self, tags: Sequence[str]) -> Image:
+        for image in self.there.values():
+            if image.tags >= set(tags):
+                return image
+        raise NotFound(f"An image with the tags {', '.join(tags)} cannot be found.")
 
 
 class FakeGuests:
@@ -175,6 +195,7 @@ class World:
             self.database,
             self.keyring,
             FlavorCache(self.flavors),
+            FakeImages(),
             self.guests,
             self.objects,
             lambda operation: self.posted.append(operation.id),

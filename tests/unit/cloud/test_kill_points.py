@@ -42,7 +42,7 @@ def create_server(cloud: LocalCloud, instance_id: str) -> None:
 
 def create_started_server(cloud: LocalCloud, instance_id: str) -> None:
     create_server(cloud, instance_id)
-    state_dir = pathlib.Path(cloud.images._layout.root)
+    state_dir = pathlib.Path(cloud._prepared._layout.root)
     wait_for(lambda: log_of(state_dir, instance_id, "starts"), 10, "the database to start")
 
 

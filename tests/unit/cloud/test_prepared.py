@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of the local cloud, built by a stand-in for ``python -m guest.image``."""
+"""Prepared data directories of the local cloud, built by a stand-in for ``python -m guest.image``."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from dbflow.cloud.base import CloudError
-from dbflow.cloud.local.images import Images
+from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.layout import Layout
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.owner import find_owner
@@ -20,11 +20,11 @@ from tests.waiting import wait_for
 BUILDER = 'echo "$0 $2" >> "{log}"; mkdir "$1"; echo rows > "$1/table"'
 
 
-def images(state_dir: pathlib.Path, script: str, timeout: float = 20.0) -> Images:
+def images(state_dir: pathlib.Path, script: str, timeout: float = 20.0) -> Prepared:
     """Whose builder is a shell script: $0 manager, $1 target."""
     layout = Layout(str(state_dir), str(state_dir / "images"), find_owner(forked.NOBODY))
     processes = Processes(str(layout.root))
-    return Images(layout, Locks(layout.locks, 20.0), processes, timeout, ["/bin/sh", "-ec", script])
+    return Prepared(layout, Locks(layout.locks, 20.0), processes, timeout, ["/bin/sh", "-ec", script])
 
 
 def test_built_once(state_dir: pathlib.Path, open_tmp: pathlib.Path) -> None:

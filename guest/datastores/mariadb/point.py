@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A backup point: a copy of all that a stopped server has, on the same volume, and the way back to it.
+
+It gets its name last, so it is there whole or not at all. Going back moves directories, one by one: interrupted and
+begun again, it comes to the same end.
+"""
+
+import pathlib
+import shutil
+import subprocess
+
+from dbflow import faults
+from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb import image, programs
+from guest.datastores.mariadb.layout import Layout
+from guest.volume import allocated
+
+_PREFIX = ".point-"
+_TIMEOUT = 12 * 3600.0
+_ROOM = 256 * 1024 * 1024
+"""Bytes that must be left beside the copy, for what the upgrade itself writes."""
+
+
+class Point:
+    """Of one upgrade, by its ``name``."""
+
+    def __init__(self, layout: Layout, name: str) -> None:
+        self._layout = layout
+        self._volume = layout.machine.data_dir
+        self._place = self._volume / f"{_PREFIX}{name}"
+        self._unfinished = self._place.with_name(f".new{self._place.name}")
+        self._replaced = self._volume / ".replaced"
+        self._parts = (layout.data, layout.binlog, layout.state)
+
+    def must_have_room(self) -> None:
+        """DatastoreError when the volume is too full for it."""
+        needed, free = sum(map(allocated, self._parts)) + _ROOM, shutil.disk_usage(self._volume).free
+        if needed > free:
+            raise DatastoreError(
+                f"The upgrade needs {needed / 1024**3:.1f} GiB of the volume for a backup point, and {free / 1024**3:.1f}"
+                " GiB are free. Extend the volume first."
+            )
+
+    def take(self) -> None:
+        """Copy everything; fine when it is taken. Those of other upgrades, which are over, go first."""
+        if self._place.exists():
+            return
+        for other in (*self._volume.glob(f"{_PREFIX}*"), *self._volume.glob(f".new{_PREFIX}*")):
+            shutil.rmtree(other)
+        self._unfinished.mkdir(mode=0o700)
+        for part in self._parts:
+            self._copy(part)
+            faults.within()
+        image.settle(self._unfinished, self._layout.owner)
+        self._unfinished.rename(self._place)
+        _sync(self._volume)
+
+    def go_back(self) -> None:
+        """Have everything as it was when it was taken, and no point any more. Does nothing where none was taken."""
+        if self._place.exists():
+            self._replaced.mkdir(mode=0o700, exist_ok=True)
+            for part in self._parts:
+                if (self._place / part.name).exists():
+                    shutil.rmtree(self._replaced / part.name, ignore_errors=True)
+                    if part.exists():
+                        part.rename(self._replaced / part.name)
+                    (self._place / part.name).rename(part)
+                    faults.within()
+            _sync(self._volume)
+            self._place.rmdir()
+        for leftover in (self._unfinished, self._replaced):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def drop(self) -> None:
+        """Remove it: there is no way back from now on. Fine when it is gone."""
+        if self._place.exists():
+            self._place.rename(self._unfinished)
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+
+    def _copy(self, part: pathlib.Path) -> None:
+        command = ["cp", "-a", "--reflink=auto", "--sparse=auto", str(part), str(self._unfinished)]
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                timeout=_TIMEOUT,
+                check=False,
+                env={"PATH": programs.SEARCH_PATH, "LC_ALL": "C"},
+            )
+        except subprocess.TimeoutExpired:
+            raise DatastoreError(f"The backup point was not made within {_TIMEOUT:g} s.") from None
+        if done.returncode != 0:
+            shutil.rmtree(self._unfinished, ignore_errors=True)
+            raise DatastoreError(f"The backup point could not be made: {done.stderr.strip()[-300:]}")
+
+
+def _sync(directory: pathlib.Path) -> None:
+    """The names in it, and all that has been written below."""
+    subprocess.run(["sync", "-f", str(directory)], check=True, env={"PATH": programs.SEARCH_PATH})

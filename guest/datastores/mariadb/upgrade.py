@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From one release to the next, and back as long as nobody has written to it there.
+
+The old server is stopped so that nothing of it is left to be recovered, since another release could not do that; all
+it has is copied; the new one is started for nobody but us, and upgrades the system tables and those that need it.
+"""
+
+import contextlib
+import hashlib
+import subprocess
+
+import psutil
+
+from dbflow import faults
+from dbflow.datastores.mariadb import ADMIN_USER
+from guest.datastores import base
+from guest.datastores.base import DatastoreError, Settings
+from guest.datastores.mariadb import programs, release, role, trial
+from guest.datastores.mariadb.client import Client
+from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
+from guest.datastores.mariadb.point import Point
+from guest.datastores.mariadb.role import Part
+from guest.datastores.mariadb.server import Server
+
+_STOP_TIMEOUT = 1800.0
+"""Seconds for a shutdown that leaves nothing undone: it purges, and merges what was buffered."""
+_RUN_TIMEOUT = 6 * 3600.0
+"""Seconds; it looks at each table."""
+_LOGIN = "upgrade.cnf"
+_PRIVATE = (
+    "--skip-networking",
+    "--skip-slave-start",
+    "--rpl-semi-sync-master-enabled=0",
+    "--event-scheduler=OFF",
+    # A step that breaks off goes back to the backup point: until it ends well, nothing needs to survive.
+    "--innodb-flush-log-at-trx-commit=0",
+    "--sync-frm=0",
+)
+"""Of a server that nobody is to reach but the upgrade."""
+
+
+class Upgrade(base.Upgrade):
+    """See the base class."""
+
+    def __init__(self, layout: Layout, client: Client, server: Server, lifecycle: Lifecycle) -> None:
+        self._layout, self._client, self._server, self._lifecycle = layout, client, server, lifecycle
+
+    def check(self, name: str) -> None:
+        """See the base class."""
+        with self._client.session() as session:
+            if session.rows("XA RECOVER"):
+                raise DatastoreError("There are prepared XA transactions; commit or roll them back before the upgrade.")
+        Point(self._layout, name).must_have_room()
+
+    def stop(self) -> None:
+        """See the base class."""
+        with contextlib.suppress(DatastoreError):  # one that does not run, or is on its way down
+            with self._client.session() as session:
+                session.run("SET GLOBAL innodb_fast_shutdown = 0")
+        self._lifecycle.stop_without_force(_STOP_TIMEOUT)
+
+    def start_again(self) -> None:
+        """See the base class."""
+        process = self._server.process()
+        if process is not None and not self._server.answers():
+            # On its way down, or it is one that has just been started, which does not mind.
+            with contextlib.suppress(psutil.Error):
+                process.wait(START_TIMEOUT)
+        self._lifecycle.start(START_TIMEOUT)
+
+    def take_point(self, name: str) -> None:
+        """See the base class."""
+        if self._server.process() is not None:
+            raise DatastoreError("The database server runs; a backup point is made of one that is stopped.")
+        Point(self._layout, name).take()
+
+    def go_back(self, name: str) -> None:
+        """See the base class."""
+        self._server.stop(0.0)
+        Point(self._layout, name).go_back()
+
+    def drop_point(self, name: str) -> None:
+        """See the base class."""
+        Point(self._layout, name).drop()
+
+    def run(self, settings: Settings, wanted: str) -> None:
+        """See the base class. Run again after the agent's death, it does it all once more."""
+        found = release.of_programs(self._layout)
+        if found != wanted:
+            raise DatastoreError(f"The image has MariaDB {found}, and not {wanted}.")
+        self._layout.make_directories()
+        trial.parse(settings, self._layout)
+        self._lifecycle.configure(settings)
+        self._server.stop(_STOP_TIMEOUT)
+        self._server.start(START_TIMEOUT, _PRIVATE)
+        faults.within()
+        self._upgrade_tables()
+        faults.within()
+        self._server.stop(_STOP_TIMEOUT)
+        write(self._layout.upgraded, self._written())
+
+    def halt(self) -> None:
+        """See the base class."""
+        self._server.stop(0.0)
+
+    def open(self) -> None:
+        """See the base class."""
+        self._lifecycle.start(START_TIMEOUT)
+
+    def close(self) -> None:
+        """See the base class."""
+        self._server.stop(_STOP_TIMEOUT)
+        # A replica has of its source what it loses.
+        if role.load(self._layout).part is Part.REPLICA or not self._layout.upgraded.exists():
+            return
+        if self._written() != self._layout.upgraded.read_text():
+            self._lifecycle.start(START_TIMEOUT)
+            raise DatastoreError("It was written to after it was upgraded, so it must remain so.")
+
+    def _upgrade_tables(self) -> None:
+        login = self._layout.runtime / _LOGIN
+        lines = ["[client]", f"socket = {self._layout.socket}", f"user = {ADMIN_USER}"]
+        lines += [f"password = {self._layout.secret.read_text()}", ""]
+        write(login, "\n".join(lines), self._layout.owner)
+        command = [
+            self._layout.program("mariadb-upgrade"),
+            f"--defaults-file={login}",
+            f"--tmpdir={self._layout.temporary}",
+            "--force",
+            "--silent",
+        ]
+        try:
+            done = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=_RUN_TIMEOUT,
+                check=False,
+                cwd="/",
+                **programs.as_user(self._layout.owner),
+            )
+        except subprocess.TimeoutExpired:
+            raise DatastoreError(f"The tables were not upgraded within {_RUN_TIMEOUT:g} s.") from None
+        finally:
+            login.unlink(missing_ok=True)
+        if done.returncode != 0:
+            raise DatastoreError(f"The tables could not be upgraded: {done.stdout.strip()[-500:]}")
+
+    def _written(self) -> str:
+        """Changes with each transaction that is in the binary log of the stopped server."""
+        state = self._layout.binlog / "binlog.state"
+        return hashlib.sha256(state.read_bytes() if state.exists() else b"").hexdigest()
