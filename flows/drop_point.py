@@ -16,7 +16,9 @@ from guest.tasks.upgrade import DropPoint
 
 def ended(session: Session, ending: Ending) -> None:
     """ACTIVE, whatever became of it: a point that is left takes room, and is told of."""
-    told: dict[str, Any] = {} if ending.state == State.SUCCESS else {"fault": fault(ending, "Removing the backup point of the upgrade")}
+    told: dict[str, Any] = (
+        {} if ending.state == State.SUCCESS else {"fault": fault(ending, "Removing the backup point of the upgrade")}
+    )
     release(session, ending, task=Task.NONE, **told)
 
 

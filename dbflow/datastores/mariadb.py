@@ -107,7 +107,7 @@ class MariaDB(base.Datastore):
         return found
 
     def upgrade_path(self, old: str, new: str) -> str | None:
-        """See the base class. A release's own versions follow each other; the next releases are those that are tried."""
+        """See the base class. A release's versions follow each other; the next releases are those that are tried."""
         before, after = self.release(old), self.release(new)
         if before == after:
             return "minor" if _numbers(new) >= _numbers(old) else None

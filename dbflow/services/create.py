@@ -153,9 +153,7 @@ def nics(wanted: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _arguments(
-    instance: Instance, flavor: Flavor, version: DatastoreVersion, image: str | None
-) -> dict[str, Any]:
+def _arguments(instance: Instance, flavor: Flavor, version: DatastoreVersion, image: str | None) -> dict[str, Any]:
     return {
         "flavor_id": flavor.id,
         "ram": flavor.ram,

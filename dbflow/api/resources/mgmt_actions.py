@@ -21,7 +21,9 @@ ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/i
 class MgmtAction(Resource):
     """The administrator's verbs."""
 
-    @documented("Stop the database, reboot or rebuild the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,))
+    @documented(
+        "Stop the database, reboot or rebuild the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,)
+    )
     def post(self, instance_id: str) -> Response:
         """Act"""
         authorize_mgmt("mgmt:instance_action")

@@ -11,9 +11,9 @@ import subprocess
 
 from dbflow import faults
 from guest.datastores.base import DatastoreError
-from guest.datastores.mariadb import image, programs
+from guest.datastores.mariadb import programs
 from guest.datastores.mariadb.layout import Layout
-from guest.volume import allocated
+from guest.volume import GIB, allocated
 
 _PREFIX = ".point-"
 _TIMEOUT = 12 * 3600.0
@@ -37,8 +37,8 @@ class Point:
         needed, free = sum(map(allocated, self._parts)) + _ROOM, shutil.disk_usage(self._volume).free
         if needed > free:
             raise DatastoreError(
-                f"The upgrade needs {needed / 1024**3:.1f} GiB of the volume for a backup point, and {free / 1024**3:.1f}"
-                " GiB are free. Extend the volume first."
+                f"The upgrade needs {needed / GIB:.1f} GiB of the volume for a backup point, and {free / GIB:.1f} GiB"
+                " are free. Extend the volume first."
             )
 
     def take(self) -> None:
@@ -51,7 +51,7 @@ class Point:
         for part in self._parts:
             self._copy(part)
             faults.within()
-        image.settle(self._unfinished, self._layout.owner)
+        _sync(self._unfinished)
         self._unfinished.rename(self._place)
         _sync(self._volume)
 
@@ -99,5 +99,5 @@ class Point:
 
 
 def _sync(directory: pathlib.Path) -> None:
-    """The names in it, and all that has been written below."""
+    """Bring everything to the disk that has been written to its file system."""
     subprocess.run(["sync", "-f", str(directory)], check=True, env={"PATH": programs.SEARCH_PATH})

@@ -92,7 +92,7 @@ class Server:
         """As it tells whoever connects; None while it does not answer."""
         try:
             with contextlib.closing(self._client.connect(timeout=1.0)) as connection:
-                version: str = connection.server_version
+                version: str = connection.get_server_info()  # type: ignore[no-untyped-call]
         except (pymysql.Error, OSError):
             return None
         # Old releases put another one's number before theirs, for the sake of old clients.

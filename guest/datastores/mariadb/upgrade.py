@@ -55,9 +55,9 @@ class Upgrade(base.Upgrade):
 
     def stop(self) -> None:
         """See the base class."""
-        with contextlib.suppress(DatastoreError):  # one that does not run, or is on its way down
-            with self._client.session() as session:
-                session.run("SET GLOBAL innodb_fast_shutdown = 0")
+        # One that does not run, or is on its way down, need not be told.
+        with contextlib.suppress(DatastoreError), self._client.session() as session:
+            session.run("SET GLOBAL innodb_fast_shutdown = 0")
         self._lifecycle.stop_without_force(_STOP_TIMEOUT)
 
     def start_again(self) -> None:

@@ -8,10 +8,10 @@ import signal
 import pytest
 
 from dbflow.cloud.base import CloudError
-from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.layout import Layout
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.owner import find_owner
+from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.processes import Processes
 from tests.unit.cloud import forked
 from tests.unit.cloud.conftest import leftovers

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From MariaDB 10.11 to 11.8 with all that was there, and back when it does not go well; machines made anew."""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.functional.stack import Client, EmbeddedStack, Stack, mysql, new_password, operation_of, query
+from tests.functional.stack.fixtures import after_failure
+from tests.functional.stack.rootfs import IMAGE, RELEASE, offer, rootfs
+from tests.waiting import wait_for
+
+OLD = "10.11"
+
+
+@pytest.fixture(scope="module")
+def one_stack(images: pathlib.Path) -> Iterator[Stack]:
+    with rootfs() as place, EmbeddedStack(images, {"local_cloud": {"rootfs_dir": place}}) as stack:
+        offer(stack)
+        yield stack
+
+
+@pytest.fixture
+def stack(request: pytest.FixtureRequest, one_stack: Stack) -> Iterator[Stack]:
+    yield one_stack
+    after_failure(request, one_stack)
+
+
+@pytest.fixture(scope="module")
+def password() -> str:
+    return new_password()
+
+
+def make(client: Client, password: str) -> str:
+    user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
+    instance_id: str = client.created("old", databases=[{"name": "d"}], users=[user])["id"]
+    with mysql(client.show(instance_id), "u", password, "d") as connection:
+        query(connection, "CREATE TABLE t (n INT PRIMARY KEY, filler TEXT)")
+        query(connection, "INSERT INTO t SELECT seq, repeat(seq, 20) FROM seq_1_to_500")
+    return instance_id
+
+
+def look(client: Client, instance_id: str, password: str) -> tuple[str, Any]:
+    """(the server's release, what is in the table)"""
+    with mysql(client.wait_healthy(instance_id), "u", password, "d") as connection:
+        ((version,),) = query(connection, "SELECT VERSION()")
+        found = query(connection, "SELECT count(*), max(n), md5(group_concat(filler ORDER BY n)) FROM t")
+    return version.rpartition(".")[0] if version.count(".") == 2 else ".".join(version.split(".")[:2]), found
+
+
+def upgrade(client: Client, instance_id: str, version: str = RELEASE) -> str:
+    answer = client.raw("PATCH", f"/instances/{instance_id}", {"instance": {"datastore_version": version}})
+    assert answer.status_code == 202, answer.text
+    return operation_of(answer)
+
+
+def left(stack: Stack, instance_id: str) -> list[str]:
+    """Of backup points."""
+    data = stack.cloud / "volumes" / instance_id / "data"
+    return sorted(path.name for path in data.iterdir() if "point" in path.name or "replaced" in path.name)
+
+
+def test_everything_comes_along(stack: Stack, password: str) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id = make(client, password)
+        root = client.ask("POST", f"/instances/{instance_id}/root")["user"]["password"]
+        release, before = look(client, instance_id, password)
+        assert release == OLD
+
+        with stack.faults.holding("guest.upgrade-data.execute.before") as held:
+            operation_id = upgrade(client, instance_id)
+            held.reached()
+            assert client.show(instance_id)["status"] == "UPGRADE"
+            assert left(stack, instance_id)
+        done = client.wait_operation(operation_id)
+        assert done["note"].startswith("A major upgrade, from 10.11.")
+        client.wait_status(instance_id, "ACTIVE")
+
+        assert look(client, instance_id, password) == (RELEASE, before)
+        shown = client.show(instance_id)["datastore"]
+        assert (shown["version"], shown["version_number"]) == (RELEASE, f"{RELEASE}.6")
+        assert left(stack, instance_id) == []
+        with mysql(client.show(instance_id), "root", root) as connection:
+            assert query(connection, "SELECT count(*) FROM d.t") == [(500,)]
+        assert client.ask("GET", f"/instances/{instance_id}/root")["rootEnabled"] is True
+        client.ask("POST", f"/instances/{instance_id}/users", {"users": [{"name": "v", "password": new_password()}]})
+
+        refused = client.raw("PATCH", f"/instances/{instance_id}", {"instance": {"datastore_version": OLD}})
+        assert refused.status_code == 400
+        assert "no upgrade from 11.8" in refused.text
+        client.deleted(instance_id)
+
+
+@pytest.mark.parametrize("step", ["guest.upgrade-data.execute.after", "guest.check-health.execute.before"])
+def test_a_failure_leaves_the_old_one(stack: Stack, password: str, step: str) -> None:
+    """Before anybody was let in, and after."""
+    client = stack.client()
+    with stack.nothing_left():
+        instance_id = make(client, password)
+        before = look(client, instance_id, password)
+        stack.faults.arm(step, "raise")
+        client.wait_operation(upgrade(client, instance_id), "REVERTED")
+        assert look(client, instance_id, password) == before
+        shown = client.show(instance_id)
+        assert shown["datastore"]["version"] == OLD
+        assert "Upgrading the instance failed" in shown["fault"]["message"]
+        assert left(stack, instance_id) == []
+        client.deleted(instance_id)
+
+
+def test_what_was_written_is_not_given_up(stack: Stack, password: str) -> None:
+    """A failure after somebody wrote to the new version does not bring the old one back, which has none of that."""
+    client = stack.client()
+    instance_id = make(client, password)
+    with stack.faults.holding("guest.check-health.execute.before") as held:
+        operation_id = upgrade(client, instance_id)
+        held.reached()
+        with mysql(client.show(instance_id), "u", password, "d") as connection:
+            query(connection, "INSERT INTO t VALUES (501, 'new')")
+        client.do(operation_id, "cancel")
+        stack.wait_stopping(operation_id)
+    failed = client.wait_operation(operation_id, "FAILED")
+    assert "It was written to after it was upgraded" in failed["error"]["message"]
+    with mysql(client.show(instance_id), "u", password, "d") as connection:
+        assert query(connection, "SELECT filler FROM t WHERE n = 501") == [("new",)]
+    client.deleted(instance_id)
+
+
+def test_a_machine_made_anew(stack: Stack, password: str) -> None:
+    client, admin = stack.client(), stack.admin()
+    with stack.nothing_left():
+        instance_id = make(client, password)
+        before = look(client, instance_id, password)
+        agent = stack.agent(instance_id)
+
+        def rebuild(image: str) -> str:
+            path, body = f"/mgmt/instances/{instance_id}/action", {"rebuild": {"image_id": image}}
+            answer = admin.raw("POST", path, body)
+            assert answer.status_code == 202, answer.text
+            return operation_of(answer)
+
+        client.wait_operation(rebuild("own"))
+        assert look(client, instance_id, password) == before
+        wait_for(lambda: stack.agent(instance_id) not in (None, agent), 20, "another agent")
+
+        # Another release's programs must not touch the data: no upgrade was asked for, and nothing could go back.
+        failed = client.wait_operation(rebuild(IMAGE), "REVERTED")
+        assert "only an upgrade may start them on it" in failed["error"]["message"]
+        assert look(client, instance_id, password) == before
+        client.deleted(instance_id)
