@@ -36,6 +36,8 @@ _PRIVATE = (
     # A step that breaks off goes back to the backup point: until it ends well, nothing needs to survive.
     "--innodb-flush-log-at-trx-commit=0",
     "--sync-frm=0",
+    "--aria-group-commit=soft",
+    "--aria-group-commit-interval=10000000",
 )
 """Of a server that nobody is to reach but the upgrade."""
 
