@@ -11,13 +11,15 @@ from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
+from flows.tasks.record import RecordHealth
+from guest.tasks.status import Status
 from guest.tasks.upgrade import DropPoint
 
 
 def ended(session: Session, ending: Ending) -> None:
     """ACTIVE, whatever became of it: a point that is left takes room, and is told of."""
     told: dict[str, Any] = (
-        {} if ending.state == State.SUCCESS else {"fault": fault(ending, "Removing the backup point of the upgrade")}
+        {} if ending.state == State.SUCCESS else {"fault": fault(ending, "Dropping the backup point of the upgrade")}
     )
     release(session, ending, task=Task.NONE, **told)
 
@@ -32,5 +34,9 @@ def ended(session: Session, ending: Ending) -> None:
     cancellable=False,
 )
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """One step of the guest."""
-    return linear_flow.Flow("instance.drop_point").add(DropPoint("drop-point"))
+    """And a look at what there is then."""
+    return linear_flow.Flow("instance.drop_point").add(
+        DropPoint("drop-point"),
+        Status("check-upgraded", provides="health"),
+        RecordHealth("record-upgraded"),
+    )

@@ -35,6 +35,7 @@ from tests.fixtures.flows.cases import (
     RESTORE,
     STOP,
     STORED,
+    UPGRADE,
     USER,
     Case,
     released,
@@ -152,6 +153,8 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
     if kind == "instance.delete" and ends == "SUCCESS":
         stack.client().ask("GET", f"/instances/{one.instance_id}", status=404)
         return
+    if kind == UPGRADE:
+        stack.client().wait_status(one.instance_id, "ACTIVE")  # when its backup point is dropped
     shown = stack.client().show(one.instance_id)
     if kind in _BACKUP_STATES:
         _check_backup(stack, one)
@@ -167,6 +170,7 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         with pytest.raises(pymysql.OperationalError):
             _connect(stack, shown)
         return
+    assert (shown["datastore"]["version"] == "next") == (changed and kind == UPGRADE)
     assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)

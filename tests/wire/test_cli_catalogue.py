@@ -85,7 +85,7 @@ def test_quotas(openstack: OpenStack, admin_openstack: OpenStack, member: Client
 
 def test_versions_come_and_go(openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
     (there,) = admin_openstack.table("datastore version list mariadb")
-    create = "datastore version create 11.8 maria-next mariadb img-1 --version-number 11.8.3 --active --default"
+    create = "datastore version create 11.8 maria-next mariadb own --version-number 11.8.3 --active --default"
     with pytest.raises(Refused, match="Failed to create"):  # it does not say why
         openstack(create)
     admin_openstack(create)
@@ -93,10 +93,10 @@ def test_versions_come_and_go(openstack: OpenStack, admin_openstack: OpenStack, 
         admin_openstack(create)
     (made,) = openstack.table("datastore version list maria-next")
     assert (made["Name"], made["Version"]) == ("11.8", "11.8.3")
-    admin_openstack("datastore version set", made["ID"], *["--disable", "--image", "img-2", "--version-name", "next"])
+    admin_openstack("datastore version set", made["ID"], *["--disable", "--version-name", "next"])
     assert openstack.table("datastore version list maria-next") == []
     shown = admin_openstack.table("datastore version show", made["ID"], "--datastore", "maria-next")
-    assert (shown["active"], shown["image"], shown["name"]) == (False, "img-2", "next")
+    assert (shown["active"], shown["image"], shown["name"]) == (False, "own", "next")
     with pytest.raises(Refused, match="in use by"):
         admin_openstack("datastore version delete", there["ID"])
     with pytest.raises(Refused, match="has versions"):

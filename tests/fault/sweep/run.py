@@ -8,17 +8,18 @@ import functools
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tests.fault.sweep import backups, configurations, reaching, replication, scenarios
+from tests.fault.sweep import backups, configurations, reaching, replication, scenarios, upgrades
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
 from tests.functional.stack import EmbeddedStack, RealStack, Stack
 from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
+from tests.functional.stack.rootfs import rootfs
 
-SCENARIOS = (scenarios, backups, configurations, reaching, replication)
+SCENARIOS = (scenarios, backups, configurations, reaching, replication, upgrades)
 """Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {
@@ -56,24 +57,38 @@ def sweep(
             tell(result)
 
     # A child of the tests dies with the thread that started it: a thread each, for as long as the stack lives.
-    sweepers = [_Sweeper(waiting, images, told, parts) for _ in range(min(parallel, len(points)))]
-    for sweeper in sweepers:
-        sweeper.start()
-    for sweeper in sweepers:
-        sweeper.join()
+    with _settings(points) as settings:
+        sweepers = [_Sweeper(waiting, images, told, parts, settings) for _ in range(min(parallel, len(points)))]
+        for sweeper in sweepers:
+            sweeper.start()
+        for sweeper in sweepers:
+            sweeper.join()
     return results
+
+
+@contextlib.contextmanager
+def _settings(points: Iterable[Point]) -> Iterator[Settings]:
+    """Of stacks that serve for all of the points."""
+    if not any(Scenario.known[point.kind].needs_rootfs for point in points):
+        yield SETTINGS
+        return
+    with rootfs() as place:
+        yield {**SETTINGS, "local_cloud": {"rootfs_dir": place}}
 
 
 class _Sweeper(threading.Thread):
     """Takes one point after the other, with a stack of its own."""
 
-    def __init__(self, waiting: "collections.deque[Point]", images: pathlib.Path, tell: Tell, parts: str) -> None:
+    def __init__(
+        self, waiting: "collections.deque[Point]", images: pathlib.Path, tell: Tell, parts: str, settings: Settings
+    ) -> None:
         super().__init__()
         self._waiting, self._images, self._tell, self._parts = waiting, images, tell, parts
+        self._settings = settings
 
     def run(self) -> None:
         while self._waiting:
-            with PARTS[self._parts](self._images, SETTINGS) as stack:
+            with PARTS[self._parts](self._images, self._settings) as stack:
                 self._serve(stack)
 
     def _serve(self, stack: Stack) -> None:

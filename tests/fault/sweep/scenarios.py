@@ -34,6 +34,8 @@ class Scenario(abc.ABC):
 
     kind: ClassVar[str]
     known: ClassVar[dict[str, type["Scenario"]]] = {}
+    needs_rootfs: ClassVar[bool] = False
+    """Whether its stack must have the image of the next release."""
     most_agents: ClassVar[int] = 0
     """How many agents are started on the way to an end at which the instance is gone."""
 
