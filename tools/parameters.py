@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write the parameters that configuration groups may set, as the MariaDB server of this machine knows them:
-``.venv/bin/python tools/parameters.py`` makes ``dbflow/datastores/parameters/mariadb-<version>.json``.
+"""Write the parameters that configuration groups may set, as the MariaDB server of this machine knows them, or that of
+an image of ``tools/rootfs.sh``: ``.venv/bin/python tools/parameters.py [IMAGE/bin]`` makes
+``dbflow/datastores/parameters/mariadb-<version>.json``.
 
 Names are chosen in ``parameters.txt``; types, bounds and words come from the server. Left out is what belongs to dbflow
 (addresses, paths, logs, replication, TLS), what only makes sense before the data directory is made (page size, names of
@@ -13,6 +14,7 @@ import os
 import pathlib
 import re
 import socket
+import sys
 import tempfile
 
 from dbflow.datastores import parameters
@@ -45,10 +47,10 @@ _MOST = {
 }
 
 
-def main() -> None:
-    """Ask a fresh server, and write the file of its version."""
+def main(programs: pathlib.Path | None = None) -> None:
+    """Ask a fresh server, and write the file of its version. ``programs``: where they are, if not this machine's."""
     with tempfile.TemporaryDirectory(prefix="dbflow-parameters-") as place:
-        version, rows, engines = _ask(pathlib.Path(place))
+        version, rows, engines = _ask(pathlib.Path(place), programs)
     release = re.match(r"\d+\.\d+", version)
     assert release is not None, version
     known = {str(row[0]).lower(): row for row in rows}
@@ -66,13 +68,15 @@ def main() -> None:
     )
 
 
-def _ask(place: pathlib.Path) -> tuple[str, list[tuple[object, ...]], list[str]]:
+def _ask(place: pathlib.Path, programs: pathlib.Path | None) -> tuple[str, list[tuple[object, ...]], list[str]]:
     """(the server's version, what it says of its variables, its engines)"""
     place.chmod(0o755)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     user = USER if os.geteuid() == 0 else None
-    machine = Machine("parameters", "127.0.0.1", port, place / "data", place / "run", place / "log", user)
+    machine = Machine(
+        "parameters", "127.0.0.1", port, place / "data", place / "run", place / "log", user, programs=programs
+    )
     datastore = Datastore(machine)
     datastore.lifecycle.install(Settings(ram=512, vcpus=1), lambda fraction: None)
     try:
@@ -109,4 +113,4 @@ def _parameter(row: tuple[object, ...]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    main(pathlib.Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None)
