@@ -34,6 +34,11 @@ def promote(services: Services, caller: Caller, instance_id: str) -> str:
         for one in (replica, source, *others):
             must_be_ready(session, one)
             must_not_be_stopped(session, one)
+            if one.datastore_version_id != replica.datastore_version_id:
+                raise Unprocessable(
+                    f"Instance {replica.id} can't be promoted: instance {one.id} is of another datastore version."
+                    " Upgrade all replicas, then their source."
+                )
         if not heard(services, session, source):
             raise Unprocessable(
                 f"Instance {replica.id} can't be promoted: its source {source.id} is not heard. Eject the source."

@@ -158,3 +158,12 @@ def test_rebuild(world: World) -> None:
     assert world.ask("POST", path, "admin", json=wanted).status_code == 202
     operation = world.operation(world.instance(instance_id).operation_id or "")
     assert world.keyring.unseal(operation.arguments) == {"image": "img-2", "manager": "mariadb"}
+
+
+def test_a_replica_of_another_version_is_not_promoted(world: World) -> None:
+    version_id, source, replica = offer(world), world.active(), world.active(name="replica")
+    with world.database.write() as session:
+        row = session.get_one(Instance, replica)
+        row.replica_of_id, row.datastore_version_id = source, version_id
+    answer = world.ask("POST", f"instances/{replica}/action", json={"promote_to_replica_source": {}})
+    assert (answer.status_code, "of another datastore version" in answer.text) == (422, True)

@@ -332,3 +332,34 @@ def test_a_server_without_volume_has_data_of_its_own(
     other = str(uuid.uuid4())
     cloud.servers.create(boot(other, volume=Volume(other, 1, None, str(state_dir / "elsewhere"))))
     assert not (state_dir / "servers" / other / "data").exists()
+
+
+def test_rebuilt_of_another_image_and_back(make_cloud: MakeCloud, state_dir: pathlib.Path, instance_id: str) -> None:
+    programs = state_dir / "rootfs" / "next" / "bin"
+    programs.mkdir(parents=True)
+    (programs.parent / "image.json").write_text('{"name": "next", "tags": []}')
+    cloud = make_cloud()
+    first = created(cloud, state_dir, instance_id)
+    config = state_dir / "servers" / instance_id / "config"
+
+    for once in ("a", "a"):  # asked for twice it is the same rebuild
+        cloud.servers.rebuild(instance_id, "next", {"guest.conf": "new"}, once)
+    assert cloud.servers.get(instance_id).image == "next"
+    assert f"\nprograms = {programs}\n" in (config / "machine.conf").read_text()
+    assert (config / "guest.conf").read_text() == "new"
+    assert ended(first)
+    wait_for(lambda: log_of(state_dir, instance_id, "boots") == ["1", "2"], 10, "the second boot")
+
+    cloud.servers.rebuild(instance_id, None, {"guest.conf": "old"}, "b")
+    assert cloud.servers.get(instance_id).image is None
+    assert "programs" not in (config / "machine.conf").read_text()
+    wait_for(lambda: log_of(state_dir, instance_id, "boots") == ["1", "2", "3"], 10, "the third boot")
+
+
+def test_an_image_that_is_not_there(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:
+    with pytest.raises(NotFound, match="Image 'none'"):
+        cloud.servers.create(boot(instance_id, image="none"))
+    created(cloud, state_dir, instance_id)
+    with pytest.raises(NotFound, match="Image 'none'"):
+        cloud.servers.rebuild(instance_id, "none", {}, "a")
+    assert log_of(state_dir, instance_id, "boots") == ["1"]
