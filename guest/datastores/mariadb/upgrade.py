@@ -112,6 +112,7 @@ class Upgrade(base.Upgrade):
 
     def close(self) -> None:
         """See the base class."""
+        write(self._layout.stopped, "")  # or the agent would take it for a server that died
         self._server.stop(_STOP_TIMEOUT)
         # A replica has of its source what it loses.
         if role.load(self._layout).part is Part.REPLICA or not self._layout.upgraded.exists():
