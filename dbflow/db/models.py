@@ -245,10 +245,10 @@ class Operation(Base):
     """The claim that an administrator wants to be given up."""
     members: Mapped[list[Any] | None]
     """Ids of the other instances that it has to itself, where there are any."""
-    note: Mapped[str | None] = mapped_column(sa.Text)
-    """What its user should know of it, beside its kind."""
     notice: Mapped[dict[str, Any] | None]
     """What it was announced with, for the notification of its end; None where nobody is told."""
+    note: Mapped[str | None] = mapped_column(sa.Text)
+    """What its user should know of it, beside its kind."""
 
 
 class Conductor(Base):
