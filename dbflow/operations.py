@@ -8,7 +8,7 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
@@ -206,9 +206,10 @@ def _newer_set(session: Session, operation: Operation) -> str | None:
         return None
     later = select(Operation).where(
         Operation.kind.in_(kinds),
-        Operation.state.in_((State.SUCCESS, State.FAILED)),
+        Operation.state != State.REVERTED,
         Operation.project_id == operation.project_id,
-        Operation.created > operation.created,
+        Operation.id != operation.id,
+        or_(Operation.finished.is_(None), Operation.finished > operation.created),
     )
     mine = _instances(operation)
     return next((one.id for one in session.scalars(later) if mine & _instances(one)), None)
@@ -222,6 +223,7 @@ _NEW_PARTS = ("instance.promote", "instance.eject", "instance.detach")
 _OVERTAKEN_BY = {
     "instance.replicate": ("instance.replicate", *_NEW_PARTS),
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
+    "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),
 }
 """Kinds that change a set of replicas -> those after which the set is not what they would go back to."""
 
