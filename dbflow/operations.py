@@ -4,7 +4,6 @@
 import dataclasses
 import enum
 import functools
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
@@ -12,6 +11,7 @@ from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
+from dbflow import plugins
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
 from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
@@ -84,7 +84,7 @@ class Catalog(Protocol):
 @functools.cache
 def catalog() -> Catalog:
     """The one registry of operations; loaded by entry point, since the rooms above flows never import them."""
-    (entry,) = importlib.metadata.entry_points(group="dbflow.operations", name="flows")
+    (entry,) = plugins.of("dbflow.operations").select(name="flows")
     return cast(Catalog, entry.load())
 
 

@@ -61,11 +61,12 @@ tests() {
 run_suite() {
     case $1 in
         lint) lint ;;
-        unit) tests unit tests/unit -n 2 --timeout=300 ;;
-        functional) tests functional tests/functional -n 2 --timeout=300 ;;
-        fault) tests fault tests/fault -m 'not sweep' --timeout=300 ;;
+        unit | functional) tests "$1" "tests/$1" -n 2 --timeout=300 ;;
+        fault) tests fault tests/fault -m 'not sweep' -n 2 --timeout=300 ;;
         sweep) tests sweep tests/fault -m sweep --timeout=1800 ;;
-        contract | wire | console | bench) tests "$1" "tests/$1" --timeout=300 ;;
+        # One file's tests share an instance, or a server that one of them stops.
+        contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
+        bench) tests bench tests/bench --timeout=300 ;;
     esac
 }
 
