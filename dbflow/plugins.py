@@ -6,10 +6,6 @@ import importlib.metadata
 
 
 @functools.cache
-def _installed() -> importlib.metadata.EntryPoints:
-    return importlib.metadata.entry_points()
-
-
 def of(group: str) -> importlib.metadata.EntryPoints:
     """The entry points of a group, such as ``dbflow.clouds``."""
-    return _installed().select(group=group)
+    return importlib.metadata.entry_points(group=group)

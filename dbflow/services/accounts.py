@@ -73,6 +73,7 @@ class Guest(Agent):
                 sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
             )
         self._must_be_up(instance, health)
+        self.project_id = instance.project_id
         self.datastore: Datastore = load(str(manager))
         if not self.datastore.supports(feature):
             raise Unprocessable(f"{self.datastore.name} has no {feature}.")
