@@ -34,13 +34,14 @@ class Leftovers:
         """Delete what is left of a backup; whether it was deleted itself. StoreError."""
         for backup in self._deleted(Backup.id == backup_id):
             for name in list(self._of(backup)):
-                self._objects.delete(backup.container, name)
+                self._objects.of(backup.project_id).delete(backup.container, name)
             LOG.warning("removed objects of backup %s, which is deleted", backup.id)
             return True
         return False
 
     def _of(self, backup: Backup) -> Iterator[str]:
-        return (name for name, _ in self._objects.sizes(backup.container, backup.prefix))
+        objects = self._objects.of(backup.project_id)
+        return (name for name, _ in objects.sizes(backup.container, backup.prefix))
 
     def _deleted(self, *conditions: sa.ColumnElement[bool]) -> list[Backup]:
         """Those whose objects are nobody's: of a registered one they were never ours, and may be by another row."""

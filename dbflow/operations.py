@@ -4,14 +4,14 @@
 import dataclasses
 import enum
 import functools
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
-from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
+from dbflow import plugins
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
 from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
@@ -84,7 +84,7 @@ class Catalog(Protocol):
 @functools.cache
 def catalog() -> Catalog:
     """The one registry of operations; loaded by entry point, since the rooms above flows never import them."""
-    (entry,) = importlib.metadata.entry_points(group="dbflow.operations", name="flows")
+    (entry,) = plugins.of("dbflow.operations").select(name="flows")
     return cast(Catalog, entry.load())
 
 
@@ -230,9 +230,10 @@ def _newer_set(session: Session, operation: Operation) -> str | None:
         return None
     later = select(Operation).where(
         Operation.kind.in_(kinds),
-        Operation.state.in_((State.SUCCESS, State.FAILED)),
+        Operation.state != State.REVERTED,
         Operation.project_id == operation.project_id,
-        Operation.created > operation.created,
+        Operation.id != operation.id,
+        or_(Operation.finished.is_(None), Operation.finished > operation.created),
     )
     mine = _instances(operation)
     return next((one.id for one in session.scalars(later) if mine & _instances(one)), None)
@@ -246,6 +247,7 @@ _NEW_PARTS = ("instance.promote", "instance.eject", "instance.detach")
 _OVERTAKEN_BY = {
     "instance.replicate": ("instance.replicate", *_NEW_PARTS),
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
+    "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),
 }
 """Kinds that change a set of replicas -> those after which the set is not what they would go back to."""
 

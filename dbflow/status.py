@@ -10,6 +10,8 @@ class Task(enum.StrEnum):
 
     NONE = "NONE"
     BUILDING = "BUILDING"
+    JOINING = "JOINING"
+    """A new replica that has all that its source has, and counts as one to wait for; shown as it was before."""
     REBOOTING = "REBOOTING"
     RESIZING = "RESIZING"
     UPGRADING = "UPGRADING"
@@ -61,6 +63,7 @@ BACKING_UP = frozenset({BackupState.NEW, BackupState.BUILDING, BackupState.SAVIN
 _TASK_WORDS = {
     Task.ERROR: "ERROR",
     Task.BUILDING: "BUILD",
+    Task.JOINING: "BUILD",
     Task.REBOOTING: "REBOOT",
     Task.RESIZING: "RESIZE",
     Task.UPGRADING: "UPGRADE",

@@ -23,7 +23,7 @@ from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
 from flows.tasks.objects import DeleteManifests, DeleteSegments, KeepBackup, OpenDownload, OpenUpload
 from flows.tasks.record import RecordHealth
-from flows.tasks.replicas import AwaitSettled
+from flows.tasks.replicas import JoinSource
 from flows.tasks.volume import CreateVolume
 from guest.tasks.backup import MakeBackup
 from guest.tasks.replication import AdmitReplicas, BeginReplica, RequireAcknowledgement, RestoreReplica
@@ -97,7 +97,7 @@ def build(arguments: Arguments) -> tf_flow.Flow:
     )
     flow.add(unordered_flow.Flow("databases").add(*(_database(*replica) for replica in replicas)))
     flow.add(
-        AwaitSettled(rebind=_OF_SOURCE),
+        JoinSource(rebind=_OF_SOURCE),
         RequireAcknowledgement("require-acknowledgement", rebind=_OF_SOURCE),
     )
     flow.add(unordered_flow.Flow("healths").add(*(_health(*replica) for replica in replicas)))

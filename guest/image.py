@@ -2,13 +2,13 @@
 """``python -m guest.image MANAGER TARGET [--run-as USER]``: prepare a data directory for new instances to copy."""
 
 import argparse
-import importlib.metadata
 import pathlib
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 
+from dbflow import plugins
 from guest.datastores.base import Datastore, DatastoreError, Machine
 
 ENTRY_POINTS = "dbflow.guest.datastores"
@@ -16,7 +16,7 @@ ENTRY_POINTS = "dbflow.guest.datastores"
 
 def build(manager: str, target: pathlib.Path, run_as: str | None) -> None:
     """Have the manager's plug-in build its image at ``target``, on a machine that exists for this only."""
-    (entry,) = importlib.metadata.entry_points(group=ENTRY_POINTS, name=manager)
+    (entry,) = plugins.of(ENTRY_POINTS).select(name=manager)
     with tempfile.TemporaryDirectory(prefix="dbflow-image-") as work:
         datastore: Datastore = entry.load()(_machine(pathlib.Path(work), run_as))
         datastore.lifecycle.build_image(target)
@@ -44,7 +44,7 @@ def _machine(work: pathlib.Path, run_as: str | None) -> Machine:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status 0, or 1 with the reason as the last line of stderr."""
     parser = argparse.ArgumentParser(prog="python -m guest.image", description=__doc__)
-    parser.add_argument("manager", choices=sorted(importlib.metadata.entry_points(group=ENTRY_POINTS).names))
+    parser.add_argument("manager", choices=sorted(plugins.of(ENTRY_POINTS).names))
     parser.add_argument("target", type=pathlib.Path)
     parser.add_argument("--run-as", metavar="USER")
     arguments = parser.parse_args(argv)

@@ -6,7 +6,6 @@ SIGTERM stops it within 10 seconds; the database server goes on.
 
 import argparse
 import functools
-import importlib.metadata
 import logging
 import os
 import pathlib
@@ -16,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from dbflow import faults
+from dbflow import faults, plugins
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -79,7 +78,7 @@ def _bound(datastore: Datastore) -> None:
 
 
 def _datastore(settings: Settings) -> Datastore:
-    found = list(importlib.metadata.entry_points(group=PLUG_INS, name=settings.manager))
+    found = list(plugins.of(PLUG_INS).select(name=settings.manager))
     if not found:
         raise BadSettings(f"there is no datastore plug-in {settings.manager}")
     plug_in = found[0].load()

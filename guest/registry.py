@@ -3,8 +3,8 @@
 
 import functools
 import importlib
-import importlib.metadata
 
+from dbflow import plugins
 from guest.tasks.base import GuestTask
 
 OURS = "guest.tasks"
@@ -34,7 +34,7 @@ def task_class(path: str) -> type[GuestTask]:
 def _allowed(module_name: str) -> bool:
     if _inside(module_name, OURS):
         return True
-    return any(_inside(module_name, entry.value) for entry in importlib.metadata.entry_points(group=GROUP))
+    return any(_inside(module_name, entry.value) for entry in plugins.of(GROUP))
 
 
 def _inside(module_name: str, package: str) -> bool:

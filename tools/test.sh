@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Run what CI runs: `bash tools/test.sh`, or some of it: `bash tools/test.sh lint unit`.
-# Suites: lint unit contract functional wire console fault bench, and sweep (every kill point; long, only by name).
+# Suites: lint unit contract functional wire openstack console fault bench, and sweep (every kill point; long, only by
+# name).
 # Installs what it needs first. Results as JUnit XML are in .cache/tests/, the console's screenshots in
 # .cache/tests/console/. The last line sums up the tests.
 set -uo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 enter_repo
 
-SUITES=(lint unit contract functional wire console fault bench)
+SUITES=(lint unit contract functional wire openstack console fault bench)
 CODE=(dbflow flows guest conductor)
 RESULTS=$CACHE/tests
 summary=()
@@ -61,11 +62,12 @@ tests() {
 run_suite() {
     case $1 in
         lint) lint ;;
-        unit) tests unit tests/unit -n 2 --timeout=300 ;;
-        functional) tests functional tests/functional -n 2 --timeout=300 ;;
-        fault) tests fault tests/fault -m 'not sweep' --timeout=300 ;;
+        unit | functional) tests "$1" "tests/$1" -n 2 --timeout=300 ;;
+        fault) tests fault tests/fault -m 'not sweep' -n 2 --timeout=300 ;;
         sweep) tests sweep tests/fault -m sweep --timeout=1800 ;;
-        contract | wire | console | bench) tests "$1" "tests/$1" --timeout=300 ;;
+        # One file's tests share an instance, or a server that one of them stops.
+        contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
+        openstack | bench) tests "$1" "tests/$1" --timeout=300 ;;
     esac
 }
 

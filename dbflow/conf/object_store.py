@@ -24,14 +24,30 @@ OPTS = [
         choices=[("3", "Keystone"), ("1", "Swift's own TempAuth: for tests")],
         help="swift: how dbflow logs in.",
     ),
-    cfg.StrOpt("swift_username", default="dbflow", help="swift: user whose account holds the backups."),
+    cfg.StrOpt(
+        "swift_account",
+        default="service",
+        choices=[
+            ("service", "dbflow's own"),
+            ("project", "that of the instance's project, whose users then see their backups and logs in it"),
+        ],
+        help="swift: whose account holds backups and published logs. For those of projects, dbflow's user needs the "
+        "role ResellerAdmin (what Swift calls reseller_admin_role). What is there when this is changed is not moved, "
+        "and is not found until it is changed back.",
+    ),
+    cfg.StrOpt(
+        "swift_account_prefix",
+        default="AUTH_",
+        help="swift: what Swift puts before a project's id to name its account (its reseller_prefix).",
+    ),
+    cfg.StrOpt("swift_username", default="dbflow", help="swift: user that dbflow logs in as."),
     cfg.StrOpt(
         "swift_password",
         secret=True,
         help="swift: its password. The temporary URLs of guests are signed with keys that follow from it: with another "
         "one, those that are out are good no more.",
     ),
-    cfg.StrOpt("swift_project_name", default="service", help="swift: project whose account holds the backups."),
+    cfg.StrOpt("swift_project_name", default="service", help="swift: project that dbflow logs in to."),
     cfg.StrOpt("swift_user_domain_name", default="Default", help="swift: domain of the user."),
     cfg.StrOpt("swift_project_domain_name", default="Default", help="swift: domain of the project."),
     cfg.StrOpt("swift_region_name", help="swift: region whose object store is used; any when unset."),

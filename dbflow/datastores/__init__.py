@@ -2,8 +2,8 @@
 """The datastores that the control plane knows."""
 
 import functools
-import importlib.metadata
 
+from dbflow import plugins
 from dbflow.datastores.base import Datastore, Feature, Strategy
 from dbflow.datastores.invalid import Invalid
 
@@ -14,13 +14,13 @@ __all__ = ["GROUP", "Datastore", "Feature", "Invalid", "Strategy", "load", "mana
 
 def managers() -> list[str]:
     """Names that ``load`` takes, sorted."""
-    return sorted(entry.name for entry in importlib.metadata.entry_points(group=GROUP))
+    return sorted(plugins.of(GROUP).names)
 
 
 @functools.cache
 def load(manager: str) -> Datastore:
     """The plug-in of that manager. LookupError when none is installed."""
-    for entry in importlib.metadata.entry_points(group=GROUP, name=manager):
+    for entry in plugins.of(GROUP).select(name=manager):
         plugin = entry.load()()
         if not isinstance(plugin, Datastore):
             raise TypeError(f"{entry.value} is not a {Datastore.__module__}.Datastore")

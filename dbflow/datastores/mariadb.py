@@ -60,6 +60,7 @@ _OWN = frozenset(
         "strict_password_validation",
         "symbolic_links",
         "sync_binlog",
+        "sync_master_info",
         "tmpdir",
         "user",
     }

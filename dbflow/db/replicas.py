@@ -47,5 +47,11 @@ def make_source(session: Session, source_id: str, follower_ids: Sequence[str], b
     _set(session, [source_id], replica_of_id=None, replication=login if follower_ids else None)
 
 
+def change_task(session: Session, instance_ids: Sequence[str], before: Task, after: Task) -> None:
+    """Of those that have that task; one of them may be being deleted by now."""
+    those = sa.and_(Instance.id.in_(instance_ids), Instance.task == before)
+    session.execute(sa.update(Instance).where(those).values(task=after))
+
+
 def _set(session: Session, instance_ids: Sequence[str], **columns: str | None) -> None:
     session.execute(sa.update(Instance).where(Instance.id.in_(instance_ids)).values(**columns))

@@ -73,6 +73,10 @@ class ObjectStore(abc.ABC):
 
     name: str
 
+    def of(self, project_id: str) -> "ObjectStore":
+        """Where the containers of a project are: here, unless the store has an account for each project."""
+        return self
+
     @abc.abstractmethod
     def make_container(self, container: str) -> None:
         """Fine when it is there."""

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Swift, in an account of dbflow's own. Guests get temporary URLs for a prefix; the key that signs them is of one
-container and follows from dbflow's own password, so every conductor knows it without asking another."""
+"""Swift, in an account of dbflow's own, or in those of the projects. Guests get temporary URLs for a prefix; the key
+that signs them is of one container and follows from dbflow's own password, so every conductor knows it without asking
+another."""
 
 import base64
 import contextlib
+import functools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +33,9 @@ _TIMEOUT = 30.0
 _PAGE = 10_000
 _CHUNK = 1 << 16
 _KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
-_LATER = {408, 429}
+_LATER, _GONE = {408, 429}, {404, 410}
+_ACCOUNTS = 256
+"""Of projects, whose connections are kept; what is not used for longest goes first."""
 
 
 class SwiftStore(ObjectStore):
@@ -39,7 +43,9 @@ class SwiftStore(ObjectStore):
 
     name = "swift"
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
+    def __init__(self, conf: cfg.ConfigOpts, account: str | None = None) -> None:
+        """``account``: of a project; dbflow's own when None."""
+        self._conf, self._account = conf, account
         options = conf.object_store
         self._lifetime = options.url_lifetime
         self._password = options.swift_password or ""
@@ -59,6 +65,14 @@ class SwiftStore(ObjectStore):
             "cacert": options.swift_cafile,
         }
         self._mine = threading.local()
+        self._project = functools.lru_cache(maxsize=_ACCOUNTS)(functools.partial(SwiftStore, conf))
+
+    def of(self, project_id: str) -> ObjectStore:
+        """See the base class."""
+        options = self._conf.object_store
+        if options.swift_account == "service":
+            return self
+        return self._project(f"{options.swift_account_prefix}{project_id}")
 
     def make_container(self, container: str) -> None:
         """See the base class. Users choose the names: one that is there and not dbflow's is refused."""
@@ -142,7 +156,9 @@ class SwiftStore(ObjectStore):
         return key
 
     def _key_of(self, container: str) -> str:
-        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {container}".encode())
+        # Who owns an account can read the keys of its containers: none is good for another account's.
+        where = container if self._account is None else f"{self._account}/{container}"
+        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=f"dbflow objects {where}".encode())
         return base64.urlsafe_b64encode(derive.derive(self._password.encode())).decode()
 
     @contextlib.contextmanager
@@ -151,17 +167,26 @@ class SwiftStore(ObjectStore):
         if not hasattr(self._mine, "connection"):
             self._mine.connection = client.Connection(**self._login)
         try:
+            self._go_to_account(self._mine.connection)
             yield self._mine.connection
         except client.ClientException as error:
             raise _meaning(error) from None
         except (RequestException, OSError) as error:
             raise StoreUnavailable(f"The object store does not answer ({type(error).__name__}).") from None
 
+    def _go_to_account(self, connection: client.Connection) -> None:
+        """Swift's catalog names the account of who asks; a connection that logs in again keeps to what it is told."""
+        if self._account is None or "object_storage_url" in connection.os_options:
+            return
+        mine, connection.token = connection.get_auth()
+        connection.url = f"{str(mine).rstrip('/').rpartition('/')[0]}/{quote(self._account)}"
+        connection.os_options["object_storage_url"] = connection.url
+
 
 def _meaning(error: client.ClientException) -> StoreError:
     """The exception's own words may hold URLs and tokens."""
     status = error.http_status or 0
-    if status == 404:
+    if status in _GONE:
         return NoSuchObject("It is not in the object store.")
     if status == 0 or status >= 500 or status in _LATER:
         return StoreUnavailable(f"The object store does not answer ({status or 'no connection'}).")

@@ -74,6 +74,7 @@ class Guest(Agent):
                 sa.select(DatastoreVersion.manager).where(DatastoreVersion.id == instance.datastore_version_id)
             )
         self._must_be_up(instance, health)
+        self.project_id = instance.project_id
         self._source_id = instance.replica_of_id
         self.datastore: Datastore = load(str(manager))
         if not self.datastore.supports(feature):

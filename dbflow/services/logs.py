@@ -25,6 +25,7 @@ class _Logs(Guest):
     def __init__(self, services: Services, caller: Caller, instance_id: str) -> None:
         super().__init__(services, caller, instance_id, Feature.LOGS)
         self._admin, self._conf = caller.is_admin, services.conf.logs
+        self.objects = services.objects.of(self.project_id)
 
     def every(self) -> list[Shown]:
         """Those that the caller may see."""
@@ -43,6 +44,11 @@ class _Logs(Guest):
         """Whatever a guest makes up: names of logs become names of objects."""
         return [log for log in self.ask("ListLogs") if _NAME.fullmatch(str(log["name"]))]
 
+    @property
+    def container(self) -> str:
+        """Of what is published."""
+        return str(self._conf.container)
+
     def directory(self, name: str) -> str:
         """Of a log's objects, below the instance's."""
         return f"{self.datastore.name}-{name}"
@@ -50,7 +56,7 @@ class _Logs(Guest):
     def shown(self, log: Shown) -> Shown:
         """With the place of what was published."""
         below = f"{self.instance_id}/{self.directory(log['name'])}"
-        place = {"container": self._conf.container, "prefix": f"{below}/"} if log["published"] else None
+        place = {"container": self.container, "prefix": f"{below}/"} if log["published"] else None
         return {**log, **(place or {"container": _NONE, "prefix": _NONE}), "metafile": f"{below}_metafile"}
 
 
@@ -69,7 +75,7 @@ def act(services: Services, caller: Caller, instance_id: str, name: str, wanted:
     if log["type"] != USER and wanted & {"enable", "disable"}:
         raise BadRequest(f"The log {name} is always on: it can't be enabled or disabled.")
     if "discard" in wanted:
-        log = _discard(services, logs, name)
+        log = _discard(logs, name)
     if log["type"] == USER and wanted & {"enable", "publish"}:
         log = logs.ask("EnableLog", name=name)
     if "publish" in wanted:
@@ -83,8 +89,8 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
     """The guest writes to the instance's place and to no other."""
     options = services.conf.logs
     try:
-        services.objects.make_container(options.container)
-        grant = services.objects.grant(options.container, f"{logs.instance_id}/", (WRITE,))
+        logs.objects.make_container(options.container)
+        grant = logs.objects.grant(options.container, f"{logs.instance_id}/", (WRITE,))
     except StoreError as error:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
     headers = {"X-Delete-After": str(options.expiry)} if options.expiry else {}
@@ -99,19 +105,19 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
     return log
 
 
-def _discard(services: Services, logs: _Logs, name: str) -> Shown:
+def _discard(logs: _Logs, name: str) -> Shown:
     """The guest first, which says up to where objects are not needed: what somebody else publishes meanwhile stays."""
     log: Shown = dict(logs.ask("DiscardLog", name=name))
-    container, below = services.conf.logs.container, f"{logs.instance_id}/{logs.directory(name)}"
+    container, below = logs.container, f"{logs.instance_id}/{logs.directory(name)}"
     before = str(log.pop("before"))
     if not _BEFORE.fullmatch(before):
         raise BadRequest("The guest of the instance failed to do this.")
     end = f"{below}/{before}"
     try:
-        for found, _ in list(services.objects.sizes(container, f"{below}/")):
+        for found, _ in list(logs.objects.sizes(container, f"{below}/")):
             if found < end:
-                services.objects.delete(container, found)
-        services.objects.delete(container, f"{below}_metafile")
+                logs.objects.delete(container, found)
+        logs.objects.delete(container, f"{below}_metafile")
     except StoreError as error:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
     return log

@@ -47,7 +47,7 @@ def check_objects(services: Services, chain: list[Backup]) -> None:
     """NotFound when a manifest is gone, Conflict when it is not the one that was written. Segments are verified as
     they are read."""
     for backup in chain:
-        data = read(services, backup.container, f"{backup.prefix}{NAME}")
+        data = read(services, backup.project_id, backup.container, f"{backup.prefix}{NAME}")
         if backup.checksum != digest(data):
             raise Conflict(f"Backup {backup.id} is damaged: its manifest is not the one that was written.")
 
@@ -56,7 +56,7 @@ def manifest_at(services: Services, project_id: str, location: str) -> tuple[str
     """(container, prefix, manifest, its SHA-256) of the project's backup whose manifest is at a location of our
     store."""
     try:
-        container, name = services.objects.parse(location)
+        container, name = services.objects.of(project_id).parse(location)
     except StoreUnavailable as error:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
     except StoreError as error:
@@ -66,17 +66,17 @@ def manifest_at(services: Services, project_id: str, location: str) -> tuple[str
         raise BadRequest(f"restore_from.remote_location: it must end with /{NAME}.")
     if not prefix.startswith(f"{project_id}/"):
         raise NotFound("restore_from.remote_location: it cannot be found among the project's backups.")
-    data = read(services, container, name)
+    data = read(services, project_id, container, name)
     try:
         return container, f"{prefix}/", Manifest.of_bytes(data), digest(data)
     except BadManifest as error:
         raise Conflict(f"restore_from.remote_location: {error}") from None
 
 
-def read(services: Services, container: str, name: str) -> bytes:
-    """A manifest; the errors are for clients."""
+def read(services: Services, project_id: str, container: str, name: str) -> bytes:
+    """A manifest of a project's; the errors are for clients."""
     try:
-        return services.objects.read(container, name)
+        return services.objects.of(project_id).read(container, name)
     except NoSuchObject:
         raise NotFound(f"Backup file {name} cannot be found in the object store.") from None
     except StoreUnavailable as error:

@@ -27,7 +27,9 @@ def settle(
 ) -> Operation | None:
     """Before a replica is deleted: tell its source when no other follows it. The delete waits for it, however it ends;
     it waits for ``after_id``."""
-    source = session.get(Instance, replica.replica_of_id) if replica.replica_of_id is not None else None
+    # Locked: two that go at once must not take each other for the one that stays, nor a new one be missed.
+    reference = replica.replica_of_id
+    source = session.get(Instance, reference, with_for_update=True) if reference is not None else None
     if source is None or source.deleted or following(session, source.id):
         return None
     return operations.accept(

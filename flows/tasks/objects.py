@@ -35,7 +35,7 @@ class OpenUpload(ObjectTask):
             secret = project_key(session, self.context.keyring, backup.project_id)
             about = _about(session, backup)
             backup.state, backup.updated = BackupState.BUILDING, utcnow()
-        objects, options = self.context.objects, self.context.conf.backups
+        objects, options = self.context.objects.of(backup.project_id), self.context.conf.backups
         objects.make_container(backup.container)
         return {
             "store": objects.grant(backup.container, backup.prefix, (WRITE,)).for_guest(),
@@ -51,8 +51,9 @@ class OpenUpload(ObjectTask):
         """Remove what came into the store."""
         with self.context.fence.database.read() as session:
             backup = session.get_one(Backup, backup_id)
-        remove_segments(self.context.objects, backup)
-        self.context.objects.delete(backup.container, f"{backup.prefix}{NAME}")
+        objects = self.context.objects.of(backup.project_id)
+        remove_segments(objects, backup)
+        objects.delete(backup.container, f"{backup.prefix}{NAME}")
 
 
 class KeepBackup(ObjectTask):
@@ -63,34 +64,15 @@ class KeepBackup(ObjectTask):
         with self.context.fence.write() as session:
             backup = session.get_one(Backup, backup_id)
             backup.state, backup.updated = BackupState.SAVING, utcnow()
-        objects = self.context.objects
+        objects = self.context.objects.of(backup.project_id)
         manifest = _manifest(objects, backup, made["checksum"])
-        self._look_through(backup, manifest)
+        _look_through(objects, backup, manifest)
         with self.context.fence.write() as session:
             backup = session.get_one(Backup, backup_id)
             backup.location = objects.location(backup.container, f"{backup.prefix}{NAME}")
             backup.checksum, backup.size, backup.position = made["checksum"], manifest.data_size, manifest.position
             backup.stored = manifest.stored
             backup.updated = utcnow()
-
-    def _look_through(self, backup: Backup, manifest: Manifest) -> None:
-        """StoreError unless every segment is there in its size."""
-        missing = {
-            f"{backup.prefix}{manifest.object_name(number)}": segment.size
-            for number, segment in enumerate(manifest.segments)
-        }
-        wanted = {*missing, f"{backup.prefix}{NAME}"}
-        for name, size in self.context.objects.sizes(backup.container, backup.prefix):
-            if missing.get(name) == size:
-                del missing[name]
-            elif name not in wanted:
-                self.context.objects.delete(backup.container, name)
-        # A listing of Swift's may be behind.
-        missing = {
-            name: size for name, size in missing.items() if self.context.objects.size(backup.container, name) != size
-        }
-        if missing:
-            raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
 
 
 class OpenDownload(ObjectTask):
@@ -112,10 +94,11 @@ class OpenDownload(ObjectTask):
         }
 
     def _link(self, backup: Backup, secret: bytes) -> dict[str, Any]:
+        objects = self.context.objects.of(backup.project_id)
         return {
             "strategy": backup.strategy,
             "backup_id": backup.id,
-            "store": self.context.objects.grant(backup.container, backup.prefix, (READ,)).for_guest(),
+            "store": objects.grant(backup.container, backup.prefix, (READ,)).for_guest(),
             "backup_key": backup_key(secret, backup.prefix),
             "label": backup.prefix,
             "checksum": backup.checksum,
@@ -128,7 +111,7 @@ class DeleteSegments(ObjectTask):
     def execute(self, backup_ids: Sequence[str]) -> None:
         """Fine with what is gone."""
         for backup in _ours(self.context.fence, backup_ids):
-            remove_segments(self.context.objects, backup)
+            remove_segments(self.context.objects.of(backup.project_id), backup)
 
 
 class DeleteManifests(ObjectTask):
@@ -137,7 +120,7 @@ class DeleteManifests(ObjectTask):
     def execute(self, backup_ids: Sequence[str]) -> None:
         """Last, since only a manifest knows all segments of its backup."""
         for backup in _ours(self.context.fence, backup_ids):
-            self.context.objects.delete(backup.container, f"{backup.prefix}{NAME}")
+            self.context.objects.of(backup.project_id).delete(backup.container, f"{backup.prefix}{NAME}")
 
 
 def _ours(fence: Fence, backup_ids: Sequence[str]) -> Iterator[Backup]:
@@ -147,6 +130,24 @@ def _ours(fence: Fence, backup_ids: Sequence[str]) -> Iterator[Backup]:
             backup = session.get_one(Backup, backup_id)
         if not (backup.registered or backup.deleted):
             yield backup
+
+
+def _look_through(objects: ObjectStore, backup: Backup, manifest: Manifest) -> None:
+    """StoreError unless every segment is there in its size."""
+    missing = {
+        f"{backup.prefix}{manifest.object_name(number)}": segment.size
+        for number, segment in enumerate(manifest.segments)
+    }
+    wanted = {*missing, f"{backup.prefix}{NAME}"}
+    for name, size in objects.sizes(backup.container, backup.prefix):
+        if missing.get(name) == size:
+            del missing[name]
+        elif name not in wanted:
+            objects.delete(backup.container, name)
+    # A listing of Swift's may be behind.
+    missing = {name: size for name, size in missing.items() if objects.size(backup.container, name) != size}
+    if missing:
+        raise StoreError(f"Backup {backup.id} is not whole: {len(missing)} of its objects are not in the store.")
 
 
 def remove_segments(objects: ObjectStore, backup: Backup) -> None:

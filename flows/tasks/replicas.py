@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbflow.datastores.gtid import transactions
-from dbflow.db.replicas import following, make_source, remaining
+from dbflow.db.models import Instance
+from dbflow.db.replicas import change_task, following, make_source, remaining
 from dbflow.operations import under_way
+from dbflow.status import Task
 from dbflow.waits import NotYet, Overdue
 from flows.tasks.base import LocalTask
 
@@ -22,14 +24,23 @@ class CountReplicas(LocalTask):
             return {"there": remaining(session, instance_id), "follow": following(session, instance_id)}
 
 
-class AwaitSettled(LocalTask):
-    """Wait until nobody is about to tell the source, by an old count, that no replica follows it."""
+class JoinSource(LocalTask):
+    """From now on the new replicas count as following; but not while somebody is about to tell the source, by an old
+    count, that none does."""
 
-    def execute(self, instance_id: str) -> None:
+    def execute(self, instance_id: str, replica_ids: Sequence[str]) -> None:
         """``instance_id``: the source."""
-        with self.context.fence.database.read() as session:
+        with self.context.fence.write() as session:
+            change_task(session, replica_ids, Task.BUILDING, Task.JOINING)
+            # Whoever deletes a replica of it holds its row, too.
+            session.get_one(Instance, instance_id, with_for_update=True)
             if under_way(session, "instance.settle_replicas", instance_id):
                 raise NotYet("the source to be told of a replica that is deleted", after=0.5)
+
+    def revert(self, replica_ids: Sequence[str], **_: Any) -> None:
+        """They do not count."""
+        with self.context.fence.write() as session:
+            change_task(session, replica_ids, Task.JOINING, Task.BUILDING)
 
 
 class ElectSource(LocalTask):

@@ -28,10 +28,11 @@ def of_swift(swift: Swift, **more: object) -> ObjectStore:
     return objectstore.load(conf)
 
 
-@pytest.fixture(params=["file", "swift"])
+@pytest.fixture(params=["file", "swift", "swift, accounts of projects"])
 def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[ObjectStore]:
-    if request.param == "swift":
-        made = of_swift(request.getfixturevalue("swift"))
+    if request.param != "file":
+        account = "service" if request.param == "swift" else "project"
+        made = of_swift(request.getfixturevalue("swift"), swift_account=account).of("p1")
         made.make_container("c")
         yield made
         for name, _ in made.sizes("c", ""):
@@ -119,6 +120,23 @@ def test_a_container_that_is_not_there(store: ObjectStore) -> None:
     store.delete("nothing", "a/b")
     with pytest.raises(NoSuchObject):
         store.read("nothing", "a/b")
+
+
+def test_accounts_of_projects_are_apart(swift: Swift) -> None:
+    whole = of_swift(swift, swift_account="project")
+    first, second = whole.of("p1"), whole.of("p2")
+    for store in (first, second):
+        store.make_container("apart")
+    grants = [store.grant("apart", PREFIX, (READ, WRITE)).for_guest() for store in (first, second)]
+    Store(grants[0], 1.0).put("s/0", b"mine")
+    assert second.size("apart", f"{PREFIX}s/0") is None
+    assert of_swift(swift).size("apart", f"{PREFIX}s/0") is None
+    with pytest.raises(StoreError, match="not an object of this object store"):
+        second.parse(first.location("apart", f"{PREFIX}s/0"))
+    # Who owns the second account knows its key, which must not open the first.
+    with pytest.raises(StoreFailed, match="refuses"):
+        Store({**grants[1], "url": grants[0]["url"]}, 1.0).get("s/0")
+    first.delete("apart", f"{PREFIX}s/0")
 
 
 def test_a_store_that_is_away(swift: Swift) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real Swift of Debian's package: proxy, account, container and object server in one process."""
 
+import dataclasses
 import pathlib
 import secrets
 
@@ -21,15 +22,12 @@ PROXY = """\
 swift_dir = {directory}
 log_level = WARNING
 [pipeline:main]
-pipeline = catch_errors healthcheck cache bulk tempurl tempauth proxy-server
+pipeline = catch_errors healthcheck cache bulk tempurl {auth} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
 [filter:cache]
 paste.filter_factory = swiftd:cache
-[filter:tempauth]
-use = egg:swift#tempauth
-user_{account}_{user} = {password} .admin
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:healthcheck]
@@ -38,6 +36,28 @@ use = egg:swift#healthcheck
 use = egg:swift#bulk
 [filter:tempurl]
 use = egg:swift#tempurl
+"""
+TEMPAUTH = """\
+[filter:tempauth]
+use = egg:swift#tempauth
+user_{account}_{user} = {password} .admin .reseller_admin
+"""
+KEYSTONE = """\
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+www_authenticate_uri = {url}
+auth_url = {url}
+auth_type = password
+username = {user}
+password = {password}
+project_name = {project}
+user_domain_name = Default
+project_domain_name = Default
+delay_auth_decision = true
+[filter:keystoneauth]
+use = egg:swift#keystoneauth
+operator_roles = admin, member
+reseller_admin_role = ResellerAdmin
 """
 STORAGE = """\
 [DEFAULT]
@@ -55,15 +75,25 @@ use = egg:swift#{name}
 ACCOUNT, USER = "service", "dbflow"
 
 
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """Of Swift, at a Keystone."""
+
+    url: str
+    user: str
+    password: str
+    project: str
+
+
 class Swift(Server):
-    """With an account of dbflow's."""
+    """With an account of dbflow's, or those of a Keystone's projects."""
 
     name = "swift"
     port_count = 4
 
-    def __init__(self, base: pathlib.Path) -> None:
+    def __init__(self, base: pathlib.Path, keystone: Login | None = None) -> None:
         super().__init__(base)
-        self.password = secrets.token_urlsafe(16)
+        self.password, self._keystone = secrets.token_urlsafe(16), keystone
 
     @property
     def _storage(self) -> dict[str, int]:
@@ -74,6 +104,11 @@ class Swift(Server):
     def auth_url(self) -> str:
         """Of TempAuth."""
         return f"http://{LOOPBACK}:{self.port}/auth/v1.0"
+
+    @property
+    def url(self) -> str:
+        """Above the accounts."""
+        return f"http://{LOOPBACK}:{self.port}/v1"
 
     @property
     def login(self) -> dict[str, str]:
@@ -89,8 +124,12 @@ class Swift(Server):
     def _prepare(self) -> None:
         (self.directory / "d").mkdir(exist_ok=True)
         (self.directory / "swift.conf").write_text(SWIFT_CONF)
-        proxy = PROXY.format(directory=self.directory, account=ACCOUNT, user=USER, password=self.password)
-        (self.directory / f"proxy-{self.port}.conf").write_text(proxy)
+        auth = TEMPAUTH.format(account=ACCOUNT, user=USER, password=self.password)
+        if self._keystone is not None:
+            auth = KEYSTONE.format(**dataclasses.asdict(self._keystone))
+        names = "tempauth" if self._keystone is None else "authtoken keystoneauth"
+        text = PROXY.format(directory=self.directory, auth=names) + auth
+        (self.directory / f"proxy-{self.port}.conf").write_text(text)
         for name, port in self._storage.items():
             text = STORAGE.format(directory=self.directory, name=name, port=port)
             (self.directory / f"{name}-{port}.conf").write_text(text)

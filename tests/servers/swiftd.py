@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's Swift in one process, run by the system's Python: ``swiftd.py DIRECTORY``, which holds ``swift.conf``, the
-rings and a configuration for each server, named after its port. Logs in by TempAuth, whose tokens stay in memory."""
+rings and a configuration for each server, named after its port. Tokens stay in memory."""
 
 import pathlib
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`openstack database log …` but `save` and `tail`, which read the object store of the user's own cloud."""
+"""`openstack database log …` but `save` and `tail`, which need a Swift: see tests/openstack."""
 
 import pytest
 

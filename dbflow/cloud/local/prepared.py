@@ -2,13 +2,13 @@
 """Prepared data directories, one a datastore manager, that make a create quick. Built once, by the machine's own
 programs, for servers that run those."""
 
-import importlib.metadata
 import logging
 import pathlib
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from dbflow import plugins
 from dbflow.cloud.base import CloudError
 from dbflow.cloud.local import files
 from dbflow.cloud.local.layout import Layout
@@ -44,7 +44,7 @@ class Prepared:
 
         One that can't be built is logged: its instances are then installed from scratch.
         """
-        managers = sorted(importlib.metadata.entry_points(group=_MANAGERS).names)
+        managers = sorted(plugins.of(_MANAGERS).names)
         return [manager for manager in managers if self._try(manager)]
 
     def build(self, manager: str) -> pathlib.Path:

@@ -80,6 +80,8 @@ def wiring(layout: Layout) -> dict[str, Any]:
         "rpl_semi_sync_master_wait_no_slave": True,
         # What a replica has acknowledged, its source has too, also after a power failure.
         "sync_binlog": 1,
+        # After a power failure, too, it follows whom it followed.
+        "sync_master_info": 1,
         # A source that is away is asked for until it is back, a try each second; 0 would end some tries for good.
         "master_retry_count": 2**32 - 1,
         # Seconds until a source that is silent counts as away.

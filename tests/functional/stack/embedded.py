@@ -24,6 +24,7 @@ class EmbeddedStack(Stack):
         super().__init__(images, settings)
         self.state = self.directory / "s"
         port, objects = ports.free_ports(2)
+        self.url = f"http://127.0.0.1:{port}"
         more = self.write_settings(self.directory / "more.conf", {"object_store": {"bind_port": objects}})
         arguments = [*self.command, "--state-dir", self.state, "--port", port, "--config-file", more]
         self.process = self.service("standalone", [str(part) for part in arguments], self._ready)

@@ -342,6 +342,23 @@ def test_a_parked_promote_is_not_undone_after_a_detach(world: World, state: Stat
     assert world.ask("POST", f"operations/{parked}/retry").status_code == 409
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_an_old_count_of_replicas_is_not_told_again(world: World, ended: bool) -> None:
+    """While it was parked, replicas came to be that it has not counted."""
+    source = world.active()
+    (one,) = made(world, source)
+    answer = ask(world, source, name="another")
+    making = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
+    world.posted.clear()
+    world.ask("DELETE", f"instances/{one}")
+    parked = world.operation(world.posted[0])
+    with world.database.write() as session:
+        session.get_one(Operation, parked.id).state = State.FAILED
+    if ended:
+        end(world, making.id, [source, making.target_id])
+    assert world.ask("POST", f"operations/{parked.id}/retry").status_code == 409
+
+
 def test_replicas_have_a_configuration_group_of_their_own(world: World) -> None:
     source = world.active()
     body = {"name": "g", "values": {"max_connections": 77}, "datastore": {"type": "mariadb"}}

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API on a real SQLite file, with a cloud, guests and a board made of lists."""
 
+import functools
 import pathlib
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -174,6 +176,22 @@ class FakeGuests:
         return self.root is not None
 
 
+def _stock(database: Database) -> str:
+    """Make the tables and one version of MariaDB; the version's id."""
+    Base.metadata.create_all(database.engine)
+    return ensure_datastore(database, "mariadb", "10.11", "10.11.14", "mariadb", None)
+
+
+@functools.cache
+def _stocked() -> tuple[bytes, str]:
+    """A file of SQLite with that in it, which is quickly copied, and the version's id."""
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database(f"sqlite:///{directory}/dbflow.sqlite")
+        version_id = _stock(database)
+        database.close()
+        return pathlib.Path(directory, "dbflow.sqlite").read_bytes(), version_id
+
+
 class World:
     """One API with everything behind it."""
 
@@ -181,9 +199,12 @@ class World:
         self.conf = options.register(cfg.ConfigOpts())
         self.conf([], default_config_files=[])
         self.conf.set_override("event_interval", 0.02, "api")
+        if url is None:
+            content, self.version_id = _stocked()
+            (directory / "dbflow.sqlite").write_bytes(content)
         self.database = Database(url or f"sqlite:///{directory}/dbflow.sqlite")
-        Base.metadata.create_all(self.database.engine)
-        self.version_id = ensure_datastore(self.database, "mariadb", "10.11", "10.11.14", "mariadb", None)
+        if url is not None:
+            self.version_id = _stock(self.database)
         self.keyring = Keyring([Fernet.generate_key()])
         self.flavors, self.guests = FakeFlavors(), FakeGuests()
         self.conf.set_override("directory", f"{directory}/objects", "object_store")

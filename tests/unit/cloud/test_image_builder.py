@@ -32,7 +32,7 @@ class Plug:
 def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one datastore that is installed."""
     entries = EntryPoints([EntryPoint("made-up", f"{__name__}:Plug", image.ENTRY_POINTS)])
-    monkeypatch.setattr("importlib.metadata.entry_points", entries.select)
+    monkeypatch.setattr("dbflow.plugins.of", lambda group: entries.select(group=group))
 
 
 def test_the_plug_in_builds_on_a_machine_of_the_right_user(tmp_path: pathlib.Path) -> None:

@@ -11,14 +11,15 @@ from cryptography.fernet import Fernet
 from dbflow.crypto import Keyring
 from dbflow.datastores.gtid import transactions
 from dbflow.db.models import Base, Instance, Operation
-from dbflow.db.replicas import make_source
+from dbflow.db.replicas import following, make_source, remaining
 from dbflow.db.session import Database
 from dbflow.operations import State, accept
 from dbflow.services.seed import ensure_datastore
+from dbflow.status import Task
 from dbflow.waits import NotYet, Overdue
 from flows.registry import REGISTRY
 from flows.tasks.base import FlowContext
-from flows.tasks.replicas import AwaitSettled, ElectSource
+from flows.tasks.replicas import ElectSource, JoinSource
 
 
 def elect(**positions: str) -> tuple[str, Any, int]:
@@ -48,25 +49,34 @@ def test_a_source_that_nobody_wrote_to() -> None:
     assert transactions("10-1-2,9-3-4") == {"10": 2, "9": 4}
 
 
-def test_who_is_about_to_be_told_is_waited_for(tmp_path: pathlib.Path) -> None:
+def test_new_replicas_count_when_nobody_is_about_to_be_told_otherwise(tmp_path: pathlib.Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/state.sqlite")
-    Base.metadata.create_all(database.engine)
-    task = AwaitSettled()
-    fence = types.SimpleNamespace(confirm=lambda within=0.0: None, database=database)
+    with_set(database, "source", new=Task.BUILDING, leaving=Task.DELETING)
+    task = JoinSource()
+    fence = types.SimpleNamespace(confirm=lambda within=0.0: None, write=database.write)
     task.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
     with database.write() as session:
         owner = {"project_id": "p", "user_id": "u", "request_id": None}
         keys = Keyring([Fernet.generate_key()])
-        settling = accept(session, keys, "instance.settle_replicas", target_id="s", arguments={}, **owner)
+        settling = accept(session, keys, "instance.settle_replicas", target_id="source", arguments={}, **owner)
         session.flush()
         settling_id = settling.id
-    task.execute("another")
     with pytest.raises(NotYet):
-        task.execute("s")
+        task.execute("source", ["new", "leaving"])
+    assert counted(database) == (1, 0)
     with database.write() as session:
         session.get_one(Operation, settling_id).state = State.FAILED
-    task.execute("s")
+    task.execute("source", ["new", "leaving"])
+    assert counted(database) == (1, 1)
+    task.revert(replica_ids=["new", "leaving"])
+    assert counted(database) == (1, 0)
     database.close()
+
+
+def counted(database: Database) -> tuple[int, int]:
+    """How many replicas of "source" are there, and how many of them follow."""
+    with database.read() as session:
+        return remaining(session, "source"), following(session, "source")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -80,19 +90,26 @@ def test_a_step_for_each_replica(count: int) -> None:
 
 def test_the_login_of_replicas_goes_to_the_new_source_and_back(tmp_path: pathlib.Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/state.sqlite")
-    Base.metadata.create_all(database.engine)
-    version = ensure_datastore(database, "mariadb", "10.11", "10.11.14", "mariadb", None)
-    common = {"project_id": "p", "user_id": "u", "datastore_version_id": version, "flavor_id": "1"}
+    with_set(database, "dead", new=Task.EJECTING, other=Task.EJECTING)
     with database.write() as session:
-        session.add(Instance(id="dead", name="dead", replication="sealed", **common))
-        session.add_all([Instance(id=name, name=name, replica_of_id="dead", **common) for name in ("new", "other")])
-        session.flush()
         make_source(session, "new", ["other"], before=["dead"])
     assert _set(database) == {"dead": (None, None), "new": (None, "sealed"), "other": ("new", None)}
     with database.write() as session:
         make_source(session, "dead", ["new", "other"])
     assert _set(database) == {"dead": (None, "sealed"), "new": ("dead", None), "other": ("dead", None)}
     database.close()
+
+
+def with_set(database: Database, source: str, **replicas: Task) -> None:
+    """The tables, and a source with its replicas: name -> task."""
+    Base.metadata.create_all(database.engine)
+    version = ensure_datastore(database, "mariadb", "10.11", "10.11.14", "mariadb", None)
+    common = {"project_id": "p", "user_id": "u", "datastore_version_id": version, "flavor_id": "1"}
+    with database.write() as session:
+        session.add(Instance(id=source, name=source, replication="sealed", **common))
+        session.flush()
+        more = common | {"replica_of_id": source}
+        session.add_all([Instance(id=name, name=name, task=task, **more) for name, task in replicas.items()])
 
 
 def _set(database: Database) -> dict[str, tuple[str | None, str | None]]:

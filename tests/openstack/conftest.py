@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dbflow in a cloud: a real Keystone with its catalog, and a real Swift with the accounts of its projects."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+from keystoneauth1 import session
+from keystoneauth1.identity import v3
+from keystoneclient.v3.client import Client as KeystoneClient
+from swiftclient import client as swift_client
+
+from tests.functional.stack import EmbeddedStack
+from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_makereport
+from tests.servers import Swift
+from tests.servers.keystone import Keystone
+from tests.servers.swift import Login
+from tests.wire.cli import OpenStack
+
+__all__ = ["images", "pytest_runtest_makereport"]
+
+REGION = "test"
+DOMAINS = {"user_domain_name": "Default", "project_domain_name": "Default"}
+USERS = {
+    "ann": ("shop", ["member"]),
+    "bob": ("depot", ["member"]),
+    "dbflow": ("service", ["service", "ResellerAdmin"]),
+    "swift": ("service", ["service"]),
+}
+"""Name -> project and roles."""
+
+
+@dataclasses.dataclass
+class Identity:
+    """A Keystone whose users have their names twice as passwords."""
+
+    keystone: Keystone
+    admin: KeystoneClient
+    projects: dict[str, str]
+    """Name -> id."""
+
+    def fill(self) -> None:
+        """Make what USERS names."""
+        names = {project for project, _ in USERS.values()}
+        made = {name: self.admin.projects.create(name, "default") for name in names}
+        self.projects |= {name: project.id for name, project in made.items()}
+        self.admin.roles.create("ResellerAdmin")
+        roles = {role.name: role for role in self.admin.roles.list()}
+        for name, (project, granted) in USERS.items():
+            user = self.admin.users.create(name, domain="default", password=2 * name)
+            for role in granted:
+                self.admin.roles.grant(roles[role], user=user, project=made[project])
+
+    def offer(self, kind: str, url: str) -> None:
+        """Put a service into the catalog."""
+        service = self.admin.services.create(kind, type=kind)
+        self.admin.endpoints.create(service, url, interface="public", region=REGION)
+
+    def auth(self, user: str) -> dict[str, str]:
+        """Of clouds.yaml."""
+        return {
+            "auth_url": self.keystone.url,
+            "username": user,
+            "password": 2 * user,
+            "project_name": USERS[user][0],
+            **DOMAINS,
+        }
+
+
+@dataclasses.dataclass
+class Site:
+    """All of it."""
+
+    identity: Identity
+    stack: EmbeddedStack
+    clouds: pathlib.Path
+
+    def openstack(self, user: str) -> OpenStack:
+        return OpenStack(self.clouds, user)
+
+    def objects(self, user: str, container: str) -> set[str]:
+        """Names of what a user finds in its own account."""
+        auth = self.identity.auth(user)
+        names = {"project_name": auth["project_name"], "region_name": REGION, **DOMAINS}
+        login = swift_client.Connection(auth["auth_url"], user, 2 * user, auth_version="3", os_options=names)
+        try:
+            return {entry["name"] for entry in login.get_container(container, full_listing=True)[1]}
+        except swift_client.ClientException as error:
+            if error.http_status == 404:
+                return set()
+            raise
+
+
+@pytest.fixture(scope="session")
+def identity(servers_base: pathlib.Path) -> Iterator[Identity]:
+    with Keystone(servers_base) as keystone:
+        login = v3.Password(keystone.url, username="admin", password=keystone.password, project_name="admin", **DOMAINS)
+        admin = KeystoneClient(session=session.Session(login), endpoint_override=keystone.url)
+        made = Identity(keystone, admin, {})
+        made.fill()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def site(
+    identity: Identity, servers_base: pathlib.Path, images: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    url = identity.keystone.url
+    with Swift(servers_base, Login(url, "swift", "swiftswift", "service")) as swift:
+        identity.offer("object-store", f"{swift.url}/AUTH_%(tenant_id)s")
+        token = {"www_authenticate_uri": url, "auth_url": url, "auth_type": "password", "username": "dbflow"}
+        settings = {
+            "api": {"auth": "keystone"},
+            "keystone_authtoken": {**token, "password": "dbflowdbflow", "project_name": "service", **DOMAINS},
+            "object_store": {
+                "driver": "swift",
+                "swift_account": "project",
+                "swift_auth_url": url,
+                "swift_username": "dbflow",
+                "swift_password": "dbflowdbflow",
+                "swift_region_name": REGION,
+            },
+        }
+        clouds = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
+        content = {user: {"auth": identity.auth(user), "region_name": REGION} for user in ("ann", "bob")}
+        clouds.write_text(json.dumps({"clouds": content}))
+        with EmbeddedStack(images, settings) as stack:
+            identity.offer("database", f"{stack.url}/v1.0/%(tenant_id)s")
+            yield Site(identity, stack, clouds)
+
+
+@pytest.fixture(autouse=True)
+def _say_why(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
+    """Show what the server said when a test failed."""
+    yield
+    if request.node.stash.get(FAILED, False):
+        print(site.stack.tell())
