@@ -26,6 +26,8 @@ class Feature(enum.StrEnum):
     LOGS = "logs"
     BACKUP = "backup"
     REPLICATION = "replication"
+    SCRIPTS = "scripts"
+    """Statements of users, run by the agent"""
 
 
 class Strategy(enum.StrEnum):

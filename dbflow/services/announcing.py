@@ -34,6 +34,9 @@ _ACTIONS = {
     "instance.resize_volume": "instance_resize_volume",
     "instance.attach_configuration": "instance_attach_configuration",
     "instance.detach_configuration": "instance_detach_configuration",
+    "instance.apply_modules": "instance_module_apply",
+    "instance.remove_module": "instance_module_remove",
+    "module.reapply": "module_reapply",
     "backup.create": "backup_create",
     "backup.delete": "backup_delete",
 }
@@ -126,6 +129,10 @@ def _changing(instance: Instance, arguments: Fields) -> Fields:
     for name, of in (("new_flavor_id", "flavor_id"), ("new_size", "volume_size")):
         if of in arguments:
             fields[name] = arguments[of]
+    if "modules" in arguments:
+        fields["module_ids"] = [module["id"] for module in arguments["modules"]]
+    if "module" in arguments:
+        fields["module_id"] = arguments["module"]["id"]
     return fields
 
 

@@ -461,6 +461,16 @@ class Replication(abc.ABC):
         within the time."""
 
 
+class Scripts(abc.ABC):
+    """Statements that somebody else has written."""
+
+    @abc.abstractmethod
+    def run(self, text: str, timeout: float) -> int:
+        """Run them one after the other, as the server's administrator, and return how many there were. At the first one
+        that fails it ends with a DatastoreError, which says which one and holds no value of it; what ran before stays.
+        None takes longer than ``timeout`` seconds."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -472,6 +482,7 @@ class Datastore(abc.ABC):
     logs: Logs | None = None
     backups: Backups | None = None
     replication: Replication | None = None
+    scripts: Scripts | None = None
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
