@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import configurations, datastores, instance_modules, instances, names, restores
+from dbflow.services import configurations, datastores, instances, module_choice, names, restores
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, OverLimit
@@ -48,7 +48,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
         session.add(instance)
         session.flush()
-        arguments["modules"] = instance_modules.install(services, session, caller, wanted.get("modules"), instance)
+        arguments["modules"] = module_choice.install(services, session, caller, wanted.get("modules"), instance)
         operation = instances.accept(services, session, caller, kind, instance, arguments)
         operations.lock_instance(session, instance.id, operation)
     services.post_accepted(operation)

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import datastores, modules, operations
-from dbflow.db.models import DatastoreVersion, Instance, InstanceModule, Module, new_id
+from dbflow import operations
+from dbflow.db.models import Instance, InstanceModule, Module, new_id
 from dbflow.db.modules import for_guest, giving, names_of
 from dbflow.services import instances, module_rules
 from dbflow.services.accounts import Agent
@@ -18,7 +18,8 @@ from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Forbidden, NotFound, ServiceError, Unprocessable
-from dbflow.services.modules import Shown, load, missing
+from dbflow.services.module_choice import chosen
+from dbflow.services.modules import Shown, load, missing, must_be_free
 
 Result = dict[str, Any]
 _TEXTS = ("id", "name", "type", "md5", "datastore", "datastore_version", "tenant", "status", "created", "updated")
@@ -37,55 +38,14 @@ class _Guest(Agent):
     tasks = "guest.tasks.modules"
 
 
-def chosen(
-    services: Services, session: Session, caller: Caller, wanted: Sequence[Mapping[str, Any]] | None, instance: Instance
-) -> list[Module]:
-    """The modules that a body names for an instance, locked, in the order in which they are applied. NotFound,
-    BadRequest for those that are not for it."""
-    found = [load(session, caller, one, lock=True) for one in sorted({str(one["id"]) for one in wanted or ()})]
-    manager = session.get_one(DatastoreVersion, instance.datastore_version_id)
-    for module in found:
-        _must_fit(module, instance, manager)
-    return sorted(found, key=_order)
-
-
-def automatic(session: Session, instance: Instance) -> list[Module]:
-    """Those that every new instance of its kind has, locked."""
-    version = session.get_one(DatastoreVersion, instance.datastore_version_id)
-    query = sa.select(Module).where(
-        Module.auto_apply == sa.true(),
-        Module.deleted == sa.false(),
-        sa.or_(Module.project_id.is_(None), Module.project_id == instance.project_id),
-        sa.or_(Module.datastore_id.is_(None), Module.datastore_id == version.datastore_id),
-        sa.or_(Module.datastore_version_id.is_(None), Module.datastore_version_id == version.id),
-    )
-    found = session.scalars(query.order_by(Module.id).with_for_update())
-    return [module for module in found if _supported(module, version)]
-
-
-def install(
-    services: Services, session: Session, caller: Caller, wanted: Sequence[Mapping[str, Any]] | None, instance: Instance
-) -> list[dict[str, Any]]:
-    """What a new instance is to have, as its operation takes it: what the body names, and what every one has."""
-    found = {
-        module.id: module
-        for module in (*automatic(session, instance), *chosen(services, session, caller, wanted, instance))
-    }
-    for module in found.values():
-        _must_be_free(module)
-    giving(session, instance.id, list(found))
-    mark = new_id()
-    return [for_guest(session, services.keyring, module, mark) for module in sorted(found.values(), key=_order)]
-
-
 @contended
 def apply(services: Services, caller: Caller, instance_id: str, wanted: Sequence[Mapping[str, Any]]) -> str:
     """Give an instance modules, or give it them again; returns the operation's id."""
     try:
         with services.database.write() as session:
-            found = chosen(services, session, caller, wanted, instances.load(session, caller, instance_id))
+            found = chosen(session, caller, wanted, instances.load(session, caller, instance_id))
             for module in found:
-                _must_be_free(module)
+                must_be_free(module)
             instance = instances.load(session, caller, instance_id, lock=True)
             _must_take(session, instance, found)
             giving(session, instance.id, [module.id for module in found])
@@ -135,32 +95,6 @@ def _of(caller: Caller, module: Module) -> bool:
     return caller.is_admin or (module.visible and module.project_id in (None, caller.project_id))
 
 
-def _must_fit(module: Module, instance: Instance, version: DatastoreVersion) -> None:
-    if module.project_id not in (None, instance.project_id):
-        raise BadRequest(f"Module {module.name} is for another project. (modules)")
-    if module.datastore_id not in (None, version.datastore_id):
-        raise BadRequest(f"Module {module.name} is for another datastore. (modules)")
-    if module.datastore_version_id not in (None, version.id):
-        raise BadRequest(f"Module {module.name} is for another datastore version. (modules)")
-    if not _supported(module, version):
-        raise BadRequest(
-            f"Module {module.name}: modules of the type {module.type} are not for {version.manager}. (modules)"
-        )
-
-
-def _supported(module: Module, version: DatastoreVersion) -> bool:
-    try:
-        needs = modules.load(module.type).needs
-    except LookupError:
-        return False
-    return needs is None or datastores.load(version.manager).supports(needs)
-
-
-def _must_be_free(module: Module) -> None:
-    if module.operation_id is not None:
-        raise Unprocessable(str(operations.Busy(module.id, module.operation_id, "Module")))
-
-
 def _must_take(session: Session, instance: Instance, found: Sequence[Module]) -> None:
     """Unprocessable unless the instance may be changed now; BadRequest for a replica, whose data are its source's."""
     must_be_ready(session, instance)
@@ -172,10 +106,6 @@ def _must_take(session: Session, instance: Instance, found: Sequence[Module]) ->
             f"Module {writing[0]} changes data, and instance {instance.id} is a replica: apply it to its source, "
             f"{instance.replica_of_id}. (modules)"
         )
-
-
-def _order(module: Module) -> tuple[bool, int, str]:
-    return not module.priority_apply, module.apply_order, module.name
 
 
 def applied(services: Services, caller: Caller, instance_id: str) -> list[Applied]:

@@ -14,9 +14,8 @@ from dbflow.db.modules import living
 from dbflow.services import announcing, module_rules, rows
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import Unprocessable
 from dbflow.services.instances import Page
-from dbflow.services.modules import load
+from dbflow.services.modules import load, must_be_free
 
 KIND = "module.reapply"
 
@@ -58,7 +57,7 @@ def counts(services: Services, caller: Caller, module_id: str) -> list[Count]:
             has.md5, sa.func.count(), sa.func.min(has.updated), sa.func.max(has.updated), maintain_column_froms=True
         )
         query = query.where(has.md5.is_not(None)).group_by(has.md5).order_by(None)
-        found = [Count(module, str(md5), *numbers) for md5, *numbers in session.execute(query)]
+        found = [Count(module, str(md5), many, first, last) for md5, many, first, last in session.execute(query)]
     return sorted(found, key=lambda count: count.first, reverse=True)
 
 
@@ -68,8 +67,7 @@ def reapply(services: Services, caller: Caller, module_id: str, wanted: dict[str
     with services.database.write() as session:
         module = load(session, caller, module_id, lock=True)
         module_rules.must_be_ones_own(caller, module, "reapply")
-        if module.operation_id is not None:
-            raise Unprocessable(str(operations.Busy(module.id, module.operation_id, "Module")))
+        must_be_free(module)
         instance_ids = session.scalars(_behind(caller, module, wanted)).all()
         if not instance_ids:
             return None

@@ -120,7 +120,7 @@ def update(
     with services.database.write() as session:
         module = load(session, caller, module_id, lock=True)
         module_rules.must_be_ones_own(caller, module, "update")
-        _must_be_free(module)
+        must_be_free(module)
         before = _essence(module)
         live = module.live_update
         _assign(services, session, caller, module, wanted, may_administer)
@@ -198,7 +198,7 @@ def delete(services: Services, caller: Caller, module_id: str) -> None:
         module = load(session, caller, module_id, lock=True)
         module_rules.must_be_ones_own(caller, module, "delete")
         module_rules.must_be_allowed(caller, module, None, "delete")
-        _must_be_free(module)
+        must_be_free(module)
         if not module.live_update:
             _must_not_be_applied(session, module)
         if has_any(session, module.id):
@@ -208,7 +208,8 @@ def delete(services: Services, caller: Caller, module_id: str) -> None:
         announcing.at_once(services, session, caller, "module_delete", {"module_id": module.id})
 
 
-def _must_be_free(module: Module) -> None:
+def must_be_free(module: Module) -> None:
+    """Unprocessable while it is being given to its instances again."""
     if module.operation_id is not None:
         raise Unprocessable(str(operations.Busy(module.id, module.operation_id, "Module")))
 

@@ -39,22 +39,27 @@ class Scripts(base.Scripts):
             raise explain(error) from None
 
     def _run(self, connection: "Connection[Cursor]", text: str, timeout: float) -> int:
-        number = 1
+        number, ended = 1, False
         cursor = connection.cursor()
+        cursor.execute("SELECT CONNECTION_ID()")
+        ((thread,),) = cursor.fetchall()
         try:
             cursor.execute(text)
-            while cursor.nextset():
+            while not ended:
                 faults.within()
                 number += 1
+                ended = not cursor.nextset()
         except pymysql.MySQLError as error:
             code = error.args[0] if error.args else 0
             if code in _SILENT:
-                self._kill(connection.server_thread_id[0])
-                raise DatastoreError(f"Statement {number} did not end within {timeout:g} s.") from None
+                self._kill(thread)
+                raise DatastoreError(
+                    f"Statement {number} did not end within {timeout:g} s, or the server went away."
+                ) from None
             if code == ER.EMPTY_QUERY:  # what follows the last semicolon is a comment
                 return number - 1
             raise DatastoreError(f"Statement {number} failed: {_told(error)}") from None
-        return number
+        return number - 1
 
     def _kill(self, thread: int) -> None:
         """What we do not wait for any longer must not go on behind our back."""
