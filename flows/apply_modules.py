@@ -10,7 +10,7 @@ from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
-from guest.tasks.modules import ApplyModule, RemoveModule
+from guest.tasks.modules import ApplyModule, CheckModules, RemoveModule
 
 _MARK = "0b0f8a55-6a3e-4df4-a1a5-0c6a0c8d1a70"
 MODULE = {
@@ -28,8 +28,11 @@ MODULE = {
     "mark": _MARK,
 }
 """For examples; see guest.tasks.modules."""
-APPLY: Arguments = {"modules": [MODULE, {**MODULE, "id": "7e7f9b3d-901f-405c-8d90-106f8b2c3d41"}]}
-REMOVE: Arguments = {"module": {"id": MODULE["id"], "mark": _MARK}}
+APPLY: Arguments = {
+    "modules": [MODULE, {**MODULE, "id": "7e7f9b3d-901f-405c-8d90-106f8b2c3d41"}],
+    "module_types": ["ping"],
+}
+REMOVE: Arguments = {"module": {"id": MODULE["id"], "mark": _MARK}, "module_types": ["ping"]}
 
 
 def applied(session: Session, ending: Ending) -> None:
@@ -60,7 +63,7 @@ def removed(session: Session, ending: Ending) -> None:
 @operation("instance.apply_modules", title="Apply modules", task=Task.UPDATING, ended=applied, example=APPLY)
 def apply(arguments: Arguments) -> tf_flow.Flow:
     """In their order; when one fails, those before it are taken away again."""
-    flow = linear_flow.Flow("instance.apply_modules")
+    flow = linear_flow.Flow("instance.apply_modules").add(CheckModules("check-modules"))
     for number, module in enumerate(arguments["modules"] or (), start=1):
         flow.add(ApplyModule(_step(number), inject={"module": module}))
     return flow
@@ -73,4 +76,4 @@ def _step(number: int) -> str:
 @operation("instance.remove_module", title="Remove a module", task=Task.UPDATING, ended=removed, example=REMOVE)
 def remove(arguments: Arguments) -> tf_flow.Flow:
     """The guest knows what it was."""
-    return linear_flow.Flow("instance.remove_module").add(RemoveModule("remove-module"))
+    return linear_flow.Flow("instance.remove_module").add(CheckModules("check-modules"), RemoveModule("remove-module"))

@@ -13,7 +13,7 @@ from taskflow.patterns import linear_flow
 from dbflow.db.models import Module
 from dbflow.status import Task
 from flows.registry import Arguments, Ending, operation
-from flows.tasks.modules import ReapplyModule
+from flows.tasks.modules import JudgeReapply, ReapplyModule
 
 EXAMPLE: Arguments = {
     "module_id": "6d6e8a2c-8f0e-4f4b-9c8f-0f5e7a1b2c30",
@@ -43,5 +43,5 @@ def ended(session: Session, ending: Ending) -> None:
     deadline=0,
 )
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """One step, which waits without holding anything."""
-    return linear_flow.Flow("module.reapply").add(ReapplyModule())
+    """The first step waits without holding anything."""
+    return linear_flow.Flow("module.reapply").add(ReapplyModule(), JudgeReapply())

@@ -87,6 +87,14 @@ def names_of(session: Session, module: Module) -> tuple[str, str]:
     return datastore, session.get_one(DatastoreVersion, module.datastore_version_id).name
 
 
+def applying(session: Session, keyring: Keyring, modules: Collection[Module], mark: str) -> dict[str, Any]:
+    """Arguments of instance.apply_modules, in the order of ``modules``."""
+    return {
+        "modules": [for_guest(session, keyring, module, mark) for module in modules],
+        "module_types": sorted({module.type for module in modules}),
+    }
+
+
 def for_guest(session: Session, keyring: Keyring, module: Module, mark: str) -> dict[str, Any]:
     """As guest.tasks.modules takes it, for the operation of that mark."""
     datastore, version = names_of(session, module)

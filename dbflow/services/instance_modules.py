@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, InstanceModule, Module, new_id
-from dbflow.db.modules import for_guest, giving, names_of
+from dbflow.db.modules import applying, giving, names_of
 from dbflow.services import instances, module_rules
 from dbflow.services.accounts import Agent
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
@@ -49,8 +49,7 @@ def apply(services: Services, caller: Caller, instance_id: str, wanted: Sequence
             instance = instances.load(session, caller, instance_id, lock=True)
             _must_take(session, instance, found)
             giving(session, instance.id, [module.id for module in found])
-            mark = new_id()
-            arguments = {"modules": [for_guest(session, services.keyring, module, mark) for module in found]}
+            arguments = applying(session, services.keyring, found, new_id())
             operation = instances.accept(services, session, caller, "instance.apply_modules", instance, arguments)
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:
@@ -71,7 +70,7 @@ def remove(services: Services, caller: Caller, instance_id: str, module_id: str)
             if module.auto_apply and not caller.is_admin:
                 raise Forbidden(f"You must be an administrator to remove module {module.name}: every instance has it.")
             _must_take(session, instance, [module])
-            arguments = {"module": {"id": module.id, "mark": new_id()}}
+            arguments = {"module": {"id": module.id, "mark": new_id()}, "module_types": [module.type]}
             operation = instances.accept(services, session, caller, "instance.remove_module", instance, arguments)
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Instance, Module, Operation, utcnow
-from dbflow.db.modules import for_guest
+from dbflow.db.modules import applying
 from dbflow.operations import ENDED, State
 from dbflow.status import Task
 from dbflow.waits import NotYet, Overdue
@@ -38,17 +38,22 @@ class ReapplyModule(LocalTask):
     """
 
     deadline: ClassVar[float] = 30 * 86400.0
+    default_provides = "reapplied"
 
-    def execute(self, module_id: str, instance_ids: Sequence[str], batch_size: int, batch_delay: float) -> None:
-        """``batch_delay``: seconds between the end of a batch and the next. Overdue names those that did not get it."""
+    def execute(
+        self, module_id: str, instance_ids: Sequence[str], batch_size: int, batch_delay: float
+    ) -> dict[str, list[str]]:
+        """``batch_delay``: seconds between the end of a batch and the next. Returns which instances were "given" the
+        module, and which could not be ("failed"); those that were deleted meanwhile are neither."""
         with self.context.fence.write() as session:
-            wait = self._go_on(session, module_id, instance_ids, batch_size, batch_delay)
-        if wait is not None:
-            raise wait
+            done = self._go_on(session, module_id, instance_ids, batch_size, batch_delay)
+        if isinstance(done, NotYet):
+            raise done
+        return done
 
     def _go_on(
         self, session: Session, module_id: str, instance_ids: Sequence[str], batch_size: int, batch_delay: float
-    ) -> NotYet | None:
+    ) -> NotYet | dict[str, list[str]]:
         made = self._made(session, instance_ids)
         if running := sum(one.state not in ENDED for one in made.values()):
             return NotYet(f"{running} instances to be given the module", after=_LOOK)
@@ -56,8 +61,7 @@ class ReapplyModule(LocalTask):
         usable = [one for one in left if one.operation_id is not None or one.task in _FREE]
         since = self._since(session, made)
         if not usable or (all(one.operation_id for one in usable) and utcnow() - since > _PATIENCE):
-            _must_be_done(made, [one.id for one in left])
-            return None
+            return _outcome(made, [one.id for one in left])
         pause = (since - utcnow()).total_seconds() + batch_delay if made else 0.0
         free = [one for one in usable if one.operation_id is None]
         if pause > 0 or not free:
@@ -101,18 +105,27 @@ class ReapplyModule(LocalTask):
             project_id=instance.project_id,
             user_id=own.user_id,
             request_id=own.request_id,
-            arguments={"modules": [for_guest(session, self.context.keyring, module, own.id)]},
+            arguments=applying(session, self.context.keyring, [module], own.id),
         )
         made.id = self._operation_id(instance.id)
         session.flush()
         operations.lock_instance(session, instance.id, made)
 
 
-def _must_be_done(made: Made, left: Sequence[str]) -> None:
-    failed = [*(one for one, operation in made.items() if operation.state != State.SUCCESS), *left]
-    if failed:
-        more = f" and {len(failed) - _MOST} more" if len(failed) > _MOST else ""
-        raise Overdue(
-            f"{len(made) + len(left) - len(failed)} instances have the module; it could not be given to "
-            f"{', '.join(failed[:_MOST])}{more}."
-        )
+def _outcome(made: Made, left: Sequence[str]) -> dict[str, list[str]]:
+    given = {one for one, operation in made.items() if operation.state == State.SUCCESS}
+    return {"given": sorted(given), "failed": sorted({*made, *left} - given)}
+
+
+class JudgeReapply(LocalTask):
+    """Say which instances could not be given the module: those that were keep it."""
+
+    def execute(self, reapplied: Mapping[str, Sequence[str]]) -> None:
+        """``reapplied``: what ReapplyModule returned. Overdue names them."""
+        failed = reapplied["failed"]
+        if failed:
+            more = f" and {len(failed) - _MOST} more" if len(failed) > _MOST else ""
+            raise Overdue(
+                f"{len(reapplied['given'])} instances were given the module; these could not be: "
+                f"{', '.join(failed[:_MOST])}{more}."
+            )

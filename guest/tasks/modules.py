@@ -6,9 +6,10 @@ A ``module`` is {"id", "name", "type", "md5", "secret", "datastore", "datastore_
 does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from guest.modules import load
 from guest.modules.changes import Modules
 from guest.tasks.base import GuestTask
 
@@ -22,6 +23,18 @@ class ModuleTask(GuestTask):
     def modules(self) -> Modules:
         """Of the machine."""
         return Modules(self.datastore)
+
+
+class CheckModules(ModuleTask):
+    """See that the guest can have them, before any is changed."""
+
+    reads_only: ClassVar[bool] = True
+    deadline: ClassVar[float] = 60.0
+
+    def execute(self, instance_id: str, module_types: Sequence[str]) -> None:
+        """Unsupported for a type that its image does not know."""
+        for name in module_types:
+            load(name)
 
 
 class InstallModule(ModuleTask):
