@@ -11,7 +11,7 @@ from dbflow import datastores, modules
 from dbflow.db.models import DatastoreVersion, Instance, Module, new_id
 from dbflow.db.modules import for_guest, giving
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest
+from dbflow.services.errors import BadRequest, NotFound
 from dbflow.services.modules import load, must_be_free
 
 
@@ -20,10 +20,13 @@ def chosen(
 ) -> list[Module]:
     """The modules that a body names for an instance, locked, in the order in which they are applied. NotFound,
     BadRequest for those that are not for it."""
-    found = [load(session, caller, one, lock=True) for one in sorted({str(one["id"]) for one in wanted or ()})]
-    manager = session.get_one(DatastoreVersion, instance.datastore_version_id)
+    try:
+        found = [load(session, caller, one, lock=True) for one in sorted({str(one["id"]) for one in wanted or ()})]
+    except NotFound as error:
+        raise NotFound(f"{error} (modules)") from None
+    version = session.get_one(DatastoreVersion, instance.datastore_version_id)
     for module in found:
-        _must_fit(module, instance, manager)
+        _must_fit(module, instance, version)
     return sorted(found, key=_order)
 
 

@@ -224,10 +224,10 @@ def _must_not_be_applied(session: Session, module: Module) -> None:
 
 def _take_place(session: Session, module: Module) -> None:
     """BadRequest when another one has it."""
-    module.place = module_rules.place(module)
+    module.place, name = module_rules.place(module), module.name
     try:
         session.flush()
     except sa.exc.IntegrityError:
         raise BadRequest(
-            f"A module with the name '{module.name}' already exists for this type, project and datastore. (name)"
+            f"A module with the name '{name}' already exists for this type, project and datastore. (name)"
         ) from None

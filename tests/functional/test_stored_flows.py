@@ -176,9 +176,10 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         with pytest.raises(pymysql.OperationalError):
             _connect(stack, shown)
         return
-    if kind in _MODULES:
+    if kind in _MODULES or kind in (CREATE, RESTORE):
         found = stack.client().ask("GET", f"/instances/{one.instance_id}/modules?from_guest=1")["modules"]
-        assert [one["status"] for one in found] == ["OK"] * _MODULES[kind][ends]
+        count = _MODULES[kind][ends] if kind in _MODULES else len(one.rows.get(rows.APPLIED, ()))
+        assert [one["status"] for one in found] == ["OK"] * count
         known = stack.client().ask("GET", f"/instances/{one.instance_id}/modules")["modules"]
         assert sorted(one["id"] for one in known) == sorted(one["id"] for one in found)
     assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
