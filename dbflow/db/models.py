@@ -243,10 +243,10 @@ class Operation(Base):
     """From when its deadline counts, where that is not its creation: when it was resumed, retried or last expired."""
     released_epoch: Mapped[int | None] = mapped_column(sa.BigInteger)
     """The claim that an administrator wants to be given up."""
-    members: Mapped[list[Any] | None]
-    """Ids of the other instances that it has to itself, where there are any."""
     notice: Mapped[dict[str, Any] | None]
     """What it was announced with, for the notification of its end; None where nobody is told."""
+    members: Mapped[list[Any] | None]
+    """Ids of the other instances that it has to itself, where there are any."""
 
 
 class Conductor(Base):
