@@ -14,7 +14,7 @@ from taskflow import states
 from dbflow import plugins
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
-from dbflow.db.models import Backup, Configuration, Instance, Operation, new_id, utcnow
+from dbflow.db.models import Backup, Configuration, Instance, Module, Operation, new_id, utcnow
 from dbflow.persistence.tables import ATOMS, FLOWS
 from dbflow.status import Task
 
@@ -331,10 +331,20 @@ def _lock_backups_again(session: Session, operation: Operation, kind: Kind) -> N
         one.operation_id = operation.id
 
 
+def _lock_module_again(session: Session, operation: Operation, kind: Kind) -> None:
+    module = session.get(Module, operation.target_id, with_for_update=True)
+    if module is None or module.deleted:
+        raise LookupError(f"module {operation.target_id} is gone.")
+    if module.operation_id not in (None, operation.id):
+        raise Busy(module.id, module.operation_id, "Module")
+    module.operation_id = operation.id
+
+
 _LOCK_AGAIN: dict[str, Callable[[Session, Operation, Kind], None]] = {
     "instance": _lock_instance_again,
     "configuration": _lock_configuration_again,
     "backup": _lock_backups_again,
+    "module": _lock_module_again,
 }
 """Target type -> how a parked operation of it gets its lock back."""
 

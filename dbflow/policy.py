@@ -36,7 +36,7 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show backups configuration guest_log_list",
+        "instance": "index detail show backups configuration guest_log_list module_list",
         "backup": "index show",
         "backup_strategy": "index",
         "instance:extension:root": "index",
@@ -44,17 +44,19 @@ _RULES: dict[str, dict[str, str]] = {
         "instance:extension:user_access": "index",
         "instance:extension:database": "index show",
         "configuration": "index show instances",
+        "module": "index show instances",
         "limits": "index",
         "operation": "index show",
     },
     WRITE: {
         "instance": "create delete force_delete update edit restart resize_volume resize_flavor "
-        "promote_to_replica_source eject_replica_source guest_log_action",
+        "promote_to_replica_source eject_replica_source guest_log_action module_apply module_remove",
         "instance:extension:root": "create delete",
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",
         "instance:extension:database": "create delete",
         "configuration": "create delete update edit",
+        "module": "create delete update reapply",
         "backup": "create delete",
         "backup_strategy": "create delete",
         "operation": "update",

@@ -20,7 +20,7 @@ class Task(enum.StrEnum):
     EJECTING = "EJECTING"
     DETACHING = "DETACHING"
     UPDATING = "UPDATING"
-    """Who may reach it is being changed; shown as ACTIVE."""
+    """Who may reach it, or what modules it has, is being changed; shown as ACTIVE."""
     STOPPING = "STOPPING"
     BACKING_UP = "BACKING_UP"
     DELETING = "DELETING"

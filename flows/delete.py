@@ -8,6 +8,7 @@ from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
 from dbflow.db.models import Health, Sample, utcnow
+from dbflow.db.modules import taken
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
@@ -35,6 +36,7 @@ def ended(session: Session, ending: Ending) -> None:
         )
         for table in (Health, Sample):
             session.execute(delete(table).where(table.instance_id == ending.target_id))
+        taken(session, ending.target_id)
     else:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Deleting the instance"))
 

@@ -24,6 +24,8 @@ from guest.tasks.status import Status
 
 EXAMPLE: Arguments = create.EXAMPLE | {"backup_ids": ["5f1c4c54-5a3f-4b53-9f0e-6f4e4b0d7a11"]}
 
+WITH_MODULES: Arguments = EXAMPLE | {"modules": create.WITH_MODULES["modules"]}
+
 
 def ended(session: Session, ending: Ending) -> None:
     """ACTIVE, or ERROR with a fault and nothing left but the row. The backup may be deleted again."""
@@ -33,10 +35,11 @@ def ended(session: Session, ending: Ending) -> None:
         lost = fault(ending, "Restoring the backup")
         release(session, ending, task=Task.ERROR, fault=lost, restoring_id=None, configuration_id=None)
         session.execute(delete(Health).where(Health.instance_id == ending.target_id))
+    create.with_modules(session, ending)
 
 
 @operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
-def build(arguments: Arguments) -> tf_flow.Flow:
+def build_without_modules(arguments: Arguments) -> tf_flow.Flow:
     """As instance.create; the rights to read the backup are made when the server is there."""
     flow = linear_flow.Flow("instance.restore")
     flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
@@ -45,5 +48,15 @@ def build(arguments: Arguments) -> tf_flow.Flow:
         flow.add(CreateDatabases("create-databases"))
     if arguments.get("users"):
         flow.add(CreateUsers("create-users"))
+    if arguments.get("modules"):
+        flow.add(*create.install(arguments))
     flow.add(RootEnabled("look-at-root", provides="root_enabled"), RecordRoot())
     return flow.add(Status("check-health", provides="health"), RecordHealth())
+
+
+@operation(
+    "instance.restore", version=2, title="Restore an instance", task=Task.BUILDING, ended=ended, example=WITH_MODULES
+)
+def build(arguments: Arguments) -> tf_flow.Flow:
+    """The same with modules. The version before has the graph without them."""
+    return build_without_modules(arguments)

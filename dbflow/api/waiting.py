@@ -17,14 +17,18 @@ def done(operation_id: str | None, status: int) -> Response:
     """An empty answer once the operation has succeeded, with a link to it. Unprocessable with its reason when it was
     undone. One that takes longer than ``[api] max_wait`` goes on, and the client is told no more than that it was
     accepted."""
-    if operation_id is None:
-        return answer(status=status)
+    if operation_id is not None:
+        await_end(operation_id)
+    return answer(status=status, operation=operation_id)
+
+
+def await_end(operation_id: str) -> None:
+    """Return when the operation has succeeded, or has taken too long. Unprocessable when it was undone."""
     feed: Feed = current_app.extensions["dbflow.feed"]
     try:
         feed.wait(operation_id, services().conf.api.max_wait, caller().user_id)
     except TooManyViewers:
-        return answer(status=status, operation=operation_id)
+        return
     ended = operations.show(services(), caller(), operation_id).operation
     if ended.state in _UNDONE:
         raise Unprocessable(ended.error or "The operation was cancelled.", {"Link": link(operation_id)})
-    return answer(status=status, operation=operation_id)

@@ -27,6 +27,8 @@ class Feature(enum.StrEnum):
     BACKUP = "backup"
     REPLICATION = "replication"
     UPGRADE = "upgrade"
+    SCRIPTS = "scripts"
+    """Statements of users, run by the agent"""
 
 
 class Strategy(enum.StrEnum):

@@ -35,6 +35,9 @@ _ACTIONS = {
     "instance.resize_volume": "instance_resize_volume",
     "instance.attach_configuration": "instance_attach_configuration",
     "instance.detach_configuration": "instance_detach_configuration",
+    "instance.apply_modules": "instance_module_apply",
+    "instance.remove_module": "instance_module_remove",
+    "module.reapply": "module_reapply",
     "backup.create": "backup_create",
     "backup.delete": "backup_delete",
 }
@@ -135,6 +138,10 @@ def _changing(instance: Instance, arguments: Fields) -> Fields:
     for name, of in _CHANGED:
         if of in arguments:
             fields[name] = arguments[of]
+    if "modules" in arguments:
+        fields["module_ids"] = [module["id"] for module in arguments["modules"]]
+    if "module" in arguments:
+        fields["module_id"] = arguments["module"]["id"]
     return fields
 
 

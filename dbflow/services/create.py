@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from dbflow import operations, quota
 from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import configurations, datastores, images, instances, names, restores
+from dbflow.services import configurations, datastores, images, instances, module_choice, names, restores
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.errors import BadRequest, NotFound, OverLimit
+from dbflow.services.errors import BadRequest, OverLimit
 from dbflow.services.flavors import of_reference
 
 
@@ -25,7 +25,6 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     """
     if (wanted.get("replica_count") or 1) > 1:
         raise BadRequest("Replica count only valid when creating replicas. (replica_count)")
-    refuse_modules(wanted)
     if wanted.get("access"):
         wanted = {**wanted, "access": checked_access(wanted["access"])}
     with services.database.read() as session:
@@ -49,6 +48,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             arguments |= _restore(session, caller, instance, point)
         reserve(services, session, caller.project_id, {"instances": 1, "ram": flavor.ram, "volumes": size})
         session.add(instance)
+        session.flush()
+        arguments["modules"] = module_choice.install(services, session, caller, wanted.get("modules"), instance)
         operation = instances.accept(services, session, caller, kind, instance, arguments)
         operations.lock_instance(session, instance.id, operation)
     services.post_accepted(operation)
@@ -88,12 +89,6 @@ def volume_size(services: Services, wanted: Any) -> int:
     if size > largest:
         raise OverLimit(f"volume.size exceeds the largest volume that is accepted, {largest} GiB.")
     return size
-
-
-def refuse_modules(wanted: Mapping[str, Any]) -> None:
-    """None of what they would refer to can exist."""
-    if wanted.get("modules"):
-        raise NotFound("Module cannot be found. (modules)")
 
 
 def _check_objects(services: Services, caller: Caller, instance: Instance, reference: str) -> None:

@@ -79,6 +79,25 @@ def for_create(session: Session, wanted: dict[str, str | None]) -> DatastoreVers
     return found
 
 
+def scope(session: Session, datastore: str | None, version: str | None) -> tuple[str | None, str | None]:
+    """(datastore's id, version's id) of what is for one datastore, one version of it, or (None) for any. Errors as
+    :func:`for_create` has them."""
+    if datastore is None:
+        if version is not None:
+            raise BadRequest("Please specify datastore. (datastore.type)")
+        return None, None
+    found = _datastore(session, datastore)
+    if version is None:
+        return found.id, None
+    query = sa.select(DatastoreVersion.id).where(
+        DatastoreVersion.datastore_id == found.id, DatastoreVersion.deleted.is_(False), _named(version)
+    )
+    version_id = session.scalar(query.order_by(DatastoreVersion.created.desc()).limit(1))
+    if version_id is None:
+        raise BadRequest(f"Datastore version '{version[:255]}' cannot be found. (datastore.version)")
+    return found.id, version_id
+
+
 def _named(reference: str) -> sa.ColumnElement[bool]:
     return sa.or_(
         DatastoreVersion.id == reference, DatastoreVersion.name == reference, DatastoreVersion.version == reference

@@ -17,7 +17,7 @@ from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
-from dbflow.services.create import checked_access, nics, refuse_modules, reserve
+from dbflow.services.create import checked_access, nics, reserve
 from dbflow.services.errors import BadRequest, NotAuthenticated, Unprocessable
 from dbflow.services.flavors import of_reference as flavor_of
 from dbflow.status import Task
@@ -105,7 +105,10 @@ def _check(wanted: Mapping[str, Any]) -> None:
             raise BadRequest(f"{field}: a replica has it of its source, so it can't be given with replica_of.")
     if any("ip_address" in nic for nic in wanted.get("nics") or ()):
         raise BadRequest("nics: the address of a replica can't be given.")
-    refuse_modules(wanted)
+    if wanted.get("modules"):
+        raise BadRequest(
+            "modules: a replica has what modules have written of its source; apply others when it is there."
+        )
 
 
 def _check_source(session: Session, source: Instance) -> DatastoreVersion:

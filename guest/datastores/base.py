@@ -512,6 +512,16 @@ class Upgrade(abc.ABC):
         """Throw away what was kept; fine when it is gone."""
 
 
+class Scripts(abc.ABC):
+    """Statements that somebody else has written."""
+
+    @abc.abstractmethod
+    def run(self, text: str, timeout: float) -> int:
+        """Run them one after the other, as the server's administrator, and return how many there were. At the first one
+        that fails it ends with a DatastoreError, which says which one and holds no value of it; what ran before stays.
+        None takes longer than ``timeout`` seconds."""
+
+
 class Datastore(abc.ABC):
     """A plug-in: entry point group ``dbflow.guest.datastores``, called with the Machine."""
 
@@ -524,6 +534,7 @@ class Datastore(abc.ABC):
     backups: Backups | None = None
     replication: Replication | None = None
     upgrade: Upgrade | None = None
+    scripts: Scripts | None = None
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine

@@ -19,6 +19,7 @@ from dbflow.persistence.steps import Step, steps_of
 from tests.fixtures.flows import rows, stage
 from tests.fixtures.flows.cases import (
     APPLY,
+    APPLY_MODULES,
     ATTACH,
     BACK_UP,
     CASES,
@@ -30,6 +31,8 @@ from tests.fixtures.flows.cases import (
     LEAVE,
     PASSWORD,
     PROMOTE,
+    REAPPLY,
+    REMOVE_MODULE,
     REPLICAS,
     REPLICATE,
     RESTORE,
@@ -102,6 +105,8 @@ def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
         stack.client().deleted(*(one["id"] for one in there if "replicas" not in one))
     for backup in stack.client().ask("GET", "/backups")["backups"]:
         stack.client().delete_backup(backup["id"])
+    for module in stack.client().ask("GET", "/modules")["modules"]:
+        stack.client().ask("DELETE", f"/modules/{module['id']}")
     stack.wait_inventory({place: [] for place in stack.inventory()})
 
 
@@ -126,7 +131,7 @@ def _make_the_world(stack: StagedStack, found: list[Stored]) -> None:
 
 
 def _do_what_was_before(stack: StagedStack, found: list[Stored]) -> None:
-    """The creates, side by side; then, of sets, the replicas."""
+    """The creates, side by side; then the replicas of sets, and modules that are there."""
     client = stack.client()
     for one in found:
         if len(one.operations) > 1:
@@ -135,9 +140,13 @@ def _do_what_was_before(stack: StagedStack, found: list[Stored]) -> None:
         if len(one.operations) > 1:
             client.wait_operation(one.operations[0], timeout=LONG)
     for one in found:
-        for number in range(1, len(one.operations) - 1) if one.case.kind in REPLICAS else ():
+        for number in range(1, len(one.operations) - 1) if one.case.kind in _BUILT_UP else ():
             stage.accept(stack, one.rows, number)
             client.wait_operation(one.operations[number], timeout=LONG)
+
+
+_BUILT_UP = {*REPLICAS, REMOVE_MODULE, REAPPLY}
+"""Kinds that need what operations between the create and theirs have done."""
 
 
 def _done(steps: dict[str, Step]) -> dict[str, Step]:
@@ -171,6 +180,12 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
             _connect(stack, shown)
         return
     assert (shown["datastore"]["version"] == "next") == (changed and kind == UPGRADE)
+    if kind in _MODULES or kind in (CREATE, RESTORE):
+        found = stack.client().ask("GET", f"/instances/{one.instance_id}/modules?from_guest=1")["modules"]
+        count = _MODULES[kind][ends] if kind in _MODULES else len(one.rows.get(rows.APPLIED, ()))
+        assert [one["status"] for one in found] == ["OK"] * count
+        known = stack.client().ask("GET", f"/instances/{one.instance_id}/modules")["modules"]
+        assert sorted(one["id"] for one in known) == sorted(one["id"] for one in found)
     assert shown["access"] == {"is_public": changed and kind == "instance.update_access"}
     assert shown["flavor"]["id"] == ("2" if changed and kind == "instance.resize_flavor" else "1")
     assert shown["volume"]["size"] == (2 if changed and kind == "instance.resize_volume" else 1)
@@ -179,6 +194,12 @@ def _check(stack: StagedStack, one: Stored, steps: dict[str, Step]) -> None:
         assert cursor.fetchall() == ((_CONFIGURED.get((kind, ends), 40),),)
 
 
+_MODULES = {
+    APPLY_MODULES: {"SUCCESS": 2, "REVERTED": 0},
+    REMOVE_MODULE: {"SUCCESS": 0, "REVERTED": 1},
+    REAPPLY: {"SUCCESS": 1, "REVERTED": 1},
+}
+"""How many an instance has then."""
 _CONFIGURED = {
     (ATTACH, "SUCCESS"): 77,
     (DETACH, "REVERTED"): 77,

@@ -14,6 +14,7 @@ from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import Lifecycle
 from guest.datastores.mariadb.logs import Logs
 from guest.datastores.mariadb.replication import Replication
+from guest.datastores.mariadb.scripts import Scripts
 from guest.datastores.mariadb.server import Server
 from guest.datastores.mariadb.upgrade import Upgrade
 
@@ -35,3 +36,4 @@ class Datastore(base.Datastore):
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
         self.replication = Replication(layout, client)
+        self.scripts = Scripts(client)

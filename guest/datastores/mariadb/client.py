@@ -57,8 +57,9 @@ class Client:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def connect(self, timeout: float) -> "Connection[Cursor]":
-        """A connection whose every answer takes at most ``timeout`` seconds. Raises pymysql's errors."""
+    def connect(self, timeout: float, flags: int = 0) -> "Connection[Cursor]":
+        """A connection whose every answer takes at most ``timeout`` seconds; ``flags`` as of pymysql's CLIENT. Raises
+        pymysql's errors."""
         return pymysql.connect(
             unix_socket=str(self._layout.socket),
             user=ADMIN_USER,
@@ -66,6 +67,7 @@ class Client:
             charset="utf8mb4",
             init_command=_SESSION,
             autocommit=True,
+            client_flag=flags,
             # A Unix socket needs no TLS, and reading the system's certificates takes longer than all the rest.
             ssl_disabled=True,
             connect_timeout=max(1, int(timeout)),

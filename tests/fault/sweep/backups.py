@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import requests
 
 from tests.fault.sweep.points import SUCCESS
-from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario
+from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario, ping_module
 from tests.functional.stack import mysql, new_password, query
 from tests.functional.stack.inventory import Inventory
 from tests.waiting import wait_for
@@ -114,13 +114,14 @@ class Restore(_Backups):
 
     kind: ClassVar[str] = "instance.restore"
     most_agents: ClassVar[int] = 1
-    source_id = ""
+    source_id = module_id = ""
 
     def prepare(self) -> None:
         if not self.source_id:
             self.make()
             self.source_id = self.instance_id
             self.backup_id = self.back_up(NAME)
+            self.module_id = ping_module(self.client)
         self.instance_id = ""
         self.expected = self.stack.inventory()
 
@@ -128,6 +129,7 @@ class Restore(_Backups):
         body = {"name": RESTORED, "flavorRef": "1", "volume": {"size": 1}}
         user = {"name": "another", "password": new_password(), "databases": [{"name": "more"}]}
         more = {"restorePoint": {"backupRef": self.backup_id}, "databases": [{"name": "more"}], "users": [user]}
+        more["modules"] = [{"id": self.module_id}]
         self.post("/instances", {"instance": {**body, **more}})
 
     def find(self) -> None:

@@ -2,7 +2,9 @@
 """For each kind of operation: what it is tried on, how it is asked for, and what is true when it has ended."""
 
 import abc
+import base64
 import contextlib
+import secrets
 from typing import Any, ClassVar
 
 import requests
@@ -148,18 +150,29 @@ class Scenario(abc.ABC):
             self.away()
 
 
+def ping_module(client: Client) -> str:
+    """The id of a module that changes nothing."""
+    contents = base64.b64encode(b"message=swept").decode()
+    body = {"name": f"swept-{secrets.token_hex(4)}", "module_type": "ping", "contents": contents}
+    made: str = client.ask("POST", "/modules", {"module": body})["module"]["id"]
+    return made
+
+
 class Create(Scenario):
     """A create that succeeded serves; one that was undone left an ERROR with its reason, and no resource."""
 
     kind = "instance.create"
     most_agents = 1
+    module_id = ""
 
     def prepare(self) -> None:
+        self.module_id = self.module_id or ping_module(self.client)
         self.instance_id = ""
         self.expected = self.stack.inventory()
 
     def ask(self) -> None:
         body = {"name": NEW, "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
+        body["modules"] = [{"id": self.module_id}]
         self.post("/instances", {"instance": body})
 
     def find(self) -> None:

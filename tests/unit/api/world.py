@@ -172,6 +172,9 @@ class FakeGuests:
     def DisableRoot(self) -> None:  # noqa: N802
         self.root = None
 
+    def ListModules(self) -> list[dict[str, Any]]:  # noqa: N802
+        return []
+
     def RootEnabled(self) -> bool:  # noqa: N802
         return self.root is not None
 

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQL that somebody else has written.
+
+The server takes it apart, not we, nor a client program: such a program has commands of its own, for the shell and for
+files, which a script must not get at.
+"""
+
+import contextlib
+import re
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT, CR, ER
+from pymysql.cursors import Cursor
+
+from dbflow import faults
+from guest.datastores import base
+from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb.client import Client, explain
+
+_QUOTED = re.compile(r"'.*'", re.DOTALL)
+"""From the first quote to the last: names, values, or the very text of a statement."""
+_GAP = "'…'"
+_SILENT = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR})
+
+
+class Scripts(base.Scripts):
+    """See the base class."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def run(self, text: str, timeout: float) -> int:
+        """See the base class."""
+        try:
+            with contextlib.closing(self._client.connect(timeout, CLIENT.MULTI_STATEMENTS)) as connection:
+                return self._run(connection, text, timeout)
+        except (pymysql.Error, OSError) as error:
+            raise explain(error) from None
+
+    def _run(self, connection: "Connection[Cursor]", text: str, timeout: float) -> int:
+        number, ended = 1, False
+        cursor = connection.cursor()
+        cursor.execute("SELECT CONNECTION_ID()")
+        ((thread,),) = cursor.fetchall()
+        try:
+            cursor.execute(text)
+            while not ended:
+                faults.within()
+                number += 1
+                ended = not cursor.nextset()
+        except pymysql.MySQLError as error:
+            code = error.args[0] if error.args else 0
+            if code in _SILENT:
+                self._kill(thread)
+                raise DatastoreError(
+                    f"Statement {number} did not end within {timeout:g} s, or the server went away."
+                ) from None
+            if code == ER.EMPTY_QUERY:  # what follows the last semicolon is a comment
+                return number - 1
+            raise DatastoreError(f"Statement {number} failed: {_told(error)}") from None
+        return number - 1
+
+    def _kill(self, thread: int) -> None:
+        """What we do not wait for any longer must not go on behind our back."""
+        with contextlib.suppress(DatastoreError), self._client.session() as session:
+            session.run(f"KILL {int(thread)}")
+
+
+def _told(error: pymysql.MySQLError) -> str:
+    """The server's words without what it quotes, which may be part of the script: a password, say."""
+    code, words = (*error.args, "", "")[:2]
+    return f"{_QUOTED.sub(_GAP, str(words))} ({code})"
