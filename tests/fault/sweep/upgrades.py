@@ -14,8 +14,8 @@ from tests.functional.stack.rootfs import RELEASE, offer
 OLD = "10.11"
 STEP = "instance.drop_point"
 UNDONE = {0, 1, 2}
-"""Boots of a machine that has its old image again: it is made anew of that also when nobody knows whether it ever had the
-new one."""
+"""Boots of a machine that has its old image again: it is made anew of that also when nobody knows whether it ever had
+the new one."""
 
 
 class _Upgraded(Scenario):
