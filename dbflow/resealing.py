@@ -10,7 +10,7 @@ import tenacity
 
 from dbflow import faults
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import IdempotencyKey, Instance, Operation, ProjectKey
+from dbflow.db.models import Authority, IdempotencyKey, Instance, InstanceTls, Operation, ProjectKey
 from dbflow.db.session import Database
 from dbflow.persistence.tables import ATOMS
 
@@ -21,6 +21,8 @@ SEALED: tuple[sa.Column[Any], ...] = tuple(
         (Instance.__table__, ["guest_key", "replication"]),
         (IdempotencyKey.__table__, ["answer"]),
         (ProjectKey.__table__, ["sealed"]),
+        (Authority.__table__, ["sealed"]),
+        (InstanceTls.__table__, ["sealed"]),
         (ATOMS, ["results", "failure", "revert_results", "revert_failure"]),
     )
     for column in columns

@@ -12,6 +12,7 @@ from dbflow.status import Task
 from flows import create
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
+from flows.tasks.certified import certified
 from flows.tasks.channel import OpenChannel
 from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
@@ -35,9 +36,20 @@ def ended(session: Session, ending: Ending) -> None:
         session.execute(delete(Health).where(Health.instance_id == ending.target_id))
 
 
-@operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
+@operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE, version=2)
 def build(arguments: Arguments) -> tf_flow.Flow:
     """As instance.create; the rights to read the backup are made when the server is there."""
+    flow = linear_flow.Flow("instance.restore")
+    flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
+    flow.add(CreateServer(), OpenDownload(), RestoreBackup("restore-backup"))
+    flow.add(unordered_flow.Flow("contents").add(certified(), create.accounts(arguments)))
+    flow.add(RootEnabled("look-at-root", provides="root_enabled"), RecordRoot())
+    return flow.add(Status("check-health", provides="health"), RecordHealth())
+
+
+@operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
+def build_without_tls(arguments: Arguments) -> tf_flow.Flow:
+    """Version 1 gave no certificate."""
     flow = linear_flow.Flow("instance.restore")
     flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
     flow.add(CreateServer(), OpenDownload(), RestoreBackup("restore-backup"))

@@ -26,6 +26,7 @@ class Feature(enum.StrEnum):
     LOGS = "logs"
     BACKUP = "backup"
     REPLICATION = "replication"
+    TLS = "tls"
 
 
 class Strategy(enum.StrEnum):

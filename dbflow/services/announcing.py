@@ -32,6 +32,7 @@ _ACTIONS = {
     "instance.reboot": "instance_reboot",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
+    "instance.ssl": "instance_ssl",
     "instance.attach_configuration": "instance_attach_configuration",
     "instance.detach_configuration": "instance_detach_configuration",
     "backup.create": "backup_create",
