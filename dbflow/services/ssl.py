@@ -75,6 +75,8 @@ def _seen(session: Session, instance: Instance) -> Seen:
 
 def enable(services: Services, caller: Caller, instance_id: str, wanted: Wanted) -> str:
     """Use a certificate that the owner brings; returns the operation's id."""
+    with services.database.read() as session:
+        _members(session, instances.load(session, caller, instance_id))
     brought = bring(services, caller, wanted["mode"], wanted["container_ref"], wanted.get("password_ref"))
     return _change(services, caller, instance_id, wanted, brought)
 
@@ -103,15 +105,7 @@ def _change(services: Services, caller: Caller, instance_id: str, wanted: Wanted
     try:
         with services.database.write() as session:
             instance = instances.load(session, caller, instance_id, lock=True)
-            _must_be_able(session, instance)
-            if instance.replica_of_id is not None:
-                raise BadRequest(f"Instance {instance.id} is a replica: change its source, {instance.replica_of_id}.")
-            replicas = [one for one in replicas_of(session, instance.id, lock=True) if one.task != Task.DELETING]
-            # The source is the last.
-            members = [*replicas, instance]
-            for one in members:
-                must_be_ready(session, one)
-                must_not_be_stopped(session, one)
+            members = _members(session, instance, lock=True)
             arguments = {
                 "tls": public(wanted, brought),
                 "change": new_id(),
@@ -122,7 +116,7 @@ def _change(services: Services, caller: Caller, instance_id: str, wanted: Wanted
             if brought is not None:
                 leave(services, session, instance.id, wanted["mode"], brought)
             operation = instances.accept(
-                services, session, caller, "instance.ssl", instance, arguments, members=[one.id for one in replicas]
+                services, session, caller, "instance.ssl", instance, arguments, members=[one.id for one in members[:-1]]
             )
             for one in members:
                 operations.lock_instance(session, one.id, operation)
@@ -130,6 +124,18 @@ def _change(services: Services, caller: Caller, instance_id: str, wanted: Wanted
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation)
     return operation.id
+
+
+def _members(session: Session, instance: Instance, *, lock: bool = False) -> list[Instance]:
+    """The replicas, and the source as the last; all of them can be changed now."""
+    _must_be_able(session, instance)
+    if instance.replica_of_id is not None:
+        raise BadRequest(f"Instance {instance.id} is a replica: change its source, {instance.replica_of_id}.")
+    replicas = [one for one in replicas_of(session, instance.id, lock=lock) if one.task != Task.DELETING]
+    for one in (*replicas, instance):
+        must_be_ready(session, one)
+        must_not_be_stopped(session, one)
+    return [*replicas, instance]
 
 
 def public(wanted: Wanted, brought: Brought | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 
 An ``endpoint`` is ``{"address": str, "port": int, "tls": bool}`` of a database server (``tls``: whether it has a
 certificate that it was given), a ``position`` what the datastore calls up to where a server has everything,
-``replication`` ``{"password": str, "fallback": float}``: of the account that replicas log in with, and the seconds after
-which a commit waits no longer for a replica (0: it waits for ever).
+``replication`` ``{"password": str, "fallback": float}``: of the account that replicas log in with, and the seconds
+after which a commit waits no longer for a replica (0: it waits for ever).
 
 The order in which a flow runs these keeps one rule: a server is read-only, on its disk, before another one of its set
 is made writable; and the same on the way back, since every step undoes itself.
