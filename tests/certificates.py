@@ -63,6 +63,17 @@ def packed(key: str, leaf: x509.Certificate, others: list[x509.Certificate], pas
     return pkcs12.serialize_key_and_certificates(b"server", loaded, None, [leaf, *others], seal)
 
 
+def signed_by(key: str, issuer: x509.Certificate) -> tuple[str, x509.Certificate]:
+    """(key, certificate) that the owner of an issuer's key has made, whether that may issue or not."""
+    signing: Any = serialization.load_pem_private_key(key.encode(), None)
+    mine = certificates.new_key()
+    asked = x509.load_pem_x509_csr(certificates.request(mine, "db.test").encode())
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder().subject_name(asked.subject).issuer_name(issuer.subject)
+    made = made.public_key(asked.public_key()).serial_number(x509.random_serial_number())
+    return mine, made.not_valid_before(now).not_valid_after(now + YEAR).sign(signing, hashes.SHA256())
+
+
 def self_signed(name: str) -> tuple[str, x509.Certificate]:
     """(key, certificate) of RSA, as `openssl req -x509` makes it."""
     key = rsa.generate_private_key(65537, 2048)

@@ -2,7 +2,7 @@
 """Barbican, asked with the user's own token: so it decides who may read what."""
 
 import re
-from typing import Any
+from http import HTTPStatus
 
 import requests
 from oslo_config import cfg
@@ -11,7 +11,8 @@ from dbflow.secretstore.base import LARGEST, NoSuchSecret, SecretError, SecretSt
 
 _REFERENCE = re.compile(r"https?://[^/\s]+(?:/[\w.-]+)*/v1/(secrets|containers)/([0-9a-fA-F-]{36})/?")
 _TIMEOUT = 15.0
-_MISSING, _REFUSED = {404}, {401, 403}
+_PAYLOADS = ("application/octet-stream", "text/plain")
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 class BarbicanSecrets(SecretStore):
@@ -32,31 +33,31 @@ class BarbicanSecrets(SecretStore):
             if len(refs) != 1:
                 raise SecretError("the container must hold one secret, the PKCS#12 data.")
             kind, secret_id = _parsed(str(refs[0].get("secret_ref")))
-        data = self._ask(f"secrets/{secret_id}/payload", token, "application/octet-stream, text/plain").content
+        data: bytes = self._ask(f"secrets/{secret_id}/payload", token, *_PAYLOADS).content
         if len(data) > LARGEST:
             raise SecretError(f"it has more than {LARGEST} bytes.")
         return data
 
-    def _ask(self, path: str, token: str, accept: str) -> Any:
-        """Once for each kind of content: Barbican gives none that a secret is not of."""
-        answer = None
-        for kind in accept.split(", "):
-            headers = {"X-Auth-Token": token, "Accept": kind}
+    def _ask(self, path: str, token: str, *accept: str) -> requests.Response:
+        """Once for each kind of content, until it is one that the secret is of."""
+        status = 0
+        for kind in accept:
             try:
                 answer = requests.get(
                     f"{self._endpoint}/v1/{path}",
-                    headers=headers,
+                    headers={"X-Auth-Token": token, "Accept": kind},
                     timeout=_TIMEOUT,
                     verify=self._verify,
                     allow_redirects=False,
                 )
             except requests.RequestException as error:
                 raise StoreUnavailable(f"Barbican does not answer ({type(error).__name__}).") from None
-            if answer.status_code == requests.codes.ok:
+            status = answer.status_code
+            if status == HTTPStatus.OK:
                 return answer
-            if answer.status_code != requests.codes.not_acceptable:
+            if status != HTTPStatus.NOT_ACCEPTABLE:
                 break
-        raise _refusal(answer.status_code if answer is not None else 0)
+        raise _refusal(status)
 
 
 def _parsed(reference: str) -> tuple[str, str]:
@@ -67,10 +68,10 @@ def _parsed(reference: str) -> tuple[str, str]:
 
 
 def _refusal(status: int) -> SecretError:
-    if status in _MISSING:
+    if status == HTTPStatus.NOT_FOUND:
         return NoSuchSecret("Barbican has no such secret.")
     if status in _REFUSED:
         return NoSuchSecret("Barbican does not let you read it.")
-    if status >= requests.codes.internal_server_error:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return StoreUnavailable(f"Barbican answered with status {status}.")
     return SecretError(f"Barbican answered with status {status}.")
