@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.renew_certificate: a new certificate of dbflow's own, before the old one ends or its authority does.
 
-Nobody asked for it, so nobody is told when it fails: the old certificate stays, and the leader tries again.
+No user asked for it, so none is told when it fails: the old certificate stays, and the leader tries again.
 """
 
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ EXAMPLE: Arguments = {"change": "5f1c4c54-5a3f-4b53-9f0e-6f4e4b0d7a11", "old_tls
 
 def ended(session: Session, ending: Ending) -> None:
     """Whatever it came to, the server has a certificate."""
-    release(session, ending)
+    release(session, ending, task=Task.NONE)
 
 
 @operation("instance.renew_certificate", title="Renew a certificate", task=Task.NONE, ended=ended, example=EXAMPLE)

@@ -126,6 +126,27 @@ def _change(services: Services, caller: Caller, instance_id: str, wanted: Wanted
     return operation.id
 
 
+@contended
+def renew(services: Services, caller: Caller, instance_id: str) -> str:
+    """Use another certificate of dbflow's own now, as the leader does in time; returns the operation's id."""
+    try:
+        with services.database.write() as session:
+            instance = instances.load(session, caller, instance_id, lock=True)
+            _must_be_able(session, instance)
+            row = session.get(InstanceTls, instance.id)
+            if row is None or row.mode in OWN:
+                raise BadRequest(f"Instance {instance.id} has no certificate of dbflow's own.")
+            must_be_ready(session, instance)
+            must_not_be_stopped(session, instance)
+            arguments = {"change": new_id(), "old_tls": tls.kept(session, instance.id)}
+            operation = instances.accept(services, session, caller, "instance.renew_certificate", instance, arguments)
+            operations.lock_instance(session, instance.id, operation)
+    except operations.Busy as error:
+        raise Unprocessable(str(error)) from None
+    services.post_accepted(operation)
+    return operation.id
+
+
 def _members(session: Session, instance: Instance, *, lock: bool = False) -> list[Instance]:
     """The replicas, and the source as the last; all of them can be changed now."""
     _must_be_able(session, instance)

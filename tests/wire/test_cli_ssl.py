@@ -39,16 +39,6 @@ class User:
         return self.cipher(ssl_disabled=True)
 
 
-def keep(server: EmbeddedStack, member: Client, name: str, data: bytes, mode: int = 0o600) -> str:
-    """Put a secret where the project keeps its own: how it is referred to."""
-    project = member.endpoint.rpartition("/")[2]
-    directory = server.state / "secrets" / project
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / name).write_bytes(data)
-    (directory / name).chmod(mode)
-    return f"file:{name}"
-
-
 def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_path: pathlib.Path) -> None:
     before, password, owner = server.settled_inventory(), new_password(), Owner()
     made = openstack.table("database instance create safe --flavor db.tiny --size 1 --users", f"ann:{password}")
@@ -70,7 +60,7 @@ def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_
     container = keep(
         server, member, "mine.p12", owner.container(address, follower_address(member, twin), password="pw")
     )
-    word = keep(server, member, "word", b"pw\n")
+    word = server.keep_secret(member, "word", b"pw\n")
     with pytest.raises(Refused, match=r"is a replica.*HTTP 400"):
         openstack("database ssl enable twin", container)
     with pytest.raises(Refused, match=r"not with this password.*HTTP 400"):

@@ -11,7 +11,7 @@ from dbflow.api.docs import documented
 from dbflow.api.here import answer, authorize_mgmt, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas.instances import MGMT_ACTION
-from dbflow.services import actions
+from dbflow.services import actions, ssl
 
 ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/instances/<instance_id>/action")
 
@@ -20,7 +20,12 @@ ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/i
 class MgmtAction(Resource):
     """The administrator's verbs."""
 
-    @documented("Stop the database, reboot the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,))
+    @documented(
+        "Stop the database, reboot the machine, renew the certificate, reset the status.",
+        body=MGMT_ACTION,
+        status=202,
+        also=(422,),
+    )
     def post(self, instance_id: str) -> Response:
         """Act"""
         authorize_mgmt("mgmt:instance_action")
@@ -36,8 +41,17 @@ def _reboot(instance_id: str) -> str:
     return actions.reboot(services(), caller(), instance_id)
 
 
+def _renew(instance_id: str) -> str:
+    return ssl.renew(services(), caller(), instance_id)
+
+
 def _reset(instance_id: str) -> None:
     actions.reset_status(services(), caller(), instance_id)
 
 
-_VERBS: dict[str, Callable[[str], str | None]] = {"stop": _stop, "reboot": _reboot, "reset-task-status": _reset}
+_VERBS: dict[str, Callable[[str], str | None]] = {
+    "stop": _stop,
+    "reboot": _reboot,
+    "renew-certificate": _renew,
+    "reset-task-status": _reset,
+}

@@ -84,7 +84,12 @@ MGMT_ACTION: Schema = {
     "minProperties": 1,
     "maxProperties": 1,
     "additionalProperties": False,
-    "properties": {"stop": _ANYTHING, "reboot": _ANYTHING, "reset-task-status": _ANYTHING},
+    "properties": {
+        "stop": _ANYTHING,
+        "reboot": _ANYTHING,
+        "renew-certificate": _ANYTHING,
+        "reset-task-status": _ANYTHING,
+    },
 }
 
 _STRING: Schema = {"type": "string"}

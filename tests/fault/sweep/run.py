@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.fault.sweep import backups, configurations, reaching, replication, scenarios
+from tests.fault.sweep import backups, certificates, configurations, reaching, replication, scenarios
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
@@ -18,7 +18,7 @@ from tests.functional.stack import EmbeddedStack, RealStack, Stack
 from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
 
-SCENARIOS = (scenarios, backups, configurations, reaching, replication)
+SCENARIOS = (scenarios, backups, certificates, configurations, reaching, replication)
 """Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {
