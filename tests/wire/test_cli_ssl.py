@@ -57,9 +57,8 @@ def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_
     twin = member.wait_healthy(made["id"])["id"]
     follower = User(member, twin, password, tmp_path)
     wait_for(lambda: follower.verified(builtin), 60, "the replica's certificate")
-    container = keep(
-        server, member, "mine.p12", owner.container(address, follower_address(member, twin), password="pw")
-    )
+    both = owner.container(address, follower_address(member, twin), password="pw")
+    container = server.keep_secret(member, "mine.p12", both)
     word = server.keep_secret(member, "word", b"pw\n")
     with pytest.raises(Refused, match=r"is a replica.*HTTP 400"):
         openstack("database ssl enable twin", container)
@@ -90,20 +89,7 @@ def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_
     openstack("database user create safe ben", new_password())  # dbflow itself gets in, and the replica follows
     wait_for(lambda: "ben" in names(member, twin), 60, "what is written to the source on the replica")
 
-    openstack("database ssl enable safe --mode mtls --password_ref", word, container)
-    mine = owner.client(tmp_path)
-    for one in (user, follower):
-        wait_for(lambda one=one: refused(one, trusted), 60, "a certificate to be demanded")
-        assert one.verified(trusted, **mine).startswith("TLS_")
-
-    assert openstack.table("database ssl rollback safe")["mode"] == "enforced"
-    assert user.verified(trusted).startswith("TLS_")
-    with pytest.raises(pymysql.OperationalError, match="Access denied"):
-        user.plain()
-    assert openstack.table("database ssl disable safe")["mode"] == "builtin"
-    for one in (user, follower):
-        assert one.plain() == ""
-        assert one.verified(openstack.table("database ssl show safe --include-certificate")["certificate.payload"])
+    back_from_mtls(openstack, (user, follower), owner, (word, container))
     for name in ("twin", "safe"):
         openstack("database instance delete", name)
         wait_for(lambda name=name: gone(member, name), 60, f"{name} to be gone")
@@ -129,3 +115,22 @@ def refused(user: User, trusted: str) -> bool:
     except pymysql.OperationalError as error:
         return "Access denied" in str(error)
     return False
+
+
+def back_from_mtls(openstack: OpenStack, users: tuple[User, User], owner: Owner, refs: tuple[str, str]) -> None:
+    """To a certificate of each client, and to nothing of that."""
+    trusted, mine = owner.authority.certificate, owner.client(users[0].directory)
+    openstack("database ssl enable safe --mode mtls --password_ref", *refs)
+    for one in users:
+        wait_for(lambda one=one: refused(one, trusted), 60, "a certificate to be demanded")
+        assert one.verified(trusted, **mine).startswith("TLS_")
+    assert openstack.table("database ssl rollback safe")["mode"] == "enforced"
+    for one in users:
+        wait_for(lambda one=one: not refused(one, trusted), 60, "no certificate to be demanded")
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            one.plain()
+    assert openstack.table("database ssl disable safe")["mode"] == "builtin"
+    payload = openstack.table("database ssl show safe --include-certificate")["certificate.payload"]
+    for one in users:
+        assert one.plain() == ""
+        assert one.verified(payload).startswith("TLS_")
