@@ -31,7 +31,7 @@ def filled(deployment: Deployment) -> Deployment:
     operation = deployment.operation()
     seal = deployment.keyring.seal
     with deployment.database.write() as session:
-        session.execute(sa.update(Instance).values(guest_key=seal("guest key")))
+        session.execute(sa.update(Instance).values(guest_key=seal("guest key"), replication=seal("login")))
         values = {name: seal({name: 1}) for name in ("results", "failure", "revert_results", "revert_failure")}
         session.execute(sa.update(ATOMS).where(ATOMS.c.parent_uuid == operation.flow_uuid).values(**values))
         session.add(
