@@ -35,7 +35,7 @@ from guest.tasks.replication import AdmitReplicas, BeginReplica, RequireAcknowle
 from guest.tasks.status import Status
 from guest.tasks.tls import InstallCertificate
 
-EXAMPLE: Arguments = {
+EXAMPLE_WITHOUT_TLS: Arguments = {
     "source_id": "2b1f60a5-6c1d-4a5e-9a39-0d2a2f1f6f10",
     "replica_ids": ["9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01"],
     "first": True,
@@ -56,6 +56,8 @@ EXAMPLE: Arguments = {
     "overrides": {},
     "manager": "mariadb",
     "image": None,
+}
+EXAMPLE: Arguments = EXAMPLE_WITHOUT_TLS | {
     "tls": {"mode": "builtin"},
     "holder_id": "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01",
 }
@@ -109,7 +111,13 @@ def build(arguments: Arguments) -> tf_flow.Flow:
     return _flow(arguments, database, [TakeIdentity()] if brought else [])
 
 
-@operation("instance.replicate", title="Create replicas", task=Task.BUILDING, ended=ended_without_tls, example=EXAMPLE)
+@operation(
+    "instance.replicate",
+    title="Create replicas",
+    task=Task.BUILDING,
+    ended=ended_without_tls,
+    example=EXAMPLE_WITHOUT_TLS,
+)
 def build_without_tls(arguments: Arguments) -> tf_flow.Flow:
     """Version 1 knew no TLS."""
 
