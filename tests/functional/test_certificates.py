@@ -46,7 +46,11 @@ def test_authorities_follow_each_other(images: pathlib.Path, tmp_path: pathlib.P
         connection.close()
         (tmp_path / "new.pem").write_text(known[0])
         secret: Any = password.encode()
-        trusted = {"ssl_ca": str(tmp_path / "new.pem"), "ssl_verify_cert": True, "ssl_verify_identity": True}
+        trusted: dict[str, Any] = {
+            "ssl_ca": str(tmp_path / "new.pem"),
+            "ssl_verify_cert": True,
+            "ssl_verify_identity": True,
+        }
         host = client.show(instance["id"])["ip"][0]
         pymysql.connect(host=host, user="u", password=secret, **trusted).close()
         states = [(one["state"], one["in_use"]) for one in manage(stack, "ca", "show")]

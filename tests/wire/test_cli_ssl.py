@@ -2,6 +2,7 @@
 """`openstack database ssl …`, and what clients of the real servers see of it."""
 
 import contextlib
+import functools
 import pathlib
 from typing import Any
 
@@ -92,7 +93,7 @@ def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_
     back_from_mtls(openstack, (user, follower), owner, (word, container))
     for name in ("twin", "safe"):
         openstack("database instance delete", name)
-        wait_for(lambda name=name: gone(member, name), 60, f"{name} to be gone")
+        wait_for(functools.partial(gone, member, name), 60, f"{name} to be gone")
     server.wait_inventory(before)
 
 
@@ -117,16 +118,20 @@ def refused(user: User, trusted: str) -> bool:
     return False
 
 
+def accepted(user: User, trusted: str) -> bool:
+    return not refused(user, trusted)
+
+
 def back_from_mtls(openstack: OpenStack, users: tuple[User, User], owner: Owner, refs: tuple[str, str]) -> None:
     """To a certificate of each client, and to nothing of that."""
     trusted, mine = owner.authority.certificate, owner.client(users[0].directory)
     openstack("database ssl enable safe --mode mtls --password_ref", *refs)
     for one in users:
-        wait_for(lambda one=one: refused(one, trusted), 60, "a certificate to be demanded")
+        wait_for(functools.partial(refused, one, trusted), 60, "a certificate to be demanded")
         assert one.verified(trusted, **mine).startswith("TLS_")
     assert openstack.table("database ssl rollback safe")["mode"] == "enforced"
     for one in users:
-        wait_for(lambda one=one: not refused(one, trusted), 60, "no certificate to be demanded")
+        wait_for(functools.partial(accepted, one, trusted), 60, "no certificate to be demanded")
         with pytest.raises(pymysql.OperationalError, match="Access denied"):
             one.plain()
     assert openstack.table("database ssl disable safe")["mode"] == "builtin"
