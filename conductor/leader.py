@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
-orphans, for guests that the broker has forgotten and for sources without replicas, purge what is old, delete failed
-backups, send notifications."""
+orphans, for guests that the broker has forgotten and for sources without replicas, renew certificates, purge what is
+old, delete failed backups, send notifications."""
 
 import datetime
 import logging
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from oslo_config import cfg
 from sqlalchemy.orm import aliased
 
+from conductor.certificates import CertificateKeeper
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from conductor.reopening import Reopening
@@ -81,6 +82,7 @@ class Leader:
             Every(options.orphan_interval, Reopening(database, census, dispatcher).keep),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
             Every(_REPLICAS_EVERY, ReplicaKeeper(database, keyring).keep),
+            Every(conf.tls.check_interval, CertificateKeeper(conf, database, keyring).keep),
             Every(_PURGE_EVERY, Retention(conf.backups.failed_retention, database, keyring).keep),
         ]
         self._telling = Telling(conf, database, cloud, outbox) if outbox.on else None

@@ -244,12 +244,14 @@ def _instances(operation: Operation) -> set[str]:
 
 
 _NEW_PARTS = ("instance.promote", "instance.eject", "instance.detach")
+_NEW_CERTIFICATES = ("instance.ssl", "instance.renew_certificate")
 _OVERTAKEN_BY = {
+    **dict.fromkeys(_NEW_CERTIFICATES, _NEW_CERTIFICATES),
     "instance.replicate": ("instance.replicate", *_NEW_PARTS),
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
     "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),
 }
-"""Kinds that change a set of replicas -> those after which the set is not what they would go back to."""
+"""Kinds that change a set of replicas, or its certificates -> those after which it is not what they go back to."""
 
 
 def _newer_configuration(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> str | None:

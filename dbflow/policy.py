@@ -36,7 +36,7 @@ BASE_RULES = frozenset(_BASE)
 
 _RULES: dict[str, dict[str, str]] = {
     READ: {
-        "instance": "index detail show backups configuration guest_log_list module_list",
+        "instance": "index detail show backups configuration guest_log_list module_list ssl_show",
         "backup": "index show",
         "backup_strategy": "index",
         "instance:extension:root": "index",
@@ -50,7 +50,7 @@ _RULES: dict[str, dict[str, str]] = {
     },
     WRITE: {
         "instance": "create delete force_delete update edit restart resize_volume resize_flavor "
-        "promote_to_replica_source eject_replica_source guest_log_action module_apply module_remove",
+        "promote_to_replica_source eject_replica_source guest_log_action module_apply module_remove ssl_action",
         "instance:extension:root": "create delete",
         "instance:extension:user": "create delete update update_all",
         "instance:extension:user_access": "update delete",

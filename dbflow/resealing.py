@@ -10,7 +10,7 @@ import tenacity
 
 from dbflow import faults
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import IdempotencyKey, Instance, Module, Operation, ProjectKey
+from dbflow.db.models import Authority, IdempotencyKey, Instance, InstanceTls, Module, Operation, ProjectKey
 from dbflow.db.session import Database
 from dbflow.persistence.tables import ATOMS
 
@@ -22,6 +22,8 @@ SEALED: tuple[sa.Column[Any], ...] = tuple(
         (IdempotencyKey.__table__, ["answer"]),
         (ProjectKey.__table__, ["sealed"]),
         (Module.__table__, ["contents"]),
+        (Authority.__table__, ["sealed"]),
+        (InstanceTls.__table__, ["sealed"]),
         (ATOMS, ["results", "failure", "revert_results", "revert_failure"]),
     )
     for column in columns

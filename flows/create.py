@@ -13,6 +13,7 @@ from dbflow.status import Task
 from flows.apply_modules import MODULE
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
+from flows.tasks.certified import certified
 from flows.tasks.channel import OpenChannel
 from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
@@ -64,9 +65,39 @@ def with_modules(session: Session, ending: Ending) -> None:
         taken(session, ending.target_id)
 
 
+@operation(
+    "instance.create", title="Create an instance", task=Task.BUILDING, ended=ended, example=WITH_MODULES, version=2
+)
+def build(arguments: Arguments) -> tf_flow.Flow:
+    """Resources side by side, then the server, then the work of its guest: the certificate beside databases and users,
+    since most of its time is ours; modules at the end, since they may need all of that."""
+    flow = linear_flow.Flow("instance.create")
+    flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
+    flow.add(CreateServer(), Prepare("install-datastore"))
+    flow.add(unordered_flow.Flow("contents").add(certified(), accounts(arguments)))
+    flow.add(*install(arguments))
+    return flow.add(Status("check-health", provides="health"), RecordHealth())
+
+
+def accounts(arguments: Arguments) -> tf_flow.Flow:
+    """What the user wants in the new server."""
+    flow = linear_flow.Flow("accounts")
+    if arguments.get("databases"):
+        flow.add(CreateDatabases("create-databases"))
+    if arguments.get("users"):
+        flow.add(CreateUsers("create-users"))
+    return flow
+
+
+def install(arguments: Arguments) -> list[InstallModule]:
+    """A step for each module, in their order."""
+    modules = enumerate(arguments.get("modules") or (), start=1)
+    return [InstallModule(f"install-module-{number}", inject={"module": module}) for number, module in modules]
+
+
 @operation("instance.create", title="Create an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
-def build_without_modules(arguments: Arguments) -> tf_flow.Flow:
-    """Resources side by side, then the server, then the work of its guest."""
+def build_plain(arguments: Arguments) -> tf_flow.Flow:
+    """Version 1 gave neither certificate nor modules."""
     flow = linear_flow.Flow("instance.create")
     flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
     flow.add(CreateServer(), Prepare("install-datastore"))
@@ -74,20 +105,4 @@ def build_without_modules(arguments: Arguments) -> tf_flow.Flow:
         flow.add(CreateDatabases("create-databases"))
     if arguments.get("users"):
         flow.add(CreateUsers("create-users"))
-    if arguments.get("modules"):
-        flow.add(*install(arguments))
     return flow.add(Status("check-health", provides="health"), RecordHealth())
-
-
-@operation(
-    "instance.create", version=2, title="Create an instance", task=Task.BUILDING, ended=ended, example=WITH_MODULES
-)
-def build(arguments: Arguments) -> tf_flow.Flow:
-    """The same with modules, which may need the databases and users. The version before has the graph without them."""
-    return build_without_modules(arguments)
-
-
-def install(arguments: Arguments) -> list[InstallModule]:
-    """A step for each module, in their order."""
-    modules = enumerate(arguments["modules"], start=1)
-    return [InstallModule(f"install-module-{number}", inject={"module": module}) for number, module in modules]

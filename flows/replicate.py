@@ -5,7 +5,7 @@ The copy goes through the object store, as a backup does, and is removed at the 
 waits for a replica before all of them follow it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import delete, or_, update
@@ -14,10 +14,15 @@ from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
 from dbflow.db.models import Backup, Health, utcnow
+from dbflow.db.tls import forget
 from dbflow.operations import State
 from dbflow.status import BackupState, Task
+from dbflow.tlsmode import OWN
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
+from flows.tasks.base import LocalTask
+from flows.tasks.certificates import TakeIdentity
+from flows.tasks.certified import FIRST, certified
 from flows.tasks.channel import OpenChannel
 from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
@@ -28,8 +33,9 @@ from flows.tasks.volume import CreateVolume
 from guest.tasks.backup import MakeBackup
 from guest.tasks.replication import AdmitReplicas, BeginReplica, RequireAcknowledgement, RestoreReplica
 from guest.tasks.status import Status
+from guest.tasks.tls import InstallCertificate
 
-EXAMPLE: Arguments = {
+EXAMPLE_WITHOUT_TLS: Arguments = {
     "source_id": "2b1f60a5-6c1d-4a5e-9a39-0d2a2f1f6f10",
     "replica_ids": ["9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01"],
     "first": True,
@@ -51,10 +57,14 @@ EXAMPLE: Arguments = {
     "manager": "mariadb",
     "image": None,
 }
+EXAMPLE: Arguments = EXAMPLE_WITHOUT_TLS | {
+    "tls": {"mode": "builtin"},
+    "holder_id": "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01",
+}
 _OF_SOURCE = {"instance_id": "source_id"}
 
 
-def ended(session: Session, ending: Ending) -> None:
+def ended_without_tls(session: Session, ending: Ending) -> None:
     """Replicas that are ACTIVE; or ERROR with a fault, and replicas of nothing. The copy is gone, or retention removes
     it."""
     arguments = ending.arguments
@@ -82,9 +92,44 @@ def ended(session: Session, ending: Ending) -> None:
     )
 
 
-@operation("instance.replicate", title="Create replicas", task=Task.BUILDING, ended=ended, example=EXAMPLE)
+def ended(session: Session, ending: Ending) -> None:
+    """The same; what was left for the replicas is forgotten."""
+    ended_without_tls(session, ending)
+    forget(session, ending.arguments["holder_id"])
+
+
+@operation("instance.replicate", title="Create replicas", task=Task.BUILDING, ended=ended, example=EXAMPLE, version=2)
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """Machines, then the copy, then the databases; the source waits for its replicas once they follow."""
+    """Machines, then the copy, then the databases, with TLS as their source has it; the source waits for its replicas
+    once they follow."""
+    brought = (arguments["tls"] or {}).get("mode") in OWN
+
+    def database(number: int, one: dict[str, str]) -> tf_flow.Flow:
+        given = _given(number, one) if brought else certified(f"-{number}", one)
+        return linear_flow.Flow(f"database-{number}").add(_restored(number, one), given, _begun(number, one))
+
+    return _flow(arguments, database, [TakeIdentity()] if brought else [])
+
+
+@operation(
+    "instance.replicate",
+    title="Create replicas",
+    task=Task.BUILDING,
+    ended=ended_without_tls,
+    example=EXAMPLE_WITHOUT_TLS,
+)
+def build_without_tls(arguments: Arguments) -> tf_flow.Flow:
+    """Version 1 knew no TLS."""
+
+    def database(number: int, one: dict[str, str]) -> tf_flow.Flow:
+        return linear_flow.Flow(f"database-{number}").add(_restored(number, one), _begun(number, one))
+
+    return _flow(arguments, database, [])
+
+
+def _flow(
+    arguments: Arguments, database: Callable[[int, dict[str, str]], tf_flow.Flow], before: Sequence[LocalTask]
+) -> tf_flow.Flow:
     replicas = list(_numbered(arguments["replica_ids"] or ()))
     flow = linear_flow.Flow("instance.replicate")
     flow.add(unordered_flow.Flow("machines").add(*(_machine(*replica) for replica in replicas)))
@@ -94,8 +139,9 @@ def build(arguments: Arguments) -> tf_flow.Flow:
         MakeBackup("copy-source", rebind=_OF_SOURCE, provides="made"),
         KeepBackup(),
         OpenDownload(),
+        *before,
     )
-    flow.add(unordered_flow.Flow("databases").add(*(_database(*replica) for replica in replicas)))
+    flow.add(unordered_flow.Flow("databases").add(*(database(*replica) for replica in replicas)))
     flow.add(
         JoinSource(rebind=_OF_SOURCE),
         RequireAcknowledgement("require-acknowledgement", rebind=_OF_SOURCE),
@@ -121,10 +167,16 @@ def _machine(number: int, one: dict[str, str]) -> tf_flow.Flow:
     return linear_flow.Flow(f"machine-{number}").add(resources, server)
 
 
-def _database(number: int, one: dict[str, str]) -> tf_flow.Flow:
-    return linear_flow.Flow(f"database-{number}").add(
-        RestoreReplica(f"restore-replica-{number}", inject=one), BeginReplica(f"begin-replica-{number}", inject=one)
-    )
+def _restored(number: int, one: dict[str, str]) -> RestoreReplica:
+    return RestoreReplica(f"restore-replica-{number}", inject=one)
+
+
+def _given(number: int, one: dict[str, str]) -> InstallCertificate:
+    return InstallCertificate(f"install-certificate-{number}", inject={**one, "change": FIRST})
+
+
+def _begun(number: int, one: dict[str, str]) -> BeginReplica:
+    return BeginReplica(f"begin-replica-{number}", inject=one)
 
 
 def _health(number: int, one: dict[str, str]) -> tf_flow.Flow:

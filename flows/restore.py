@@ -12,6 +12,7 @@ from dbflow.status import Task
 from flows import create
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
+from flows.tasks.certified import certified
 from flows.tasks.channel import OpenChannel
 from flows.tasks.compute import CreateServer
 from flows.tasks.network import CreatePort
@@ -38,9 +39,23 @@ def ended(session: Session, ending: Ending) -> None:
     create.with_modules(session, ending)
 
 
-@operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
-def build_without_modules(arguments: Arguments) -> tf_flow.Flow:
+@operation(
+    "instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=WITH_MODULES, version=2
+)
+def build(arguments: Arguments) -> tf_flow.Flow:
     """As instance.create; the rights to read the backup are made when the server is there."""
+    flow = linear_flow.Flow("instance.restore")
+    flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
+    flow.add(CreateServer(), OpenDownload(), RestoreBackup("restore-backup"))
+    flow.add(unordered_flow.Flow("contents").add(certified(), create.accounts(arguments)))
+    flow.add(*create.install(arguments))
+    flow.add(RootEnabled("look-at-root", provides="root_enabled"), RecordRoot())
+    return flow.add(Status("check-health", provides="health"), RecordHealth())
+
+
+@operation("instance.restore", title="Restore an instance", task=Task.BUILDING, ended=ended, example=EXAMPLE)
+def build_plain(arguments: Arguments) -> tf_flow.Flow:
+    """Version 1 gave neither certificate nor modules."""
     flow = linear_flow.Flow("instance.restore")
     flow.add(unordered_flow.Flow("resources").add(CreatePort(), CreateVolume(), OpenChannel()))
     flow.add(CreateServer(), OpenDownload(), RestoreBackup("restore-backup"))
@@ -48,15 +63,5 @@ def build_without_modules(arguments: Arguments) -> tf_flow.Flow:
         flow.add(CreateDatabases("create-databases"))
     if arguments.get("users"):
         flow.add(CreateUsers("create-users"))
-    if arguments.get("modules"):
-        flow.add(*create.install(arguments))
     flow.add(RootEnabled("look-at-root", provides="root_enabled"), RecordRoot())
     return flow.add(Status("check-health", provides="health"), RecordHealth())
-
-
-@operation(
-    "instance.restore", version=2, title="Restore an instance", task=Task.BUILDING, ended=ended, example=WITH_MODULES
-)
-def build(arguments: Arguments) -> tf_flow.Flow:
-    """The same with modules. The version before has the graph without them."""
-    return build_without_modules(arguments)

@@ -58,6 +58,7 @@ class Gate:
             is_admin=is_admin(identity.roles),
             client_ip=request.remote_addr or "",
             server_ip=request.host,
+            token=request.headers.get("X-Auth-Token", ""),
         )
 
     def after(self, response: Response) -> Response:

@@ -102,6 +102,7 @@ class StateDir:
                 # The next one, or the one before the highest.
                 "bind_port": str(port + 1 if port < _HIGHEST_PORT else port - 1),
             },
+            "secret_store": {"driver": "file", "directory": str(self.path / "secrets")},
             "cloud": {"driver": "local"},
             "local_cloud": {"state_dir": str(self.path / "cloud")},
             "api": {"auth": "token_file", "token_file": str(self._tokens), "bind_host": bind, "bind_port": str(port)},

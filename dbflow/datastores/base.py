@@ -27,6 +27,7 @@ class Feature(enum.StrEnum):
     BACKUP = "backup"
     REPLICATION = "replication"
     UPGRADE = "upgrade"
+    TLS = "tls"
     SCRIPTS = "scripts"
     """Statements of users, run by the agent"""
 

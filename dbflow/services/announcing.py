@@ -33,6 +33,7 @@ _ACTIONS = {
     "instance.upgrade": "upgrade",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
+    "instance.ssl": "instance_ssl",
     "instance.attach_configuration": "instance_attach_configuration",
     "instance.detach_configuration": "instance_detach_configuration",
     "instance.apply_modules": "instance_module_apply",

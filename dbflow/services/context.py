@@ -44,6 +44,8 @@ class Caller:
     client_ip: str = ""
     server_ip: str = ""
     """Host (and port) that the request was sent to."""
+    token: str = dataclasses.field(default="", repr=False)
+    """What the request came with: for services that are asked in its user's name."""
     once: Once | None = None
 
 

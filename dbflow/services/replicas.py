@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 from dbflow import datastores, operations
 from dbflow.cloud.base import Flavor
 from dbflow.datastores import Feature, Strategy
-from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, new_id
+from dbflow.db import tls
+from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, InstanceTls, new_id
 from dbflow.db.replicas import replicas_of
-from dbflow.services import configurations, images, instances
+from dbflow.pkcs12 import Brought
+from dbflow.services import configurations, images, instances, ssl
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
@@ -40,6 +42,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         wanted = {**wanted, "access": checked_access(wanted["access"])}
     source_id = of_reference(str(source_reference(wanted)))
     image = _image(services, caller, source_id)
+    mode, brought = _tls(services, caller, source_id)
     try:
         with services.database.write() as session:
             # The group before the instances, as everybody locks them.
@@ -47,6 +50,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             source = instances.load(session, caller, source_id, lock=True)
             _check(wanted)
             version = _check_source(session, source)
+            _must_have(session, source, mode)
             _must_be_settled(session, source)
             first = not replicas_of(session, source.id)
             flavor = flavor_of(services.flavors, source.flavor_id)
@@ -60,6 +64,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             session.add_all([*replicas, copy])
             arguments = _arguments(services, source, replicas, copy, flavor, version, first) | {"image": image}
             arguments["overrides"] = dict(group.settings) if group is not None else {}
+            arguments |= _certified(services, session, replicas, mode, brought)
             members = [source.id, *(replica.id for replica in replicas[1:])]
             operation = instances.accept(
                 services, session, caller, "instance.replicate", replicas[0], arguments, members=members
@@ -74,6 +79,33 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         raise Unprocessable(str(error)) from None
     services.post_accepted(operation)
     return replicas[0].id, operation.id
+
+
+def _tls(services: Services, caller: Caller, source_id: str) -> tuple[ssl.Wanted, Brought | None]:
+    """Before the transaction: the secret store may be slow."""
+    with services.database.read() as session:
+        instances.load(session, caller, source_id)
+    return ssl.of_replicas(services, caller, source_id)
+
+
+def _must_have(session: Session, source: Instance, wanted: ssl.Wanted) -> None:
+    """Unprocessable where somebody has changed the source's TLS since we looked."""
+    row = session.get(InstanceTls, source.id)
+    if row is not None and any(getattr(row, name) != wanted[name] for name in ssl.BUILTIN):
+        raise Unprocessable(f"TLS of instance {source.id} has just been changed; ask again.")
+
+
+def _certified(
+    services: Services, session: Session, replicas: list[Instance], wanted: ssl.Wanted, brought: Brought | None
+) -> dict[str, Any]:
+    """What the flow takes. An owner's certificate is left for it on the first replica's row."""
+    holder_id = replicas[0].id
+    if brought is not None:
+        for replica in replicas:
+            columns = {"expires": brought.expires, "certificate": brought.certificate}
+            tls.put(session, replica.id, **wanted, **columns)
+        ssl.leave(services, session, holder_id, wanted["mode"], brought)
+    return {"tls": {"mode": wanted["mode"]}, "holder_id": holder_id}
 
 
 def login(services: Services, source: Instance, *, fresh: bool = False) -> dict[str, Any]:

@@ -365,6 +365,46 @@ class Logs(abc.ABC):
 
 
 @dataclasses.dataclass(frozen=True)
+class Identity:
+    """What a server shows its clients, and whom it believes; PEM texts."""
+
+    mode: str
+    """A name of dbflow.tlsmode.Mode."""
+    certificate: str
+    """The server's, then those between it and its authority."""
+    authorities: str
+    """Who issued it, and who issues those of its clients."""
+    key: str | None = dataclasses.field(default=None, repr=False)
+    """None: the one of the machine's last request."""
+
+
+class Tls(abc.ABC):
+    """Encrypted connections. A server offers them from its first start on."""
+
+    @abc.abstractmethod
+    def offered(self) -> bool:
+        """Whether the running server does; one that was started by an earlier release does not."""
+
+    @abc.abstractmethod
+    def certified(self) -> bool:
+        """Whether it does with a certificate that it was given."""
+
+    @abc.abstractmethod
+    def request(self) -> str:
+        """A request for a certificate (PEM) of a key that never leaves the machine; the same key until a certificate of
+        it is installed."""
+
+    @abc.abstractmethod
+    def install(self, identity: Identity, change: str) -> None:
+        """Use this from now on, also after restarts; connections that are there stay. ``change`` names the change: run
+        again, it is the same one. DatastoreError where the key does not fit, or where the server offers no TLS."""
+
+    @abc.abstractmethod
+    def undo(self, change: str) -> None:
+        """As before that change, if it was the last one."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Origin:
     """The server that a replica follows."""
 
@@ -372,6 +412,8 @@ class Origin:
     port: int
     password: str = dataclasses.field(repr=False)
     """Of the account that replicas log in with."""
+    tls: bool = False
+    """Whether it has a certificate that it was given."""
 
 
 class Replication(abc.ABC):
@@ -425,8 +467,8 @@ class Replication(abc.ABC):
         """After ``settle``: take again what the source has, should that answer."""
 
     @abc.abstractmethod
-    def source(self) -> tuple[str, int] | None:
-        """Address and port of the server that it follows."""
+    def source(self) -> tuple[str, int, bool] | None:
+        """Address and port of the server that it follows, and whether it does so by TLS."""
 
     @abc.abstractmethod
     def hold(self, timeout: float) -> None:
@@ -534,6 +576,7 @@ class Datastore(abc.ABC):
     backups: Backups | None = None
     replication: Replication | None = None
     upgrade: Upgrade | None = None
+    tls: Tls | None = None
     scripts: Scripts | None = None
 
     def __init__(self, machine: Machine) -> None:

@@ -21,7 +21,7 @@ class SettleReplica(ReplicationTask):
         """Answers its endpoint, its "position" and the endpoint of its "source", None where it has none any more."""
         self.replication.settle(SETTLE_TIMEOUT)
         source = self.replication.source()
-        followed = {"address": source[0], "port": source[1]} if source is not None else None
+        followed = dict(zip(("address", "port", "tls"), source, strict=True)) if source is not None else None
         return {**self.endpoint, "position": self.replication.position(), "source": followed}
 
     def revert(self, instance_id: str, **_: Any) -> None:

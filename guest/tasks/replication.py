@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas, and who is the source of them.
 
-An ``endpoint`` is ``{"address": str, "port": int}`` of a database server, a ``position`` what the datastore calls up
-to where a server has everything, ``replication`` ``{"password": str, "fallback": float}``: of the account that
-replicas log in with, and the seconds after which a commit waits no longer for a replica (0: it waits for ever).
+An ``endpoint`` is ``{"address": str, "port": int, "tls": bool}`` of a database server (``tls``: whether it has a
+certificate that it was given), a ``position`` what the datastore calls up to where a server has everything,
+``replication`` ``{"password": str, "fallback": float}``: of the account that replicas log in with, and the seconds
+after which a commit waits no longer for a replica (0: it waits for ever).
 
 The order in which a flow runs these keeps one rule: a server is read-only, on its disk, before another one of its set
 is made writable; and the same on the way back, since every step undoes itself.
@@ -42,8 +43,9 @@ class ReplicationTask(GuestTask):
 
     @property
     def endpoint(self) -> dict[str, Any]:
-        """Of this machine's server."""
-        return {"address": self.datastore.machine.address, "port": self.datastore.machine.port}
+        """Of this machine's server, which answers."""
+        tls = self.datastore.tls is not None and self.datastore.tls.certified()
+        return {"address": self.datastore.machine.address, "port": self.datastore.machine.port, "tls": tls}
 
 
 def replication_of(task: GuestTask) -> Replication:
@@ -55,7 +57,7 @@ def replication_of(task: GuestTask) -> Replication:
 
 def origin(endpoint: Endpoint, replication: Mapping[str, Any]) -> Origin:
     """As the plug-in takes it."""
-    return Origin(endpoint["address"], endpoint["port"], replication["password"])
+    return Origin(endpoint["address"], endpoint["port"], replication["password"], endpoint.get("tls", False))
 
 
 class AdmitReplicas(ReplicationTask):

@@ -12,7 +12,7 @@ from dbflow.api.docs import documented
 from dbflow.api.here import answer, authorize_mgmt, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas.instances import MGMT_ACTION
-from dbflow.services import actions, upgrades
+from dbflow.services import actions, ssl, upgrades
 
 ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/instances/<instance_id>/action")
 
@@ -22,7 +22,10 @@ class MgmtAction(Resource):
     """The administrator's verbs."""
 
     @documented(
-        "Stop the database, reboot or rebuild the machine, reset the status.", body=MGMT_ACTION, status=202, also=(422,)
+        "Stop the database, reboot or rebuild the machine, renew the certificate, reset the status.",
+        body=MGMT_ACTION,
+        status=202,
+        also=(422,),
     )
     def post(self, instance_id: str) -> Response:
         """Act"""
@@ -39,6 +42,10 @@ def _reboot(instance_id: str, details: dict[str, Any]) -> str:
     return actions.reboot(services(), caller(), instance_id)
 
 
+def _renew(instance_id: str, details: dict[str, Any]) -> str:
+    return ssl.renew(services(), caller(), instance_id)
+
+
 def _reset(instance_id: str, details: dict[str, Any]) -> None:
     actions.reset_status(services(), caller(), instance_id)
 
@@ -51,5 +58,6 @@ _VERBS: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
     "stop": _stop,
     "reboot": _reboot,
     "rebuild": _rebuild,
+    "renew-certificate": _renew,
     "reset-task-status": _reset,
 }

@@ -6,6 +6,7 @@ from typing import ClassVar
 from dbflow.datastores.mariadb import MariaDB
 from guest.datastores import base
 from guest.datastores.base import Machine
+from guest.datastores.mariadb import tls
 from guest.datastores.mariadb.accounts import Accounts
 from guest.datastores.mariadb.backups import Backups
 from guest.datastores.mariadb.client import Client
@@ -28,7 +29,7 @@ class Datastore(base.Datastore):
         super().__init__(machine)
         layout = Layout.of(machine)
         client = Client(layout)
-        server = Server(layout, client)
+        server = Server(layout, client, tls.options)
         self.lifecycle = Lifecycle(layout, client, server)
         self.configuration = Configuration(layout, client, server)
         self.logs = Logs(layout, client)
@@ -36,4 +37,5 @@ class Datastore(base.Datastore):
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
         self.replication = Replication(layout, client)
+        self.tls = tls.Tls(layout, client, server)
         self.scripts = Scripts(client)

@@ -19,7 +19,7 @@ class Accounts(base.Accounts):
     def __init__(self, client: Client, layout: Layout) -> None:
         intents = Intents(layout.intents)
         self._databases = Databases(client, intents)
-        self._users = Users(client, intents)
+        self._users = Users(client, intents, layout)
         self._root = Root(client, layout)
 
     def list_databases(self) -> list[DatabaseSpec]:

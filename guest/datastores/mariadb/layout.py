@@ -133,6 +133,31 @@ class Layout:
         return self.state / "upgraded"
 
     @property
+    def tls_state(self) -> pathlib.Path:
+        """How the server uses TLS, with its private key; only the agent may read it."""
+        return self.state / "tls"
+
+    @property
+    def tls_server(self) -> pathlib.Path:
+        """The server's private key and certificate."""
+        return self.state / "server.pem"
+
+    @property
+    def tls_authorities(self) -> pathlib.Path:
+        """Whose certificates clients may show."""
+        return self.state / "authorities.pem"
+
+    @property
+    def tls_trusted(self) -> pathlib.Path:
+        """Whose certificate the source of this replica may have."""
+        return self.state / "trusted.pem"
+
+    @property
+    def tls_pending(self) -> pathlib.Path:
+        """The private key for which a certificate was asked for; only the agent may read it."""
+        return self.state / "pending.key"
+
+    @property
     def binlog(self) -> pathlib.Path:
         """Binary and relay logs: on the data's volume, and no part of a copy of the data."""
         return self.machine.data_dir / "binlog"

@@ -16,6 +16,7 @@ from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
 from guest.datastores.mariadb import config, image, logs, quoting, role, trial
+from guest.datastores.mariadb.certified import waive_certificates
 from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.configuration import waits_for_a_restart
 from guest.datastores.mariadb.layout import Layout, write
@@ -76,6 +77,8 @@ class Lifecycle(base.Lifecycle):
             session.run("SET SESSION sql_log_bin = 0")
             session.run(f"DROP USER IF EXISTS {quoting.account(REPLICATION_USER, '%')}")
             session.run("SET GLOBAL gtid_slave_pos = ''")
+            # Of the authority of the server that the data are of.
+            waive_certificates(session)
 
     def _complete(self, settings: Settings) -> None:
         self._make_administrator()

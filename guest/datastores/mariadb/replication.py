@@ -14,7 +14,7 @@ from dbflow.datastores.gtid import transactions
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
 from guest.datastores.base import Away, DatastoreError, Origin
-from guest.datastores.mariadb import binlog, role
+from guest.datastores.mariadb import binlog, role, tls
 from guest.datastores.mariadb.client import Client, LockedOut, Session, explain
 from guest.datastores.mariadb.clients import drain, make_read_only, without_read_only_admins
 from guest.datastores.mariadb.layout import Layout
@@ -94,7 +94,7 @@ class Replication(base.Replication):
                 session.run("STOP SLAVE")
                 if channel is None and position is not None:
                     _stand_at(session, position)
-                _change_source(session, origin)
+                _change_source(session, origin, self._trusted(origin))
             session.run("START SLAVE")
             if timeout is not None:
                 _wait_for(lambda: _takes(_channel(session)), timeout, "The replica does not reach its source.")
@@ -139,11 +139,13 @@ class Replication(base.Replication):
             if _channel(session) is not None:
                 session.run("START SLAVE")
 
-    def source(self) -> tuple[str, int] | None:
+    def source(self) -> tuple[str, int, bool] | None:
         """See the base class."""
         with self._session() as session:
             channel = _channel(session)
-        return None if channel is None else (channel["Master_Host"], int(channel["Master_Port"]))
+        if channel is None:
+            return None
+        return channel["Master_Host"], int(channel["Master_Port"]), channel["Master_SSL_Allowed"] == "Yes"
 
     def hold(self, timeout: float) -> None:
         """See the base class."""
@@ -214,6 +216,14 @@ class Replication(base.Replication):
                     raise Away(f"The other server can't be asked: {error}") from None
             time.sleep(_RECONNECT)
 
+    def _encrypted(self, origin: Origin) -> dict[str, Any]:
+        trusted = self._trusted(origin)
+        return {"ssl_disabled": True} if trusted is None else {"ssl_ca": trusted, "ssl_verify_cert": True}
+
+    def _trusted(self, origin: Origin) -> str | None:
+        """The file of those whose certificate the other server may have; None where there is no TLS between them."""
+        return str(self._layout.tls_trusted) if origin.tls and tls.is_certified(self._layout) else None
+
     # -- what the server is
 
     def _change(self, **changes: Any) -> Role:
@@ -238,7 +248,7 @@ class Replication(base.Replication):
                 port=origin.port,
                 user=REPLICATION_USER,
                 password=origin.password,
-                ssl_disabled=True,
+                **self._encrypted(origin),
                 connect_timeout=5,
                 read_timeout=_STATEMENT,
             )
@@ -268,12 +278,13 @@ def _stand_at(session: Session, position: str) -> None:
     session.run(f"SET GLOBAL gtid_binlog_state = {literal(position)}")
 
 
-def _change_source(session: Session, origin: Origin) -> None:
+def _change_source(session: Session, origin: Origin, trusted: str | None) -> None:
+    link = "MASTER_SSL = 0" if trusted is None else f"MASTER_SSL = 1, MASTER_SSL_CA = {literal(trusted)}"
     session.run(f"SET GLOBAL gtid_slave_pos = {literal(_position(session))}")
     session.run(
         f"CHANGE MASTER TO MASTER_HOST = {literal(origin.address)}, MASTER_PORT = {int(origin.port)},"
         f" MASTER_USER = {literal(REPLICATION_USER)}, MASTER_PASSWORD = {literal(origin.password)},"
-        f" MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = {_RECONNECT}"
+        f" MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = {_RECONNECT}, {link}"
     )
 
 

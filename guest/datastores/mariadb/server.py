@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import psutil
 import pymysql
@@ -27,8 +27,11 @@ _KILLED_WITHIN = 15.0
 class Server:
     """The one process that serves this instance's data directory."""
 
-    def __init__(self, layout: Layout, client: Client) -> None:
-        self._layout = layout
+    def __init__(
+        self, layout: Layout, client: Client, more_options: Callable[[Layout], list[str]] = lambda layout: []
+    ) -> None:
+        """``more_options``: for its start, asked for each time."""
+        self._layout, self._more_options = layout, more_options
         self._client = client
         self._child: subprocess.Popen[bytes] | None = None
         self._mark = f"--datadir={layout.data}"
@@ -109,6 +112,7 @@ class Server:
                     f"--defaults-file={self._layout.config}",
                     self._mark,
                     *role.load(self._layout).options(),
+                    *self._more_options(self._layout),
                     *more,
                 ],
                 stdout=output,

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dbflow.datastores.mariadb import MariaDB
 from guest.datastores.base import AlreadyExists, NotFound, User, UserSpec
 from guest.datastores.intents import Intents
+from guest.datastores.mariadb.certified import REQUIRED
 from guest.datastores.mariadb.client import Client, Session
 from guest.datastores.mariadb.databases import missing
 from guest.datastores.mariadb.grants import grant_all, granted, revoke_all
+from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.quoting import account, literal, password_hash
+from guest.datastores.mariadb.tls import requires_certificates
 
 _KNOWN = MariaDB()
 _NOT_A_ROLE = "JSON_VALUE(Priv, '$.is_role') IS NULL"
@@ -18,9 +21,10 @@ _NOT_A_ROLE = "JSON_VALUE(Priv, '$.is_role') IS NULL"
 class Users:
     """Make, list, change and delete them."""
 
-    def __init__(self, client: Client, intents: Intents) -> None:
+    def __init__(self, client: Client, intents: Intents, layout: Layout) -> None:
         self._client = client
         self._intents = intents
+        self._layout = layout
 
     def list(self) -> "list[User]":
         """By name and host, without the engine's own and dbflow's."""
@@ -49,7 +53,7 @@ class Users:
                 raise AlreadyExists(f'A user with the name "{there[0].name}" already exists.')
             self._intents.begin("create users", names)
             try:
-                _make_or_align(session, users, there)
+                _make_or_align(session, users, there, self._required)
             except Exception:
                 _drop_all(session, there)
                 self._intents.undone("create users", names)
@@ -59,7 +63,7 @@ class Users:
         """Make those that are not there; give all of them their passwords and databases."""
         with self._client.session() as session:
             there = [spec for spec in users if _exists(session, spec.name, spec.host)]
-            _make_or_align(session, users, there)
+            _make_or_align(session, users, there, self._required)
 
     def update(self, name: str, host: str, new_name: str | None, new_host: str | None, password: str | None) -> None:
         """Rename it and/or change its password."""
@@ -112,6 +116,11 @@ class Users:
             self._intents.begin("revoke", name, host, database)
             revoke_all(session, name, host.lower(), database)
 
+    @property
+    def _required(self) -> str:
+        """What each must show."""
+        return REQUIRED if requires_certificates(self._layout) else "REQUIRE NONE"
+
     @staticmethod
     def _must_have(session: Session, name: str, host: str, database: str) -> None:
         if database not in granted(session).get((name, host.lower()), []):
@@ -136,19 +145,19 @@ def _not_found(name: str, host: str) -> NotFound:
     return NotFound(f"User {name}@{host} cannot be found on the instance.")
 
 
-def _make_or_align(session: Session, users: Sequence[UserSpec], there: Sequence[UserSpec]) -> None:
-    _make(session, [spec for spec in users if spec not in there])
+def _make_or_align(session: Session, users: Sequence[UserSpec], there: Sequence[UserSpec], required: str) -> None:
+    _make(session, [spec for spec in users if spec not in there], required)
     for spec in there:
         _set_password(session, spec.name, spec.host, spec.password)
         grant_all(session, spec.name, spec.host, spec.databases)
 
 
-def _make(session: Session, users: Sequence[UserSpec]) -> None:
+def _make(session: Session, users: Sequence[UserSpec], required: str) -> None:
     made: list[UserSpec] = []
     try:
         for spec in users:
             who = account(spec.name, spec.host)
-            session.run(f"CREATE USER {who} IDENTIFIED BY PASSWORD {literal(password_hash(spec.password))}")
+            session.run(f"CREATE USER {who} IDENTIFIED BY PASSWORD {literal(password_hash(spec.password))} {required}")
             made.append(spec)
             grant_all(session, spec.name, spec.host, spec.databases)
     except Exception:

@@ -17,7 +17,7 @@ from tests.waiting import wait_for
 REPLICA = "swept replica"
 
 
-class _Set(Scenario):
+class Grouped(Scenario):
     """What the scenarios here have in common: a source and its replicas."""
 
     source_id = ""
@@ -88,7 +88,7 @@ class _Set(Scenario):
                 self.client.wait_operation(self.client.delete(instance_id))
 
 
-class Replicate(_Set):
+class Replicate(Grouped):
     """A replica that follows; or an ERROR with its reason and nothing else, and a source that is as before."""
 
     kind: ClassVar[str] = "instance.replicate"
@@ -129,7 +129,7 @@ class Replicate(_Set):
         return violations + self.one_is_written_to(self.source_id, ())
 
 
-class Promote(_Set):
+class Promote(Grouped):
     """Source and candidate have changed places, or nobody has."""
 
     kind: ClassVar[str] = "instance.promote"
@@ -151,7 +151,7 @@ class Promote(_Set):
         return self.one_is_written_to(self.source_id, self.replica_ids)
 
 
-class Detach(_Set):
+class Detach(Grouped):
     """An instance like any other, and nobody waits for it; or a replica still."""
 
     kind: ClassVar[str] = "instance.detach"
@@ -185,7 +185,7 @@ class Detach(_Set):
         return violations + ([] if len(self.expected["instances"]) == before - 1 else ["it was not deleted"])
 
 
-class SettleReplicas(_Set):
+class SettleReplicas(Grouped):
     """The last replica is deleted, whether its source could be told or not."""
 
     kind: ClassVar[str] = "instance.settle_replicas"
@@ -221,7 +221,7 @@ class SettleReplicas(_Set):
         return self.one_is_written_to(self.source_id, ()) if ends == SUCCESS else []
 
 
-class Eject(_Set):
+class Eject(Grouped):
     """The dead source is fenced, and a replica takes its place with all that was acknowledged; or the source is started
     again, as the source."""
 

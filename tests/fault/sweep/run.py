@@ -10,7 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tests.fault.sweep import backups, configurations, modules, reaching, replication, scenarios, upgrades
+from tests.fault.sweep import (
+    backups,
+    certificates,
+    configurations,
+    modules,
+    reaching,
+    replication,
+    scenarios,
+    upgrades,
+)
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.scenarios import Scenario
 from tests.fault.sweep.strike import strike
@@ -19,7 +28,7 @@ from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
 from tests.functional.stack.rootfs import rootfs
 
-SCENARIOS = (scenarios, backups, configurations, modules, reaching, replication, upgrades)
+SCENARIOS = (scenarios, backups, certificates, configurations, modules, reaching, replication, upgrades)
 """Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {

@@ -54,6 +54,15 @@ class Stack(abc.ABC):
         for group, options in (settings or {}).items():
             self._settings[group] |= options
         self._settings.setdefault("local_cloud", {})["image_dir"] = str(images)
+        self._settings.setdefault("secret_store", {})["directory"] = str(self.directory / "secrets")
+
+    def keep_secret(self, client: Client, name: str, data: bytes) -> str:
+        """Put a secret where the client's project keeps its own: how it is referred to."""
+        path = self.directory / "secrets" / client.endpoint.rpartition("/")[2] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o600)
+        return f"file:{name}"
 
     @property
     @abc.abstractmethod
