@@ -38,4 +38,4 @@ class Datastore(base.Datastore):
         self.accounts = Accounts(client, layout)
         self.replication = Replication(layout, client)
         self.tls = tls.Tls(layout, client, server)
-        self.scripts = Scripts(client)
+        self.scripts = Scripts(layout, client)

@@ -16,7 +16,10 @@ from pymysql.cursors import Cursor
 from dbflow import faults
 from guest.datastores import base
 from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb.certified import require_certificates
 from guest.datastores.mariadb.client import Client, explain
+from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.tls import requires_certificates
 
 _QUOTED = re.compile(r"'.*'", re.DOTALL)
 """From the first quote to the last: names, values, or the very text of a statement."""
@@ -27,16 +30,20 @@ _SILENT = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR})
 class Scripts(base.Scripts):
     """See the base class."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, layout: Layout, client: Client) -> None:
+        self._layout, self._client = layout, client
 
     def run(self, text: str, timeout: float) -> int:
-        """See the base class."""
+        """See the base class. Where each account must show a certificate, those that the script makes must, too."""
         try:
             with contextlib.closing(self._client.connect(timeout, CLIENT.MULTI_STATEMENTS)) as connection:
                 return self._run(connection, text, timeout)
         except (pymysql.Error, OSError) as error:
             raise explain(error) from None
+        finally:
+            if requires_certificates(self._layout):
+                with self._client.session() as session:
+                    require_certificates(session)
 
     def _run(self, connection: "Connection[Cursor]", text: str, timeout: float) -> int:
         number, ended = 1, False

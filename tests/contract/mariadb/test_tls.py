@@ -31,10 +31,15 @@ YEAR = datetime.timedelta(days=365)
 class Client:
     """A user of the server, and the authorities it knows."""
 
-    def __init__(self, site: Site, directory: pathlib.Path) -> None:
-        self.site, self.directory = site, directory
-        self.name, self.password = f"u{secrets.token_hex(4)}", site.password()
-        site.accounts.create_users([UserSpec(self.name, self.password)])
+    def __init__(self, site: Site, directory: pathlib.Path, name: str, password: str) -> None:
+        self.site, self.directory, self.name, self.password = site, directory, name, password
+
+    @classmethod
+    def new(cls, site: Site, directory: pathlib.Path) -> "Client":
+        """Of an account that is made for it."""
+        made = cls(site, directory, f"u{secrets.token_hex(4)}", site.password())
+        site.accounts.create_users([UserSpec(made.name, made.password)])
+        return made
 
     def file(self, name: str, text: str) -> str:
         path = self.directory / name
@@ -104,7 +109,7 @@ def tls_of(site: Site) -> Tls:
 
 @pytest.fixture
 def client(site: Site, tmp_path: pathlib.Path, authority: Authority) -> Iterator[Client]:
-    yield Client(site, tmp_path)
+    yield Client.new(site, tmp_path)
     give(site, issued(site, authority), secrets.token_hex(4))
 
 
@@ -163,14 +168,13 @@ def test_a_certificate_of_each_client(site: Site, client: Client, authority: Aut
     assert client.verified(owners, **client.certified(owners))
     with pytest.raises(pymysql.OperationalError):
         client.verified(owners, **client.certified(authority))
-    later = Client(site, client.directory)
+    later = Client.new(site, client.directory)
     with pytest.raises(pymysql.OperationalError, match="Access denied"):
         later.verified(owners)
     assert later.verified(owners, **later.certified(owners))
     password = site.password()
     assert site.accounts.enable_root(password) == "root"
-    root = Client.__new__(Client)
-    root.site, root.directory, root.name, root.password = site, client.directory, "root", password
+    root = Client(site, client.directory, "root", password)
     with pytest.raises(pymysql.OperationalError, match="Access denied"):
         root.verified(owners)
     site.datastore.lifecycle.restart(TIMEOUT)
@@ -179,6 +183,22 @@ def test_a_certificate_of_each_client(site: Site, client: Client, authority: Aut
     for one in (client, later, root):
         assert one.plain() == ""
     site.accounts.disable_root()
+
+
+def test_accounts_that_a_script_makes(site: Site, client: Client, owners: Authority) -> None:
+    """Also one that breaks off."""
+    give(site, brought(site, owners, Mode.MTLS), "scripts")
+    scripts = site.datastore.scripts
+    assert scripts is not None
+    made = [Client(site, client.directory, f"s{secrets.token_hex(4)}", site.password()) for _ in range(2)]
+    statements = [f"CREATE USER {one.name} IDENTIFIED BY '{one.password}'" for one in made]
+    scripts.run(statements[0], TIMEOUT)
+    with pytest.raises(DatastoreError, match="Statement 2 failed"):
+        scripts.run(f"{statements[1]}; SELECT nothing", TIMEOUT)
+    for one in made:
+        with pytest.raises(pymysql.OperationalError, match="Access denied"):
+            one.verified(owners)
+        assert one.verified(owners, **one.certified(owners))
 
 
 def test_a_change_is_undone(site: Site, client: Client, authority: Authority, owners: Authority) -> None:
