@@ -244,7 +244,7 @@ def test_replicas_of_a_source_that_insists(
         with session_of(source) as session:
             session.run("CREATE DATABASE shop")
             session.run("CREATE TABLE shop.texts (t TEXT)")
-        client = Client(source, tmp_path)
+        client = Client.new(source, tmp_path)
         give(source, issued(source, authority), "first")
         admitted = run(AdmitReplicas, source, replication=LOGIN)
         assert admitted["tls"]

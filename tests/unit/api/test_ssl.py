@@ -60,6 +60,31 @@ def end(world: World, instance_id: str, state: State = State.SUCCESS) -> None:
         flow.ended(session, Ending(operation.id, operation.kind, instance_id, state, None, arguments))
 
 
+def under_way(world: World, instance_id: str) -> Operation:
+    """What goes on with it."""
+    operation_id = world.instance(instance_id).operation_id
+    assert operation_id is not None
+    return world.operation(operation_id)
+
+
+def asked(world: World, instance_id: str) -> Any:
+    """The arguments of that."""
+    return world.keyring.unseal(under_way(world, instance_id).arguments)
+
+
+def left(world: World, instance_id: str) -> Any:
+    """What it is to take up."""
+    sealed = row(world, instance_id).sealed
+    assert sealed is not None
+    return world.keyring.unseal(sealed)
+
+
+def shown(world: World, instance_id: str, query: str = "") -> Any:
+    answer = world.ask("GET", f"instances/{instance_id}/ssl{query}")
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()["ssl"]
+
+
 def row(world: World, instance_id: str) -> InstanceTls:
     with world.database.read() as session:
         return session.get_one(InstanceTls, instance_id)
@@ -100,36 +125,34 @@ def test_bad_input(world: World, secrets: pathlib.Path, changes: dict[str, Any],
 def test_what_is_recorded_and_what_is_forgotten(world: World, secrets: pathlib.Path, owner: Owner) -> None:
     world.conf.set_override("max_wait", 0.05, "api")
     instance_id = world.active()
-    asked = world.ask("GET", f"instances/{instance_id}/ssl")
-    assert asked.json == {"ssl": {"status": "off", "mode": "builtin"}}
+    assert shown(world, instance_id) == {"status": "off", "mode": "builtin"}
     answer = enable(world, instance_id, mode="mtls", container_ref="file:good", password_ref="file:pw")
     assert answer.status_code == 200, answer.text
     assert world.ask("GET", f"instances/{instance_id}/ssl").status_code == 422, "not while it is changed"
-    operation = world.operation(world.instance(instance_id).operation_id)
-    assert (operation.kind, world.instance(instance_id).task) == ("instance.ssl", Task.UPDATING)
-    arguments = world.keyring.unseal(operation.arguments)
-    assert "PRIVATE KEY" not in str(arguments)
-    left = world.keyring.unseal(row(world, instance_id).sealed)
-    assert certificates.fits(left["certificate"], left["key"])
+    assert under_way(world, instance_id).kind == "instance.ssl"
+    assert world.instance(instance_id).task == Task.UPDATING
+    assert "PRIVATE KEY" not in str(asked(world, instance_id))
+    identity = left(world, instance_id)
+    assert certificates.fits(identity["certificate"], identity["key"])
     end(world, instance_id)
     kept = row(world, instance_id)
-    assert (kept.mode, kept.sealed, kept.previous["mode"]) == ("mtls", None, "builtin")
-    shown = world.ask("GET", f"instances/{instance_id}/ssl?include_certificate=True").json["ssl"]
-    assert (shown["status"], shown["mode"], shown["certificate"]["san"]) == ("on", "mtls", ["127.0.3.1"])
-    assert shown["certificate"]["payload"] == kept.certificate
-    plain = world.ask("GET", f"instances/{instance_id}/ssl").json["ssl"]["certificate"]
-    assert plain.keys() == {"cn", "expire_at", "san"}
+    assert (kept.mode, kept.sealed) == ("mtls", None)
+    assert kept.previous == {"mode": "builtin", "container_ref": None, "password_ref": None}
+    whole = shown(world, instance_id, "?include_certificate=True")
+    assert (whole["status"], whole["mode"], whole["certificate"]["san"]) == ("on", "mtls", ["127.0.3.1"])
+    assert whole["certificate"]["payload"] == kept.certificate
+    assert shown(world, instance_id)["certificate"].keys() == {"cn", "expire_at", "san"}
 
     enable(world, instance_id, mode="basic")
     end(world, instance_id)
     rolled = world.ask("POST", f"instances/{instance_id}/ssl", json={"ssl": {"rollback": True}})
     assert rolled.status_code == 200, rolled.text
-    arguments = world.keyring.unseal(world.operation(world.instance(instance_id).operation_id).arguments)
+    arguments = asked(world, instance_id)
     assert (arguments["tls"]["mode"], arguments["tls"]["password_ref"]) == ("mtls", "file:pw")
     end(world, instance_id, State.REVERTED)
     kept = row(world, instance_id)
     assert (kept.mode, kept.sealed) == ("basic", None)
-    assert "Changing TLS" in world.instance(instance_id).fault["message"]
+    assert "Changing TLS" in str(world.instance(instance_id).fault)
 
 
 def test_who_may_and_when(world: World, secrets: pathlib.Path) -> None:
@@ -159,10 +182,9 @@ def test_a_replica_has_its_sources(world: World, secrets: pathlib.Path) -> None:
     refused = enable(world, replica)
     assert (refused.status_code, "is a replica" in refused.text) == (400, True)
     assert enable(world, source).status_code == 200
-    operation = world.operation(world.instance(source).operation_id)
-    assert world.instance(replica).operation_id == operation.id
-    arguments = world.keyring.unseal(operation.arguments)
-    assert (arguments["instance_ids"], operation.members) == ([replica, source], [replica])
+    assert under_way(world, replica).id == under_way(world, source).id
+    assert asked(world, source)["instance_ids"] == [replica, source]
+    assert under_way(world, source).members == [replica]
     end(world, source)
     assert [row(world, one).mode for one in (source, replica)] == ["basic", "basic"]
     assert [world.instance(one).operation_id for one in (source, replica)] == [None, None]
@@ -170,10 +192,10 @@ def test_a_replica_has_its_sources(world: World, secrets: pathlib.Path) -> None:
         session.get_one(Instance, replica).replica_of_id = None
     more = world.ask("POST", "instances", json={"instance": {"name": "db3", "replica_of": source}})
     assert more.status_code == 200, more.text
-    made = more.json["instance"]["id"]
-    arguments = world.keyring.unseal(world.operation(world.instance(made).operation_id).arguments)
+    made = more.get_json()["instance"]["id"]
+    arguments = asked(world, made)
     assert (arguments["tls"], arguments["holder_id"]) == ({"mode": "basic"}, made)
-    assert world.keyring.unseal(row(world, made).sealed)["mode"] == "basic"
+    assert left(world, made)["mode"] == "basic"
     (secrets / "open").unlink()
     gone = world.ask("POST", "instances", json={"instance": {"name": "db4", "replica_of": source}})
     assert (gone.status_code, "container_ref: there is no such secret" in gone.text) == (400, True)
