@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from conductor.ending import finish
 from conductor.leftovers import not_undone
-from dbflow import operations
+from dbflow import verbs
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import Database
@@ -82,7 +82,7 @@ class Deadlines:
         error = f"it did not end within its deadline of {deadline:g} s"
         if definition.kind.cancellable and operation.requested != CANCEL:
             LOG.warning("operation %s: %s; cancelling it", operation.id, error)
-            operations.cancel(session, operation)
+            verbs.cancel(session, operation)
             operation.error = error
             return
         if operation.requested == CANCEL:

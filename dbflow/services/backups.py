@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import datastores, operations
+from dbflow import datastores, operations, verbs
 from dbflow.datastores import Feature, Strategy
 from dbflow.db.models import (
     Backup,
@@ -258,7 +258,7 @@ def delete(services: Services, caller: Caller, backup_id: str) -> str:
         running = session.get(Operation, backup.operation_id) if backup.operation_id is not None else None
         if running is not None and running.kind == "backup.delete" and running.target_id == backup.id:
             to_post = running if running.state == operations.State.SUSPENDED else None
-            operations.resume(session, running)
+            verbs.resume(session, running)
         else:
             to_post = running = _begin_delete(services, session, caller, backup)
     if to_post is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import operations
+from dbflow import operations, verbs
 from dbflow.db.models import Configuration, Instance, Operation, utcnow
 from dbflow.services import announcing, rows, sources
 from dbflow.services.contention import contended
@@ -116,7 +116,7 @@ def delete(services: Services, caller: Caller, instance_id: str) -> str:
         instance, running = load_with_operation(session, caller, instance_id)
         if instance.task == Task.DELETING and running is not None:
             to_post = running if running.state == operations.State.SUSPENDED else None
-            operations.resume(session, running)
+            verbs.resume(session, running)
             operation = running
         else:
             sources.must_be_deletable(session, instance)
@@ -141,7 +141,7 @@ def cancel_running(session: Session, running: Operation | None) -> tuple[str | N
     if running is None or running.state in operations.ENDED:
         return None, None
     suspended = running.state == operations.State.SUSPENDED
-    operations.cancel(session, running)
+    verbs.cancel(session, running)
     return running.id, running if suspended else None
 
 

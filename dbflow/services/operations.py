@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import operations
+from dbflow import operations, verbs
 from dbflow.crypto import BadSeal
 from dbflow.db.models import Operation
 from dbflow.operations import ENDED
@@ -103,7 +103,7 @@ def act(services: Services, caller: Caller, operation_id: str, verb: str) -> Ope
             raise Conflict(f"Operation {operation.id} is {operation.state} and can't {verb}: {why_not}.")
         before = operation.state
         try:
-            operations.ask(session, lambda: services.keyring, operation, verb)
+            verbs.ask(session, lambda: services.keyring, operation, verb)
         except (operations.Busy, LookupError) as error:
             raise Conflict(f"Operation {operation.id} is {before} and can't {verb}: {error}") from None
     if operation.state != before:  # else its job is on the board, or a conductor has it

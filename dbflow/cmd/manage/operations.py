@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import operations
+from dbflow import operations, verbs
 from dbflow.cmd.manage.context import Context, ManageError, find_operation
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import Operation
@@ -101,6 +101,6 @@ def act(context: Context, arguments: argparse.Namespace) -> None:
 
 def _ask(session: Session, context: Context, operation: Operation, verb: str) -> None:
     try:
-        operations.ask(session, lambda: context.keyring, operation, verb)
+        verbs.ask(session, lambda: context.keyring, operation, verb)
     except (operations.Busy, LookupError) as error:
         raise ManageError(str(error)) from None

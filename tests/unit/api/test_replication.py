@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from dbflow.db.models import Backup, Health, Instance, Operation, utcnow
 from dbflow.messaging.errors import BrokerUnavailable, GuestUnreachable
-from dbflow.operations import State, retry
+from dbflow.operations import State
 from dbflow.status import Task
+from dbflow.verbs import retry
 from tests.unit.api.world import World
 
 NOTHING_ELSE = {"flavorRef": None, "volume": None, "datastore": None}

@@ -11,7 +11,8 @@ from conductor.deadlines import Deadlines
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.notifications.outbox import Outbox
-from dbflow.operations import State, cancel, retry
+from dbflow.operations import State
+from dbflow.verbs import cancel, retry
 from flows.registry import REGISTRY
 from tests.unit.conductor.conftest import GATE, LOG, World
 from tests.waiting import wait_for

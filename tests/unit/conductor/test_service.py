@@ -16,9 +16,10 @@ from dbflow.cloud.base import Cloud
 from dbflow.db.models import Conductor, Operation
 from dbflow.jobboard import Board
 from dbflow.messaging.dispatcher import Dispatcher
-from dbflow.operations import State, cancel, release, resume, retry, suspend
+from dbflow.operations import State
 from dbflow.persistence.steps import steps_of
 from dbflow.persistence.tables import ATOMS
+from dbflow.verbs import cancel, release, resume, retry, suspend
 from tests.unit.conductor.conftest import GATE, LOG, NoCloud, World
 from tests.waiting import wait_for
 

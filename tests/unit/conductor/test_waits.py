@@ -4,8 +4,9 @@
 import time
 
 from dbflow.db.models import Operation
-from dbflow.operations import VERBS, State
+from dbflow.operations import State
 from dbflow.persistence.steps import steps_of
+from dbflow.verbs import VERBS
 from tests.unit.conductor.conftest import GATE, LOG, THERE, World
 from tests.waiting import wait_for
 
