@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From MariaDB 10.11 to 11.8 with all that was there, and back when it does not go well; machines made anew."""
 
+import base64
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -56,17 +57,34 @@ def upgrade(client: Client, instance_id: str, version: str = RELEASE) -> str:
     return operation_of(answer)
 
 
+def apply_module(client: Client, instance_id: str) -> str:
+    """Of SQL: its id."""
+    script = b"CREATE TABLE IF NOT EXISTS d.of_module (n INT)\n-- undo\nDROP TABLE IF EXISTS d.of_module\n"
+    body = {"name": "table", "module_type": "sql", "contents": base64.b64encode(script).decode()}
+    module_id: str = client.ask("POST", "/modules", {"module": body})["module"]["id"]
+    client.ask("POST", f"/instances/{instance_id}/modules", {"modules": [{"id": module_id}]})
+    return module_id
+
+
+def certificates(client: Client, instance_id: str) -> str:
+    """The server's, and those that clients are to know."""
+    shown = client.ask("GET", f"/instances/{instance_id}/ssl?include_certificate=True")["ssl"]
+    assert (shown["status"], shown["mode"]) == ("on", "builtin")
+    return str(shown["certificate"]["payload"])
+
+
 def left(stack: Stack, instance_id: str) -> list[str]:
     """Of backup points."""
     data = stack.cloud / "volumes" / instance_id / "data"
     return sorted(path.name for path in data.iterdir() if "point" in path.name or "replaced" in path.name)
 
 
-def test_everything_comes_along(stack: Stack, password: str) -> None:
+def test_everything_comes_along(stack: Stack, password: str, tmp_path: pathlib.Path) -> None:
     client = stack.client()
     with stack.nothing_left():
         instance_id = make(client, password)
         root = client.ask("POST", f"/instances/{instance_id}/root")["user"]["password"]
+        module_id, trusted = apply_module(client, instance_id), certificates(client, instance_id)
         release, before = look(client, instance_id, password)
         assert release == OLD
 
@@ -87,6 +105,15 @@ def test_everything_comes_along(stack: Stack, password: str) -> None:
             assert query(connection, "SELECT count(*) FROM d.t") == [(500,)]
         assert client.ask("GET", f"/instances/{instance_id}/root")["rootEnabled"] is True
         client.ask("POST", f"/instances/{instance_id}/users", {"users": [{"name": "v", "password": new_password()}]})
+
+        assert certificates(client, instance_id) == trusted
+        (tmp_path / "trusted.pem").write_text(trusted)
+        checked = {"ssl_ca": str(tmp_path / "trusted.pem"), "ssl_verify_cert": True, "ssl_verify_identity": True}
+        with mysql(client.show(instance_id), "u", password, "d", **checked) as connection:
+            assert query(connection, "SHOW TABLES") == [("of_module",), ("t",)]
+            client.ask("DELETE", f"/instances/{instance_id}/modules/{module_id}")
+            assert query(connection, "SHOW TABLES") == [("t",)]
+        client.ask("DELETE", f"/modules/{module_id}")
 
         refused = client.raw("PATCH", f"/instances/{instance_id}", {"instance": {"datastore_version": OLD}})
         assert refused.status_code == 400
@@ -132,7 +159,7 @@ def test_a_machine_made_anew(stack: Stack, password: str) -> None:
     client, admin = stack.client(), stack.admin()
     with stack.nothing_left():
         instance_id = make(client, password)
-        before = look(client, instance_id, password)
+        before, trusted = look(client, instance_id, password), certificates(client, instance_id)
         agent = stack.agent(instance_id)
 
         def rebuild(image: str) -> str:
@@ -144,6 +171,7 @@ def test_a_machine_made_anew(stack: Stack, password: str) -> None:
         client.wait_operation(rebuild("own"))
         assert look(client, instance_id, password) == before
         wait_for(lambda: stack.agent(instance_id) not in (None, agent), 20, "another agent")
+        assert certificates(client, instance_id) == trusted
 
         # Another release's programs must not touch the data: no upgrade was asked for, and nothing could go back.
         failed = client.wait_operation(rebuild(IMAGE), "REVERTED")

@@ -175,13 +175,14 @@ def operation_of(answer: requests.Response) -> str:
 
 
 def mysql(
-    instance: dict[str, Any], user: str, password: str, database: str | None = None
+    instance: dict[str, Any], user: str, password: str, database: str | None = None, **more: Any
 ) -> "pymysql.Connection[pymysql.cursors.Cursor]":
-    """A connection to the instance's database, as its users make them."""
+    """A connection to the instance's database, as its users make them; ``more`` is for PyMySQL."""
     # PyMySQL would make latin-1 of a str.
     secret: Any = password.encode()
+    host: str = instance["ip"][0]
     return pymysql.connect(
-        host=instance["ip"][0], user=user, password=secret, database=database, autocommit=True, connect_timeout=10
+        host=host, user=user, password=secret, database=database, autocommit=True, connect_timeout=10, **more
     )
 
 
