@@ -66,8 +66,13 @@ def ask(session: Session, keyring: Callable[[], Keyring], operation: Operation, 
 
 
 def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> None:
-    """Undoing an old change of a server's configuration, or of a set of replicas, would undo what was changed since."""
-    overtaken_by = _newer_set(session, operation) or _newer_configuration(session, keyring, operation)
+    """Undoing an old change of a server's configuration, or of a set of replicas, would undo what was changed since;
+    undoing an upgrade, what was written since."""
+    overtaken_by = (
+        _newer_set(session, operation)
+        or _newer_data(session, operation)
+        or _newer_configuration(session, keyring, operation)
+    )
     if overtaken_by is not None:
         raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
 
@@ -98,8 +103,23 @@ _OVERTAKEN_BY = {
     "instance.replicate": ("instance.replicate", *_NEW_PARTS),
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
     "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),
+    "instance.rebuild": ("instance.rebuild", "instance.upgrade"),
 }
-"""Kinds that change a set of replicas, or its certificates -> those after which it is not what they go back to."""
+"""Kinds that change a set of replicas, its certificates or a machine -> those after which it is not what they go back
+to."""
+
+
+def _newer_data(session: Session, operation: Operation) -> str | None:
+    """An upgrade goes back to a copy of everything; whatever has ended well since had the server serve."""
+    if operation.kind != "instance.upgrade":
+        return None
+    later = select(Operation).where(
+        Operation.target_type == "instance",
+        Operation.state == State.SUCCESS,
+        Operation.project_id == operation.project_id,
+        Operation.created > operation.created,
+    )
+    return next((one.id for one in session.scalars(later) if operation.target_id in _instances(one)), None)
 
 
 def _newer_configuration(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> str | None:

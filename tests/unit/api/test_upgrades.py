@@ -142,6 +142,25 @@ def test_what_comes_after_it_is_not_run_for_an_upgrade_that_was_not_done(world: 
     assert (instance.task, instance.operation_id, instance.datastore_version_id) == ("NONE", None, world.version_id)
 
 
+def test_one_that_is_stuck_is_not_undone_once_the_server_served_again(world: World) -> None:
+    offer(world)
+    instance_id = world.active()
+    ask(world, instance_id)
+    stuck = world.instance(instance_id).operation_id
+    world.finish(instance_id, State.FAILED, Task.ERROR)
+    path = f"mgmt/instances/{instance_id}/action"
+    assert world.ask("POST", path, "admin", json={"reset-task-status": {}}).status_code == 202
+    answer = world.ask("POST", f"instances/{instance_id}/action", json={"restart": {}})
+    assert answer.status_code == 202, answer.text
+    restarted = world.instance(instance_id).operation_id
+    world.finish(instance_id)
+    answer = world.ask("POST", f"operations/{stuck}/retry")
+    assert (answer.status_code, f"operation {restarted} has changed what" in answer.text) == (409, True), answer.text
+    with world.database.write() as session:
+        session.get_one(Operation, restarted).state = State.REVERTED
+    assert world.ask("POST", f"operations/{stuck}/retry").status_code == 202
+
+
 def test_rebuild(world: World) -> None:
     instance_id = world.active()
     path = f"mgmt/instances/{instance_id}/action"
