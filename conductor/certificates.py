@@ -3,10 +3,12 @@
 when there is one to be made known. So are the authorities."""
 
 import datetime
+import logging
+import time
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from dbflow import authorities, operations
 from dbflow.authorities import Times
@@ -18,11 +20,15 @@ from dbflow.operations import ENDED
 from dbflow.status import Service, Task
 from dbflow.tlsmode import Mode
 
+LOG = logging.getLogger(__name__)
 KIND = "instance.renew_certificate"
 _AGAIN = datetime.timedelta(minutes=30)
 """After an attempt."""
 _BATCH = 20
 """Instances in a round: a new authority is for all of a project's."""
+_LATE = datetime.timedelta(days=7)
+_TOLD_EVERY = 3600.0
+"""Seconds between two warnings of certificates that end within that time."""
 
 
 class CertificateKeeper:
@@ -31,6 +37,7 @@ class CertificateKeeper:
     def __init__(self, conf: cfg.ConfigOpts, database: Database, keyring: Keyring) -> None:
         self._times, self._expiry = Times.from_conf(conf), conf.messaging.heartbeat_expiry
         self._database, self._keyring = database, keyring
+        self._told: float | None = None
 
     def keep(self) -> int:
         """One round: how many are being renewed from now on. Their jobs are posted with those that wait."""
@@ -41,10 +48,12 @@ class CertificateKeeper:
                 authorities.rotate(session, self._keyring, self._times, project_id, self._times.overlap)
         with self._database.read() as session:
             due = self._due(session)
+            self._warn(session)
         return sum(self._renew(instance_id) for instance_id in due)
 
     def _due(self, session: Session) -> list[str]:
-        """The ones that end first, then those of projects whose authorities have changed."""
+        """The ones that end first, then those of projects whose authorities have changed: replicas before their source,
+        whose new one they would not believe."""
         ending = InstanceTls.expires < utcnow() + self._times.renew_before
         found = list(session.scalars(self._idle().where(ending).order_by(InstanceTls.expires).limit(_BATCH)))
         for project_id in session.scalars(sa.select(Authority.project_id).distinct()):
@@ -54,10 +63,41 @@ class CertificateKeeper:
             signer = authorities.signing(there)
             if signer is None:
                 continue
-            stale = sa.or_(InstanceTls.authority_id != signer.id, InstanceTls.known != authorities.known(there))
-            query = self._idle().where(Instance.project_id == project_id, stale, ~ending)
+            known = authorities.known(there)
+            stale = sa.or_(
+                InstanceTls.authority_id != signer.id, InstanceTls.known.is_(None), InstanceTls.known != known
+            )
+            replicas = self._unaware(known)
+            query = self._idle().where(Instance.project_id == project_id, stale, ~ending, ~replicas)
             found += session.scalars(query.order_by(Instance.id).limit(_BATCH - len(found)))
         return found
+
+    @staticmethod
+    def _unaware(known: str) -> sa.Exists:
+        """Whether an instance has replicas that do not know all authorities."""
+        replica, of_replica = aliased(Instance), aliased(InstanceTls)
+        return sa.exists().where(
+            replica.replica_of_id == Instance.id,
+            replica.deleted.is_(False),
+            of_replica.instance_id == replica.id,
+            of_replica.mode == Mode.BUILTIN,
+            sa.or_(of_replica.known.is_(None), of_replica.known != known),
+        )
+
+    def _warn(self, session: Session) -> None:
+        """Of what nobody has renewed; owners' certificates are renewed by them."""
+        now = time.monotonic()
+        if self._told is not None and now - self._told < _TOLD_EVERY:
+            return
+        self._told = now
+        query = (
+            sa.select(InstanceTls.instance_id)
+            .join(Instance, Instance.id == InstanceTls.instance_id)
+            .where(Instance.deleted.is_(False), InstanceTls.expires < utcnow() + min(_LATE, self._times.renew_before))
+        )
+        late = session.scalars(query.order_by(InstanceTls.expires).limit(_BATCH)).all()
+        if late:
+            LOG.warning("the certificates of these instances end soon, and were not renewed: %s", ", ".join(late))
 
     def _idle(self) -> sa.Select[str]:
         """Ids of instances that may be renewed now, and were not tried a moment ago."""
@@ -86,7 +126,8 @@ class CertificateKeeper:
                 Instance.id == instance_id, Instance.deleted.is_(False), Instance.operation_id.is_(None)
             )
             instance = session.scalar(query.with_for_update())
-            if instance is None:
+            row = session.get(InstanceTls, instance_id)
+            if instance is None or row is None or row.mode != Mode.BUILTIN:
                 return False
             operation = operations.accept(
                 session,

@@ -18,8 +18,12 @@ from sqlalchemy.orm import Session
 
 from dbflow import certificates
 from dbflow.crypto import Keyring
-from dbflow.db.models import Authority, Instance, InstanceTls, new_id, utcnow
+from dbflow.db.models import Authority, Instance, InstanceTls, Operation, new_id, utcnow
+from dbflow.operations import ENDED
 from dbflow.tlsmode import Mode
+
+CHANGES = ("instance.ssl", "instance.renew_certificate")
+"""Kinds that give a server another certificate."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +37,10 @@ class Times:
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "Times":
-        """``[tls]``"""
+        """``[tls]``; nothing is renewed in the first two thirds of its life."""
         days = (conf.tls.certificate_days, conf.tls.renew_before_days, conf.tls.authority_days, conf.tls.overlap_days)
-        return cls(*(datetime.timedelta(days=count) for count in days))
+        certificate, renew_before, authority, overlap = (datetime.timedelta(days=count) for count in days)
+        return cls(certificate, min(renew_before, certificate / 3), authority, overlap)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +79,7 @@ def issue(session: Session, keyring: Keyring, times: Times, instance: Instance, 
     found = of_project(session, instance.project_id)
     signer = signing(found)
     if signer is None:
-        make(session, keyring, times, instance.project_id)
+        make(session, keyring, times, instance.project_id, _last(session, instance.project_id) + 1)
         found = of_project(session, instance.project_id, lock=True)
         signer = signing(found) or found[0]
     names = [one["address"] for one in instance.addresses]
@@ -90,7 +95,7 @@ def make(
     keyring: Keyring,
     times: Times,
     project_id: str,
-    number: int = 1,
+    number: int,
     after: datetime.timedelta = datetime.timedelta(0),
 ) -> None:
     """An authority that signs ``after`` so long; fine when somebody else has just made that one."""
@@ -113,26 +118,43 @@ def make(
 
 
 def rotate(session: Session, keyring: Keyring, times: Times, project_id: str, after: datetime.timedelta) -> None:
-    """Make the next authority, unless there is one that waits for its time."""
-    last = session.scalar(sa.select(sa.func.max(Authority.number)).where(Authority.project_id == project_id)) or 0
+    """Make the next authority, unless there is one that waits for its time. One that signs at once is always a new
+    one: the key of one that waits may have been stolen with the others."""
+    last = _last(session, project_id)
     newest = session.scalar(sa.select(Authority).where(Authority.project_id == project_id, Authority.number == last))
-    if newest is not None and newest.signs_from > utcnow():
+    if after and newest is not None and newest.signs_from > utcnow():
         newest.signs_from = min(newest.signs_from, utcnow() + after)
         return
     make(session, keyring, times, project_id, last + 1, after)
 
 
+def _last(session: Session, project_id: str) -> int:
+    """0 where there was none."""
+    return session.scalar(sa.select(sa.func.max(Authority.number)).where(Authority.project_id == project_id)) or 0
+
+
 def ageing(session: Session, times: Times) -> list[str]:
-    """Projects whose newest authority ends before what it would sign, and so is to be rotated."""
-    due = utcnow() + times.certificate + times.overlap
+    """Projects whose newest authority ends before what it would sign, and so is to be rotated; none in the first half
+    of its life."""
+    due = utcnow() + min(times.certificate + times.overlap, times.authority / 2)
     query = sa.select(Authority.project_id).group_by(Authority.project_id).having(sa.func.max(Authority.expires) < due)
     return list(session.scalars(query))
 
 
+class Changing(Exception):
+    """What is in use is not known now: certificates of the project are being changed."""
+
+
 def prune(session: Session, project_id: str) -> int:
-    """Forget the authorities that are older than the one that signs, and of which nothing is in use; how many."""
+    """Forget the authorities that are older than the one that signs, and of which nothing is in use; how many.
+    Changing."""
     found = of_project(session, project_id, lock=True)
+    of_now = Operation.kind.in_(CHANGES), Operation.state.not_in(ENDED), Operation.project_id == project_id
+    if session.scalar(sa.select(Operation.id).where(*of_now).limit(1)) is not None:
+        raise Changing(f"certificates of project {project_id} are being changed; ask again when that has ended")
     signer = signing(found)
+    expired = sa.select(Authority).where(Authority.project_id == project_id, Authority.expires <= utcnow())
+    found = [*found, *session.scalars(expired)]
     used = set(
         session.scalars(
             sa.select(InstanceTls.authority_id)

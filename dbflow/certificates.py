@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates as PEM texts: what an authority issues, and what a server asks for. Keys are elliptic (P-256)."""
 
+import contextlib
 import dataclasses
 import datetime
 import ipaddress
+import os
 import re
+import ssl
 from collections.abc import Iterable, Sequence
 
 from cryptography import x509
@@ -17,6 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 _SKEW = datetime.timedelta(minutes=5)
 """A certificate is valid from a little before it was made: clocks differ."""
 _LONGEST_NAME = 64
+_FLIGHTS = 4
+"""Of each side of a handshake, at most."""
 _BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -142,6 +147,39 @@ def fits(certificate: str, key: str) -> bool:
     except (ValueError, TypeError):
         return False
     return _public(load(certificate).public_key()) == _public(mine)
+
+
+def try_out(certificate: str, key: str, authorities: str) -> None:
+    """Let a client that trusts these authorities and a server with this certificate shake hands, in memory.
+    BadCertificate with OpenSSL's words for what it does not take. Nobody looks at names."""
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    try:
+        _load_identity(server, key + certificate)
+        client.load_verify_locations(cadata=authorities)
+        _shake_hands(client, server)
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", None) or error.reason or "it can't be loaded"
+        raise BadCertificate(f"No client takes this certificate: {why}.") from None
+
+
+def _load_identity(server: ssl.SSLContext, text: str) -> None:
+    """From a file that is on no disk: OpenSSL takes these from files only."""
+    handle = os.memfd_create("identity")
+    try:
+        os.write(handle, text.encode())
+        server.load_cert_chain(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
+
+
+def _shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> None:
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (client.wrap_bio(back, there), server.wrap_bio(there, back, server_side=True))
+    for _ in range(_FLIGHTS):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
 
 
 def chain(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 from taskflow import states
 
+from dbflow import authorities
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.backups import descendants
 from dbflow.db.models import Backup, Configuration, Instance, Module, Operation, utcnow
@@ -97,9 +98,8 @@ def _instances(operation: Operation) -> set[str]:
 
 
 _NEW_PARTS = ("instance.promote", "instance.eject", "instance.detach")
-_NEW_CERTIFICATES = ("instance.ssl", "instance.renew_certificate")
 _OVERTAKEN_BY = {
-    **dict.fromkeys(_NEW_CERTIFICATES, _NEW_CERTIFICATES),
+    **dict.fromkeys(authorities.CHANGES, authorities.CHANGES),
     "instance.replicate": ("instance.replicate", *_NEW_PARTS),
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
     "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),

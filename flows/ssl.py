@@ -5,6 +5,7 @@ Replicas come first: they believe their source's authority of before, too, so th
 opposite order, that stays true.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,11 +16,11 @@ from taskflow.patterns import linear_flow, unordered_flow
 from dbflow.db import tls
 from dbflow.operations import State
 from dbflow.status import Task
-from dbflow.tlsmode import Mode
+from dbflow.tlsmode import ENFORCING, Mode
 from flows.outcome import settle
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.certificates import SignCertificate, TakeIdentity
-from guest.tasks.tls import ChangeCertificate, CheckTls, RequestCertificate
+from guest.tasks.tls import ChangeCertificate, CheckCertified, CheckTls, RequestCertificate
 
 _SOURCE, _REPLICA = "2b1f60a5-6c1d-4a5e-9a39-0d2a2f1f6f10", "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01"
 EXAMPLE: Arguments = {
@@ -38,14 +39,25 @@ EXAMPLE: Arguments = {
 
 
 def ended(session: Session, ending: Ending) -> None:
-    """As it was asked for; or as before with a fault, or ERROR with a fault when that was not to be had."""
+    """As it was asked for; or as before with a fault, or ERROR with a fault where that was not to be had."""
     arguments = ending.arguments
-    if ending.state == State.SUCCESS:
-        for instance_id, before in arguments["old_tls"].items():
+    for instance_id, before in arguments["old_tls"].items():
+        if ending.state == State.SUCCESS:
             tls.put(session, instance_id, previous=_previous(before), **_columns(arguments["tls"]))
+        elif ending.state == State.FAILED:
+            tls.doubt(session, instance_id, before)
+        else:
+            tls.put_back(session, instance_id, before)
     tls.forget(session, arguments["holder_id"])
-    for instance_id in arguments["instance_ids"]:
-        settle(session, ending, "Changing TLS", done={}, undone={}, instance_id=instance_id)
+    for number, instance_id in enumerate(arguments["instance_ids"], 1):
+        settle(session, _of(ending, number), "Changing TLS", done={}, undone={}, instance_id=instance_id)
+
+
+def _of(ending: Ending, number: int) -> Ending:
+    """What it came to on one of the servers: one that was not changed, or was changed back, is as before."""
+    if ending.state == State.FAILED and ending.left is not None and _step(number) not in ending.left:
+        return dataclasses.replace(ending, state=State.REVERTED)
+    return ending
 
 
 def _columns(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -69,11 +81,13 @@ def _previous(before: dict[str, Any] | None) -> dict[str, Any]:
 
 @operation("instance.ssl", title="Change TLS", task=Task.UPDATING, ended=ended, example=EXAMPLE)
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """Every server is asked before the first one is changed; the source is the last."""
+    """Every server is asked before the first one is changed; the source is the last. A set whose source insists must
+    replicate by TLS, so all of it must have certificates by then."""
     wanted = arguments["tls"] or {}
     numbered = list(_numbered(arguments))
     flow = linear_flow.Flow("instance.ssl")
-    flow.add(unordered_flow.Flow("checks").add(*(CheckTls(f"check-tls-{n}", inject=one) for n, one, _ in numbered)))
+    check = CheckCertified if wanted.get("mode") in ENFORCING and len(numbered) > 1 else CheckTls
+    flow.add(unordered_flow.Flow("checks").add(*(check(f"check-tls-{n}", inject=one) for n, one, _ in numbered)))
     own = wanted.get("mode") == Mode.BUILTIN
     if own:
         flow.add(unordered_flow.Flow("certificates").add(*(_signed(*each) for each in numbered)))
@@ -106,4 +120,8 @@ def _signed(number: int, one: dict[str, str], old_tls: Any) -> tf_flow.Flow:
 
 def _changed(number: int, one: dict[str, str], own: bool) -> ChangeCertificate:
     rebind = {"identity": f"identity_{number}"} if own else {}
-    return ChangeCertificate(f"change-certificate-{number}", inject=one, rebind=rebind)
+    return ChangeCertificate(_step(number), inject=one, rebind=rebind)
+
+
+def _step(number: int) -> str:
+    return f"change-certificate-{number}"

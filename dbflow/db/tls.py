@@ -42,6 +42,13 @@ def put_back(session: Session, instance_id: str, before: Mapping[str, Any] | Non
     put(session, instance_id, **{**before, "expires": moment(before["expires"])})
 
 
+def doubt(session: Session, instance_id: str, before: Mapping[str, Any] | None) -> None:
+    """The row as it was; but what the server has is not known, so one of dbflow's own is to be renewed soon."""
+    put_back(session, instance_id, before)
+    if before is not None and before["mode"] == Mode.BUILTIN:
+        put(session, instance_id, known=None)
+
+
 def forget(session: Session, instance_id: str) -> None:
     """What was sealed for an operation that has ended."""
     row = session.get(InstanceTls, instance_id)

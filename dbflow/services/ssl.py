@@ -76,8 +76,11 @@ def _seen(session: Session, instance: Instance) -> Seen:
 def enable(services: Services, caller: Caller, instance_id: str, wanted: Wanted) -> str:
     """Use a certificate that the owner brings; returns the operation's id."""
     with services.database.read() as session:
-        _members(session, instances.load(session, caller, instance_id))
-    brought = bring(services, caller, wanted["mode"], wanted["container_ref"], wanted.get("password_ref"))
+        instance = instances.load(session, caller, instance_id)
+        _members(session, instance)
+    brought = bring(
+        services, caller, instance.project_id, wanted["mode"], wanted["container_ref"], wanted.get("password_ref")
+    )
     return _change(services, caller, instance_id, wanted, brought)
 
 
@@ -182,13 +185,21 @@ def leave(services: Services, session: Session, instance_id: str, mode: str, bro
 
 
 def of_replicas(services: Services, caller: Caller, source_id: str) -> tuple[Wanted, Brought | None]:
-    """As their source has it: its owner's certificate is read again where it is kept."""
+    """As their source has it: its owner's certificate is read again where it is kept. Unprocessable when there is
+    another one by now: replicas and source would not believe each other."""
     with services.database.read() as session:
         row = session.get(InstanceTls, source_id)
         if row is None or row.mode not in OWN:
             return BUILTIN, None
         wanted = {name: getattr(row, name) for name in BUILTIN}
-    return wanted, bring(services, caller, wanted["mode"], wanted["container_ref"], wanted["password_ref"])
+        project_id, certificate = instances.load(session, caller, source_id).project_id, row.certificate
+    brought = bring(services, caller, project_id, wanted["mode"], wanted["container_ref"], wanted["password_ref"])
+    if brought.certificate != certificate:
+        raise Unprocessable(
+            f"{wanted['container_ref']} holds another certificate by now than source {source_id} has: enable it there"
+            " first."
+        )
+    return wanted, brought
 
 
 def _must_be_able(session: Session, instance: Instance) -> None:

@@ -36,6 +36,19 @@ class CheckTls(TlsTask):
             raise DatastoreError("The database server was started without TLS: restart it first.")
 
 
+class CheckCertified(TlsTask):
+    """See that the server has a certificate that it was given: its replicas can believe it then, and it them."""
+
+    reads_only: ClassVar[bool] = True
+
+    def execute(self, instance_id: str) -> None:
+        """DatastoreError when it has none."""
+        if not self.tls.certified():
+            raise DatastoreError(
+                "The database server has no certificate yet that its set could check: disabling TLS gives it one."
+            )
+
+
 class RequestCertificate(TlsTask):
     """Ask for a certificate; the private key stays on the machine."""
 
@@ -61,3 +74,10 @@ class ChangeCertificate(InstallCertificate):
     def revert(self, instance_id: str, change: str, **_: Any) -> None:
         """As it was."""
         self.tls.undo(change)
+
+
+class RenewCertificate(ChangeCertificate):
+    """Give a server another certificate of the same kind: should nobody answer whether it was taken back, either is
+    good."""
+
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import authorities, certificates
-from dbflow.authorities import Times
+from dbflow.authorities import Changing, Times
 from dbflow.cmd.manage.context import Context, ManageError
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.db.models import Authority, Instance, InstanceTls, utcnow
@@ -85,8 +85,11 @@ def drop(context: Context, arguments: argparse.Namespace) -> None:
     """What was issued by them has been replaced: clients need not know them any more."""
     dropped = 0
     for project_id in _projects(context, arguments.project):
-        with context.write() as session:
-            dropped += authorities.prune(session, project_id)
+        try:
+            with context.write() as session:
+                dropped += authorities.prune(session, project_id)
+        except Changing as error:
+            raise ManageError(str(error)) from None
     context.record({"dropped": dropped})
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accounts that must show a certificate: all but dbflow's and the engine's own."""
 
+from collections.abc import Collection
+
 from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from guest.datastores.mariadb.client import Session
 from guest.datastores.mariadb.quoting import account, literal
 
 REQUIRED = "REQUIRE X509"
-_OWN = ", ".join(literal(name) for name in ("mariadb.sys", "mysql", ADMIN_USER, REPLICATION_USER, ""))
+_OWN = ", ".join(literal(name) for name in ("mariadb.sys", "mysql", ADMIN_USER, REPLICATION_USER))
 _ACCOUNTS = (
     "SELECT User, Host FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role') IS NULL AND Host <> ''"
     f" AND User NOT IN ({_OWN}) AND COALESCE(JSON_VALUE(Priv, '$.ssl_type'), 0)"
@@ -18,10 +20,16 @@ _ANY, _X509 = "< 2", "= 2"
 def require_certificates(session: Session) -> None:
     """Of every account; one that demands a certain certificate is left alone."""
     for name, host in session.rows(f"{_ACCOUNTS} {_ANY}"):
-        session.run(f"ALTER USER {account(name, host)} {REQUIRED}")
+        session.run(f"ALTER USER IF EXISTS {account(name, host)} {REQUIRED}")
 
 
-def waive_certificates(session: Session) -> None:
-    """Of every account that demands no certain one."""
-    for name, host in session.rows(f"{_ACCOUNTS} {_X509}"):
-        session.run(f"ALTER USER {account(name, host)} REQUIRE NONE")
+def waive_certificates(session: Session, but: Collection[tuple[str, str]] = ()) -> None:
+    """Of every account that demands no certain one, but for those (name, host)."""
+    for name, host in demanding(session):
+        if (name, host) not in but:
+            session.run(f"ALTER USER IF EXISTS {account(name, host)} REQUIRE NONE")
+
+
+def demanding(session: Session) -> tuple[tuple[str, str], ...]:
+    """(name, host) of the accounts that demand a certificate, whichever it is."""
+    return tuple((str(name), str(host)) for name, host in session.rows(f"{_ACCOUNTS} {_X509}"))

@@ -279,12 +279,11 @@ def _stand_at(session: Session, position: str) -> None:
 
 
 def _change_source(session: Session, origin: Origin, trusted: str | None) -> None:
-    link = "MASTER_SSL = 0" if trusted is None else f"MASTER_SSL = 1, MASTER_SSL_CA = {literal(trusted)}"
     session.run(f"SET GLOBAL gtid_slave_pos = {literal(_position(session))}")
     session.run(
         f"CHANGE MASTER TO MASTER_HOST = {literal(origin.address)}, MASTER_PORT = {int(origin.port)},"
         f" MASTER_USER = {literal(REPLICATION_USER)}, MASTER_PASSWORD = {literal(origin.password)},"
-        f" MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = {_RECONNECT}, {link}"
+        f" MASTER_USE_GTID = slave_pos, MASTER_CONNECT_RETRY = {_RECONNECT}, {tls.link_to(trusted)}"
     )
 
 

@@ -14,7 +14,7 @@ from dbflow.tlsmode import ENFORCING, Mode
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Identity
 from guest.datastores.mariadb import role
-from guest.datastores.mariadb.certified import require_certificates, waive_certificates
+from guest.datastores.mariadb.certified import demanding, require_certificates, waive_certificates
 from guest.datastores.mariadb.client import Client, Session
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.quoting import literal
@@ -36,6 +36,10 @@ class State:
     """Whether that change was taken back, and this is what was before it."""
     before: dict[str, Any] | None = dataclasses.field(default=None, repr=False)
     """What that change took away: a State without this field."""
+    given: bool = False
+    """Whether the control plane has given it the certificate."""
+    demanding: tuple[tuple[str, str], ...] = ()
+    """Of mode mtls: names and hosts of accounts that demanded a certificate before it."""
 
 
 def load(layout: Layout) -> State | None:
@@ -44,7 +48,7 @@ def load(layout: Layout) -> State | None:
         kept: dict[str, Any] = json.loads(layout.tls_state.read_text())
     except FileNotFoundError:
         return None
-    return State(**{**kept, "mode": Mode(kept["mode"])})
+    return _state(kept)
 
 
 def options(layout: Layout) -> list[str]:
@@ -63,7 +67,7 @@ def options(layout: Layout) -> list[str]:
 def is_certified(layout: Layout) -> bool:
     """Whether the control plane has given it a certificate."""
     state = load(layout)
-    return state is not None and bool(state.change)
+    return state is not None and state.given
 
 
 def requires_certificates(layout: Layout) -> bool:
@@ -102,7 +106,8 @@ class Tls(base.Tls):
         if state is None or state.change != change:
             if not self.offered():
                 raise DatastoreError("The database server was started without TLS: restart it first.")
-            state = _next(state, identity, self._key(identity), change)
+            key = self._key(identity)
+            state = _next(state, identity, key, change, self._demanding(state, identity))
             _save(self._layout, state)
         self._follow(state)
         self._layout.tls_pending.unlink(missing_ok=True)
@@ -126,7 +131,20 @@ class Tls(base.Tls):
             raise DatastoreError("This machine has not asked for a certificate.") from None
         if not certificates.fits(identity.certificate, key):
             raise DatastoreError("The certificate is not of the key that this machine has made.")
+        try:
+            certificates.try_out(identity.certificate, key, identity.authorities)
+        except certificates.BadCertificate as error:
+            raise DatastoreError(str(error)) from None
         return key
+
+    def _demanding(self, state: State | None, identity: Identity) -> tuple[tuple[str, str], ...]:
+        """Replicas have the accounts of their source, and any of them may be the one that goes back."""
+        if identity.mode != Mode.MTLS:
+            return ()
+        if state is not None and state.mode is Mode.MTLS:
+            return state.demanding
+        with self._client.session() as session:
+            return demanding(session)
 
     def _follow(self, state: State) -> None:
         _write_files(self._layout, state)
@@ -137,7 +155,7 @@ class Tls(base.Tls):
             session.run("FLUSH LOCAL SSL")
             enforcing = int(state.mode in ENFORCING)
             if role.load(self._layout).part is Part.REPLICA:
-                _secure_link(self._layout, session, state)
+                _link(self._layout, session, state)
             else:
                 # The accounts are the whole set's.
                 session.run("SET SESSION sql_log_bin = 1")
@@ -152,17 +170,28 @@ def _offers(session: Session) -> bool:
 def _align(session: Session, state: State) -> None:
     if state.mode is Mode.MTLS:
         require_certificates(session)
-    elif (state.before or {}).get("mode") == Mode.MTLS:
-        waive_certificates(session)
+    elif state.before is not None and state.before["mode"] == Mode.MTLS:
+        waive_certificates(session, _state(state.before).demanding)
 
 
-def _secure_link(layout: Layout, session: Session, state: State) -> None:
-    """A source that insists takes no replica without TLS, and one that was made before there was any has none."""
+def _link(layout: Layout, session: Session, state: State) -> None:
+    """A source that insists takes no replica without TLS, and one that was made before there was any has none. What was
+    stopped for that, however it was left, is started."""
     channel = session.named("SHOW SLAVE STATUS")
-    if state.mode in ENFORCING and channel and channel[0]["Master_SSL_Allowed"] != "Yes":
+    if not channel:
+        return
+    if state.mode in ENFORCING and channel[0]["Master_SSL_Allowed"] != "Yes":
         session.run("STOP SLAVE")
-        session.run(f"CHANGE MASTER TO MASTER_SSL = 1, MASTER_SSL_CA = {literal(str(layout.tls_trusted))}")
-        session.run("START SLAVE")
+        session.run(f"CHANGE MASTER TO {link_to(str(layout.tls_trusted))}")
+    session.run("START SLAVE")
+
+
+def link_to(trusted: str | None) -> str:
+    """Of CHANGE MASTER: how to follow a source whose certificate is of one of these authorities; None: without TLS. By
+    which name the source is reached is nobody's to check: an owner's certificate need not have its address."""
+    if trusted is None:
+        return "MASTER_SSL = 0"
+    return f"MASTER_SSL = 1, MASTER_SSL_CA = {literal(trusted)}, MASTER_SSL_VERIFY_SERVER_CERT = 0"
 
 
 def _begin(layout: Layout) -> State:
@@ -176,14 +205,30 @@ def _begin(layout: Layout) -> State:
     return state
 
 
-def _next(state: State | None, identity: Identity, key: str, change: str) -> State:
-    before = _without_before(state) if state is not None else None
-    return State(Mode(identity.mode), identity.certificate, key, identity.authorities, change, False, before)
+def _next(
+    state: State | None, identity: Identity, key: str, change: str, demanding: tuple[tuple[str, str], ...]
+) -> State:
+    return State(
+        mode=Mode(identity.mode),
+        certificate=identity.certificate,
+        key=key,
+        authorities=identity.authorities,
+        change=change,
+        before=_without_before(state) if state is not None else None,
+        given=True,
+        demanding=demanding,
+    )
 
 
 def _back(state: State) -> State:
     before = {**(state.before or {}), "change": state.change, "undone": True, "before": _without_before(state)}
-    return State(**{**before, "mode": Mode(before["mode"])})
+    return _state(before)
+
+
+def _state(kept: dict[str, Any]) -> State:
+    """Of its form in JSON."""
+    demanding = tuple((name, host) for name, host in kept["demanding"])
+    return State(**{**kept, "mode": Mode(kept["mode"]), "demanding": demanding})
 
 
 def _without_before(state: State) -> dict[str, Any]:
