@@ -71,7 +71,7 @@ def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: 
     undoing an upgrade, what was written since."""
     overtaken_by = (
         _newer_set(session, operation)
-        or _newer_data(session, operation)
+        or newer_data(session, operation)
         or _newer_configuration(session, keyring, operation)
     )
     if overtaken_by is not None:
@@ -109,8 +109,9 @@ _OVERTAKEN_BY = {
 to."""
 
 
-def _newer_data(session: Session, operation: Operation) -> str | None:
-    """An upgrade goes back to a copy of everything; whatever has ended well since had the server serve."""
+def newer_data(session: Session, operation: Operation) -> str | None:
+    """The operation since which an upgrade, which goes back to a copy of everything, can't be undone any more: whatever
+    has ended well after it had the server serve."""
     if operation.kind != "instance.upgrade":
         return None
     later = select(Operation).where(

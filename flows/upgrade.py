@@ -20,10 +20,9 @@ from dbflow.status import Task
 from flows.outcome import fault, hand_over, release
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.compute import NoteImage, RebuildServer
-from flows.tasks.record import RecordHealth
-from guest.tasks.status import Status
 from guest.tasks.upgrade import CheckUpgrade, OpenUpgraded, StopForUpgrade, TakePoint, UpgradeData
 
+_LAST = "open-upgraded"
 EXAMPLE: Arguments = {
     "datastore_version_id": "6d0c5a9b-1e4a-4279-8f57-7f6f9f0c1a02",
     "release": "11.8",
@@ -38,11 +37,15 @@ EXAMPLE: Arguments = {
 
 def ended(session: Session, ending: Ending) -> None:
     """The new version, and the backup point is dropped next; or the old version with a fault, and nothing to drop. Nor
-    is there where a delete waits for this end. ``point`` is the id of the operation that would."""
+    is there where a delete waits for this end. ``point`` is the id of the operation that would.
+
+    A server that was written to stays of the new version, whatever became of the operation."""
     following = ending.arguments["point"]
-    if ending.state == State.SUCCESS:
+    stays = ending.state == State.FAILED and _LAST in (ending.left or ())
+    if ending.state == State.SUCCESS or stays:
         version = ending.arguments["datastore_version_id"]
-        done: dict[str, Any] = {"datastore_version_id": version, "restart_required": False, "fault": None}
+        told = fault(ending, "Upgrading the instance") if stays else None
+        done: dict[str, Any] = {"datastore_version_id": version, "restart_required": False, "fault": told}
         if hand_over(session, ending, following, **done):
             return
     else:
@@ -57,7 +60,8 @@ def ended(session: Session, ending: Ending) -> None:
 
 @operation("instance.upgrade", title="Upgrade an instance", task=Task.UPGRADING, ended=ended, example=EXAMPLE)
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """Look, stop, copy, change the programs, upgrade, open."""
+    """Look, stop, copy, change the programs, upgrade, open. Nothing comes after that which could fail: from then on
+    users write."""
     return linear_flow.Flow("instance.upgrade").add(
         CheckUpgrade("check-upgrade"),
         NoteImage(),
@@ -65,7 +69,5 @@ def build(arguments: Arguments) -> tf_flow.Flow:
         TakePoint("take-point"),
         RebuildServer(),
         UpgradeData("upgrade-data"),
-        OpenUpgraded("open-upgraded"),
-        Status("check-health", provides="health"),
-        RecordHealth(),
+        OpenUpgraded(_LAST),
     )

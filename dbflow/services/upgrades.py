@@ -6,10 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import datastores, operations
+from dbflow import datastores, operations, verbs
 from dbflow.datastores import Feature
-from dbflow.db.models import Datastore, DatastoreVersion, Instance
+from dbflow.db.models import Datastore, DatastoreVersion, Instance, Operation
 from dbflow.db.replicas import replicas_of
+from dbflow.operations import State
 from dbflow.services import images, instances
 from dbflow.services.actions import Plan, must_be_ready, must_not_be_stopped, must_not_lose, operate
 from dbflow.services.contention import contended
@@ -87,6 +88,7 @@ def _must_be_upgradable(services: Services, session: Session, instance: Instance
     must_be_ready(session, instance)
     must_not_be_stopped(session, instance)
     must_not_lose(services, session, instance)
+    _must_not_be_stuck(session, instance)
     if instance.configuration_id is not None:
         raise Unprocessable(
             f"Configuration {instance.configuration_id} of instance {instance.id} is for its present version; detach it"
@@ -98,6 +100,16 @@ def _must_be_upgradable(services: Services, session: Session, instance: Instance
                 f"Replica {replica.id} must be of version {new.name} before its source {instance.id} is: an older one"
                 " can't follow it."
             )
+
+
+def _must_not_be_stuck(session: Session, instance: Instance) -> None:
+    """The backup point of an upgrade that can still be undone is all that there is of the data as it was."""
+    query = sa.select(Operation).where(Operation.target_id == instance.id, Operation.kind == "instance.upgrade")
+    last = session.scalar(query.order_by(Operation.created.desc()).limit(1))
+    if last is not None and last.state == State.FAILED and verbs.newer_data(session, last) is None:
+        raise Unprocessable(
+            f"Operation {last.id}, an upgrade of instance {instance.id}, was not undone: retry it first."
+        )
 
 
 def rebuild(services: Services, caller: Caller, instance_id: str, image_id: str) -> str:

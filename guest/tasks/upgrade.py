@@ -52,6 +52,7 @@ class TakePoint(UpgradeTask):
     """Copy all that the stopped server has."""
 
     deadline: ClassVar[float] = _LONG
+    runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str, point: str) -> None:
         """Returns when the copy is on the disk."""
@@ -91,6 +92,8 @@ class OpenUpgraded(UpgradeTask):
 class DropPoint(UpgradeTask):
     """Throw the backup point away: the upgrade has succeeded."""
 
+    deadline: ClassVar[float] = _LONG
+    silence: ClassVar[float | None] = 1800.0
     runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str, point: str) -> None:

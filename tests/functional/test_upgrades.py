@@ -125,7 +125,7 @@ def test_a_failure_leaves_the_old_one(stack: Stack, password: str) -> None:
     with stack.nothing_left():
         instance_id = make(client, password)
         before = look(client, instance_id, password)
-        stack.faults.arm("guest.check-health.execute.before", "raise")
+        stack.faults.arm("guest.open-upgraded.execute.after", "raise")
         client.wait_operation(upgrade(client, instance_id), "REVERTED")
         assert look(client, instance_id, password) == before
         shown = client.show(instance_id)
@@ -136,20 +136,30 @@ def test_a_failure_leaves_the_old_one(stack: Stack, password: str) -> None:
 
 
 def test_what_was_written_is_not_given_up(stack: Stack, password: str) -> None:
-    """A failure after somebody wrote to the new version does not bring the old one back, which has none of that."""
+    """A failure after somebody wrote to the new version does not bring the old one back, which has none of that; nor
+    when the new server has died by then."""
     client = stack.client()
     instance_id = make(client, password)
-    with stack.faults.holding("guest.check-health.execute.before") as held:
+    stack.faults.arm("guest.open-upgraded.execute.after", "raise")
+    with stack.faults.holding("guest.open-upgraded.revert.before") as held:
         operation_id = upgrade(client, instance_id)
         held.reached()
         with mysql(client.show(instance_id), "u", password, "d") as connection:
             query(connection, "INSERT INTO t VALUES (501, 'new')")
-        client.do(operation_id, "cancel")
-        stack.wait_stopping(operation_id)
+        server = stack.database_server(instance_id)
+        assert server is not None
+        server.kill()
+        server.wait(20)
     failed = client.wait_operation(operation_id, "FAILED")
     assert "It was written to after it was upgraded" in failed["error"]["message"]
-    with mysql(client.show(instance_id), "u", password, "d") as connection:
+    client.wait_status(instance_id, "ACTIVE")
+    shown = client.show(instance_id)
+    assert shown["datastore"]["version"] == RELEASE
+    assert "It was written to after it was upgraded" in shown["fault"]["message"]
+    with mysql(client.wait_healthy(instance_id), "u", password, "d") as connection:
         assert query(connection, "SELECT filler FROM t WHERE n = 501") == [("new",)]
+    assert left(stack, instance_id) == []
+    assert client.raw("POST", f"/operations/{operation_id}/retry").status_code == 409
     client.deleted(instance_id)
 
 

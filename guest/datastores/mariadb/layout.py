@@ -133,6 +133,11 @@ class Layout:
         return self.state / "upgraded"
 
     @property
+    def unopened(self) -> pathlib.Path:
+        """There when the server did not start for everybody after it was upgraded last."""
+        return self.state / "unopened"
+
+    @property
     def tls_state(self) -> pathlib.Path:
         """How the server uses TLS, with its private key; only the agent may read it."""
         return self.state / "tls"

@@ -5,18 +5,22 @@ It gets its name last, so it is there whole or not at all. Going back moves dire
 begun again, it comes to the same end.
 """
 
+import contextlib
 import pathlib
 import shutil
 import subprocess
 
+import psutil
+
 from dbflow import faults
-from guest.datastores.base import DatastoreError
+from guest.datastores.base import DatastoreError, cloud_marks
 from guest.datastores.mariadb import programs
 from guest.datastores.mariadb.layout import Layout
 from guest.volume import GIB, allocated
 
 _PREFIX = ".point-"
 _TIMEOUT = 12 * 3600.0
+_KILLED_WITHIN = 60.0
 _ROOM = 256 * 1024 * 1024
 """Bytes that must be left beside the copy, for what the upgrade itself writes."""
 
@@ -34,7 +38,8 @@ class Point:
 
     def must_have_room(self) -> None:
         """DatastoreError when the volume is too full for it."""
-        needed, free = sum(map(allocated, self._parts)) + _ROOM, shutil.disk_usage(self._volume).free
+        needed = sum(map(allocated, self._parts)) + _ROOM
+        free = shutil.disk_usage(self._volume).free + sum(map(allocated, self._others()))
         if needed > free:
             raise DatastoreError(
                 f"The upgrade needs {needed / GIB:.1f} GiB of the volume for a backup point, and {free / GIB:.1f} GiB"
@@ -45,7 +50,8 @@ class Point:
         """Copy everything; fine when it is taken. Those of other upgrades, which are over, go first."""
         if self._place.exists():
             return
-        for other in (*self._volume.glob(f"{_PREFIX}*"), *self._volume.glob(f".new{_PREFIX}*")):
+        self._end_copies()
+        for other in self._others():
             shutil.rmtree(other)
         self._unfinished.mkdir(mode=0o700)
         for part in self._parts:
@@ -57,6 +63,7 @@ class Point:
 
     def go_back(self) -> None:
         """Have everything as it was when it was taken, and no point any more. Does nothing where none was taken."""
+        self._end_copies()
         if self._place.exists():
             self._replaced.mkdir(mode=0o700, exist_ok=True)
             for part in self._parts:
@@ -77,6 +84,18 @@ class Point:
             self._place.rename(self._unfinished)
         shutil.rmtree(self._unfinished, ignore_errors=True)
 
+    def _others(self) -> list[pathlib.Path]:
+        """What is left of upgrades that are over."""
+        return [*self._volume.glob(f"{_PREFIX}*"), *self._volume.glob(f".new{_PREFIX}*")]
+
+    def _end_copies(self) -> None:
+        """Of an agent that died in their middle."""
+        for process in psutil.process_iter(["name", "cmdline"]):
+            if process.info["name"] == "cp" and str(self._unfinished) in (process.info["cmdline"] or ()):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+                    process.wait(_KILLED_WITHIN)
+
     def _copy(self, part: pathlib.Path) -> None:
         command = ["cp", "-a", "--reflink=auto", "--sparse=auto", str(part), str(self._unfinished)]
         try:
@@ -89,7 +108,7 @@ class Point:
                 errors="replace",
                 timeout=_TIMEOUT,
                 check=False,
-                env={"PATH": programs.SEARCH_PATH, "LC_ALL": "C"},
+                env={"PATH": programs.SEARCH_PATH, "LC_ALL": "C", **cloud_marks()},
             )
         except subprocess.TimeoutExpired:
             raise DatastoreError(f"The backup point was not made within {_TIMEOUT:g} s.") from None
@@ -100,4 +119,4 @@ class Point:
 
 def _sync(directory: pathlib.Path) -> None:
     """Bring everything to the disk that has been written to its file system."""
-    subprocess.run(["sync", "-f", str(directory)], check=True, env={"PATH": programs.SEARCH_PATH})
+    subprocess.run(["sync", "-f", str(directory)], check=True, env={"PATH": programs.SEARCH_PATH, **cloud_marks()})

@@ -14,6 +14,8 @@ from guest.datastores.mariadb import image, programs
 from guest.datastores.mariadb.layout import Layout, write
 
 _NUMBER = re.compile(r"(\d+\.\d+)\.\d+")
+_TOLD = re.compile(r" Ver (\S+)")
+"""After the path of the program, which may have numbers, too."""
 _TIMEOUT = 60.0
 """Seconds; it takes a fiftieth of one."""
 
@@ -42,7 +44,8 @@ def of_programs(layout: Layout) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DatastoreError(f"The database server's programs can't be run: {error}") from None
-    return release_of(done.stdout)
+    told = _TOLD.search(done.stdout)
+    return release_of(told[1] if told else "")
 
 
 def must_fit(layout: Layout) -> None:
@@ -58,10 +61,12 @@ def must_fit(layout: Layout) -> None:
         )
 
 
-def note(layout: Layout, version: str) -> None:
-    """A server of that version runs on the data."""
-    now = {"release": release_of(version), "program": image.maker(layout)}
-    if now != _kept(layout):
+def note(layout: Layout, release: str, *, started: bool) -> None:
+    """The data is of that release. ``started``: the programs that are here have started a server on it; of one that runs
+    since nobody knows when, they may be others by now."""
+    kept = _kept(layout)
+    now = {"release": release, "program": image.maker(layout) if started else ""}
+    if (started or kept is None) and now != kept:
         write(layout.release, json.dumps(now))
 
 

@@ -47,6 +47,7 @@ class Server:
         another release than the data, unless it is ``upgrading`` that, with more options."""
         offset = self._layout.log.stat().st_size
         process = self.process()
+        spawned = process is None
         if process is None:
             if not upgrading:
                 release.must_fit(self._layout)
@@ -58,7 +59,8 @@ class Server:
             if time.monotonic() > deadline:
                 raise DatastoreError(f"The database server does not answer {timeout:g} s after its start.")
             time.sleep(_PAUSE)
-        release.note(self._layout, version)
+        if not upgrading:
+            release.note(self._layout, release.release_of(version), started=spawned)
 
     def stop(self, timeout: float) -> None:
         """End it cleanly, by force after ``timeout`` seconds."""

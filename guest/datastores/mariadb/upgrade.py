@@ -15,7 +15,7 @@ from dbflow import faults
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Settings
-from guest.datastores.mariadb import programs, release, role, trial
+from guest.datastores.mariadb import image, programs, release, role, trial
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
@@ -33,13 +33,16 @@ _PRIVATE = (
     "--skip-slave-start",
     "--rpl-semi-sync-master-enabled=0",
     "--event-scheduler=OFF",
+)
+"""Of a server that nobody is to reach but the upgrade."""
+_HASTY = (
     # A step that breaks off goes back to the backup point: until it ends well, nothing needs to survive.
     "--innodb-flush-log-at-trx-commit=0",
     "--sync-frm=0",
     "--aria-group-commit=soft",
     "--aria-group-commit-interval=10000000",
 )
-"""Of a server that nobody is to reach but the upgrade."""
+"""Of one that upgrades the tables."""
 
 
 class Upgrade(base.Upgrade):
@@ -79,6 +82,7 @@ class Upgrade(base.Upgrade):
 
     def go_back(self, name: str) -> None:
         """See the base class."""
+        self._must_not_have_served()
         self._server.stop(0.0)
         Point(self._layout, name).go_back()
 
@@ -95,31 +99,50 @@ class Upgrade(base.Upgrade):
         trial.parse(settings, self._layout)
         self._lifecycle.configure(settings)
         self._server.stop(_STOP_TIMEOUT)
-        self._server.start(START_TIMEOUT, _PRIVATE)
+        self._server.start(START_TIMEOUT, (*_PRIVATE, *_HASTY))
         faults.within()
         self._upgrade_tables()
         faults.within()
-        self._server.stop(_STOP_TIMEOUT)
+        self._server.stop_without_force(_STOP_TIMEOUT)
+        image.settle(self._layout.data, self._layout.owner)
         write(self._layout.upgraded, self._written())
+        release.note(self._layout, wanted, started=True)
 
     def halt(self) -> None:
         """See the base class."""
+        self._must_not_have_served()
         self._server.stop(0.0)
 
     def open(self) -> None:
         """See the base class."""
-        self._lifecycle.start(START_TIMEOUT)
+        self._layout.unopened.unlink(missing_ok=True)
+        try:
+            self._lifecycle.start(START_TIMEOUT)
+        except DatastoreError:
+            if self._server.process() is None:
+                write(self._layout.unopened, "")
+            raise
 
     def close(self) -> None:
         """See the base class."""
         write(self._layout.stopped, "")  # or the agent would take it for a server that died
-        self._server.stop(_STOP_TIMEOUT)
+        replica = role.load(self._layout).part is Part.REPLICA
+        if self._server.process() is None and not replica and not self._layout.unopened.exists():
+            # One that died has not written down what it had; the next one does.
+            self._server.start(START_TIMEOUT, _PRIVATE)
+        self._server.stop_without_force(_STOP_TIMEOUT)
         # A replica has of its source what it loses.
-        if role.load(self._layout).part is Part.REPLICA or not self._layout.upgraded.exists():
+        if replica or not self._layout.upgraded.exists() or self._layout.unopened.exists():
             return
         if self._written() != self._layout.upgraded.read_text():
             self._lifecycle.start(START_TIMEOUT)
             raise DatastoreError("It was written to after it was upgraded, so it must remain so.")
+
+    def _must_not_have_served(self) -> None:
+        """Whoever starts a server for everybody takes the mark of its stop away. (In the middle of going back there is
+        nothing where that would be.)"""
+        if self._layout.state.exists() and not self._layout.stopped.exists():
+            raise DatastoreError("The server was started since, so what it has now must remain.")
 
     def _upgrade_tables(self) -> None:
         login = self._layout.runtime / _LOGIN
