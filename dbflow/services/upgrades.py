@@ -107,9 +107,7 @@ def _must_not_be_stuck(session: Session, instance: Instance) -> None:
     query = sa.select(Operation).where(Operation.target_id == instance.id, Operation.kind == "instance.upgrade")
     last = session.scalar(query.order_by(Operation.created.desc()).limit(1))
     if last is not None and last.state == State.FAILED and verbs.newer_data(session, last) is None:
-        raise Unprocessable(
-            f"Operation {last.id}, an upgrade of instance {instance.id}, was not undone: retry it first."
-        )
+        raise Unprocessable(f"Upgrade {last.id} of instance {instance.id} was not undone: retry that operation first.")
 
 
 def rebuild(services: Services, caller: Caller, instance_id: str, image_id: str) -> str:

@@ -62,8 +62,8 @@ def must_fit(layout: Layout) -> None:
 
 
 def note(layout: Layout, release: str, *, started: bool) -> None:
-    """The data is of that release. ``started``: the programs that are here have started a server on it; of one that runs
-    since nobody knows when, they may be others by now."""
+    """The data is of that release. ``started``: the programs that are here have started a server on it; those of one
+    that runs since nobody knows when may be others by now."""
     kept = _kept(layout)
     now = {"release": release, "program": image.maker(layout) if started else ""}
     if (started or kept is None) and now != kept:
