@@ -45,6 +45,10 @@ def is_admin(roles: frozenset[str]) -> bool:
     return _policy().is_admin(roles)
 
 
+ADMINISTER = "instance:extension:root:create"
+"""The rule of who may be a server's administrator."""
+
+
 def authorize(rule: str) -> None:
     """Forbidden unless the policy lets the caller do it."""
     if not allowed(rule):

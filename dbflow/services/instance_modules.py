@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import operations
+from dbflow import modules, operations
 from dbflow.db.models import Instance, InstanceModule, Module, new_id
 from dbflow.db.modules import applying, giving, names_of
 from dbflow.services import instances, module_rules
@@ -19,7 +19,7 @@ from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Forbidden, NotFound, ServiceError, Unprocessable
 from dbflow.services.module_choice import chosen
-from dbflow.services.modules import Shown, load, missing, must_be_free
+from dbflow.services.modules import Shown, load, missing
 
 Result = dict[str, Any]
 _TEXTS = ("id", "name", "type", "md5", "datastore", "datastore_version", "tenant", "status", "created", "updated")
@@ -44,8 +44,6 @@ def apply(services: Services, caller: Caller, instance_id: str, wanted: Sequence
     try:
         with services.database.write() as session:
             found = chosen(session, caller, wanted, instances.load(session, caller, instance_id))
-            for module in found:
-                must_be_free(module)
             instance = instances.load(session, caller, instance_id, lock=True)
             _must_take(session, instance, found)
             giving(session, instance.id, [module.id for module in found])
@@ -116,18 +114,37 @@ def applied(services: Services, caller: Caller, instance_id: str) -> list[Applie
         return [Applied(Shown(module, *names_of(session, module)), has) for module, has in rows if _of(caller, module)]
 
 
-def from_guest(services: Services, caller: Caller, instance_id: str, *, contents: bool = False) -> list[Result]:
-    """What the guest says that it has; of administrators' modules the contents are for administrators."""
+def from_guest(
+    services: Services, caller: Caller, instance_id: str, *, contents: bool = False, secret: bool = False
+) -> list[Result]:
+    """What the guest says that it has; of administrators' modules the contents are for administrators. ``secret``:
+    whether the caller may see those of types that work with the rights of the server's administrator."""
     guest = _Guest(services, caller, instance_id)
     found = [_result(one) for one in guest.ask("ListModules")]
     found = [one for one in found if caller.is_admin or one["visible"]]
     for one in found if contents else ():
-        if one["is_admin"] and not caller.is_admin:
-            text = f"You must be an administrator to retrieve the contents of module {one['name']}."
+        who = _reserved(caller, one, secret)
+        if who is not None:
+            text = f"You must be {who} to retrieve the contents of module {one['name']}."
             one["contents"] = base64.b64encode(text.encode()).decode()
         else:
             one["contents"] = str(guest.ask("ModuleContents", module_id=one["id"]))
     return found
+
+
+def _reserved(caller: Caller, one: Result, secret: bool) -> str | None:
+    """For whom the contents of a module are; None: for the caller."""
+    if one["is_admin"] and not caller.is_admin:
+        return "an administrator"
+    return "allowed to enable root" if _administers(one["type"]) and not secret else None
+
+
+def _administers(name: str) -> bool:
+    """Whether a type does, or is not known here any more."""
+    try:
+        return modules.load(name).administers
+    except LookupError:
+        return True
 
 
 def results(services: Services, caller: Caller, instance_id: str, module_ids: Sequence[str]) -> list[Result]:

@@ -12,7 +12,7 @@ from dbflow.db.models import DatastoreVersion, Instance, Module, new_id
 from dbflow.db.modules import for_guest, giving
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound
-from dbflow.services.modules import load, must_be_free
+from dbflow.services.modules import load
 
 
 def chosen(
@@ -51,8 +51,6 @@ def install(
     found = {
         module.id: module for module in (*_automatic(session, instance), *chosen(session, caller, wanted, instance))
     }
-    for module in found.values():
-        must_be_free(module)
     giving(session, instance.id, list(found))
     mark = new_id()
     return [for_guest(session, services.keyring, module, mark) for module in sorted(found.values(), key=_order)]

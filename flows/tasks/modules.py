@@ -9,11 +9,11 @@ from typing import ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow import operations
-from dbflow.db.models import Instance, Module, Operation, utcnow
+from dbflow import modules, operations
+from dbflow.db.models import Health, Instance, InstanceModule, Module, Operation, utcnow
 from dbflow.db.modules import applying
 from dbflow.operations import ENDED, State
-from dbflow.status import Task
+from dbflow.status import Service, Task
 from dbflow.waits import NotYet, Overdue
 from flows.tasks.base import LocalTask
 
@@ -25,6 +25,7 @@ _PATIENCE = datetime.timedelta(hours=1)
 _MOST = 20
 """Instances that an error names."""
 _FREE = (Task.NONE, Task.RESTART_REQUIRED)
+_SERVING = (Service.HEALTHY, Service.RUNNING)
 
 Made = Mapping[str, Operation]
 """Instance id -> the operation that gives it the module."""
@@ -57,8 +58,8 @@ class ReapplyModule(LocalTask):
         made = self._made(session, instance_ids)
         if running := sum(one.state not in ENDED for one in made.values()):
             return NotYet(f"{running} instances to be given the module", after=_LOOK)
-        left = self._left(session, [one for one in instance_ids if one not in made])
-        usable = [one for one in left if one.operation_id is not None or one.task in _FREE]
+        left = self._left(session, module_id, [one for one in instance_ids if one not in made])
+        usable = [one for one in left if one.operation_id is not None or takes(session, module_id, one)]
         since = self._since(session, made)
         if not usable or (all(one.operation_id for one in usable) and utcnow() - since > _PATIENCE):
             return _outcome(made, [one.id for one in left])
@@ -79,9 +80,11 @@ class ReapplyModule(LocalTask):
         """The same however often this step is run."""
         return str(uuid.uuid5(uuid.UUID(self.context.fence.operation_id), instance_id))
 
-    def _left(self, session: Session, instance_ids: Sequence[str]) -> Sequence[Instance]:
-        """Those that are not deleted."""
+    def _left(self, session: Session, module_id: str, instance_ids: Sequence[str]) -> Sequence[Instance]:
+        """Those that are not deleted, and have it still."""
         query = sa.select(Instance).where(Instance.id.in_(instance_ids), Instance.deleted == sa.false())
+        query = query.join(InstanceModule, InstanceModule.instance_id == Instance.id)
+        query = query.where(InstanceModule.module_id == module_id)
         return session.scalars(query.where(Instance.task != Task.DELETING).order_by(Instance.id)).all()
 
     def _since(self, session: Session, made: Made) -> datetime.datetime:
@@ -91,9 +94,10 @@ class ReapplyModule(LocalTask):
         return max(ends, default=own.started or own.created)
 
     def _begin(self, session: Session, instance_id: str, module_id: str) -> None:
-        """Unless somebody else has it by now. The job is posted by the leader."""
+        """Unless somebody else has it by now, or it takes none. The job is posted by the leader."""
         instance = session.get_one(Instance, instance_id, with_for_update=True, populate_existing=True)
-        if instance.operation_id is not None or instance.task not in _FREE:
+        has = session.get(InstanceModule, (instance_id, module_id), populate_existing=True)
+        if instance.operation_id is not None or has is None or not takes(session, module_id, instance):
             return
         own = session.get_one(Operation, self.context.fence.operation_id)
         module = session.get_one(Module, module_id)
@@ -110,6 +114,17 @@ class ReapplyModule(LocalTask):
         made.id = self._operation_id(instance.id)
         session.flush()
         operations.lock_instance(session, instance.id, made)
+
+
+def takes(session: Session, module_id: str, instance: Instance) -> bool:
+    """Whether an instance with which nothing goes on could be given the module now: what changes data needs a server
+    that runs and is not a replica."""
+    if instance.task not in _FREE:
+        return False
+    if not modules.load(session.get_one(Module, module_id).type).writes:
+        return True
+    health = session.get(Health, instance.id)
+    return instance.replica_of_id is None and health is not None and health.service_status in _SERVING
 
 
 def _outcome(made: Made, left: Sequence[str]) -> dict[str, list[str]]:

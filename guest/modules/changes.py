@@ -31,6 +31,7 @@ class Modules:
         found, mark = self._begun(module["id"], module["mark"]), module["mark"]
         if found is not None and found["mark"] == mark and found["status"] == OK:
             return str(found["message"])
+        load(module["type"]).ready(self._datastore)
         there = found is not None and not found["removed"]
         created = found["created"] if found is not None and there else _now()
         record = {
@@ -53,6 +54,7 @@ class Modules:
         found = self._begun(module_id, mark)
         if found is None or found["removed"]:
             return
+        load(found["module"]["type"]).ready(self._datastore)
         record = found | {"mark": mark, "status": REMOVING, "previous": _previous(found, mark)}
         self._kept.write(record)
         self._remove(record)

@@ -9,6 +9,9 @@ from guest.modules import base
 class Ping(base.ModuleType):
     """There is nothing to take away."""
 
+    def ready(self, datastore: Datastore) -> None:
+        """Always."""
+
     def apply(self, contents: bytes, datastore: Datastore) -> str:
         """The message."""
         return message(contents)

@@ -7,10 +7,15 @@ from guest.modules import base
 
 TIMEOUT = 300.0
 """Seconds a part may take."""
+_SOON = 30.0
 
 
 class Sql(base.ModuleType):
     """Of datastores with scripts."""
+
+    def ready(self, datastore: Datastore) -> None:
+        """Where the server answers, and may be written to."""
+        _scripts(datastore).run("DO 0", _SOON)
 
     def apply(self, contents: bytes, datastore: Datastore) -> str:
         """Runs the first part."""

@@ -32,9 +32,9 @@ class CheckModules(ModuleTask):
     deadline: ClassVar[float] = 60.0
 
     def execute(self, instance_id: str, module_types: Sequence[str]) -> None:
-        """Unsupported for a type that its image does not know."""
+        """Unsupported for a type that its image does not know, DatastoreError where the server takes none now."""
         for name in module_types:
-            load(name)
+            load(name).ready(self.datastore)
 
 
 class InstallModule(ModuleTask):

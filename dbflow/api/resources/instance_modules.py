@@ -6,7 +6,7 @@ from flask_restx import Resource
 
 from dbflow.api import body, queries
 from dbflow.api.docs import documented
-from dbflow.api.here import answer, authorize, caller, services
+from dbflow.api.here import ADMINISTER, allowed, answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import modules as schemas
 from dbflow.api.views import modules as views
@@ -34,7 +34,11 @@ class InstanceModules(Resource):
         authorize("instance:module_list")
         from_guest, contents = queries.flag("from_guest"), bool(queries.flag("include_contents"))
         if from_guest:
-            found = instance_modules.from_guest(services(), caller(), instance_id, contents=contents)
+            if contents:
+                # They may be passwords: for those who may put the like there.
+                authorize("instance:module_apply")
+            may = allowed(ADMINISTER)
+            found = instance_modules.from_guest(services(), caller(), instance_id, contents=contents, secret=may)
             return answer({"modules": found})
         known = instance_modules.applied(services(), caller(), instance_id)
         return answer({"modules": [views.applied(one) for one in known]})

@@ -6,7 +6,7 @@ from flask_restx import Resource
 
 from dbflow.api import body, paging, queries
 from dbflow.api.docs import PAGING, documented
-from dbflow.api.here import allowed, answer, authorize, caller, services
+from dbflow.api.here import ADMINISTER, allowed, answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import modules as schemas
 from dbflow.api.views import modules as views
@@ -14,8 +14,6 @@ from dbflow.api.views.instances import Viewer
 from dbflow.services import module_instances, modules
 
 ns = namespace("modules", "What is put on instances", "/modules")
-_ADMINISTER = "instance:extension:root:create"
-"""Who may be a server's administrator."""
 
 
 def _shown(module_id: str) -> Response:
@@ -42,7 +40,7 @@ class Modules(Resource):
         """Create"""
         authorize("module:create")
         wanted = body.read(schemas.CREATE)["module"]
-        return _shown(modules.create(services(), caller(), wanted, allowed(_ADMINISTER)))
+        return _shown(modules.create(services(), caller(), wanted, allowed(ADMINISTER)))
 
 
 @ns.route("/<module_id>")
@@ -60,7 +58,7 @@ class Module(Resource):
         """Change"""
         authorize("module:update")
         wanted = body.read(schemas.UPDATE)["module"]
-        found = modules.update(services(), caller(), module_id, wanted, allowed(_ADMINISTER))
+        found = modules.update(services(), caller(), module_id, wanted, allowed(ADMINISTER))
         return answer({"module": views.detail(found)})
 
     @documented("Delete a module that no instance has.", also=(422,))

@@ -2,6 +2,7 @@
 """Clients of a server that must not write any more."""
 
 import time
+from collections.abc import Sequence
 
 import pymysql
 from pymysql.constants import ER
@@ -43,9 +44,9 @@ def drain(session: Session, timeout: float) -> None:
         time.sleep(_PAUSE)
 
 
-def without_read_only_admins(session: Session) -> None:
+def without_read_only_admins(session: Session) -> list[str]:
     """Take from everybody but dbflow the right to write on a server that is read-only: in a set of replicas it would
-    be two servers that are written to."""
+    be two servers that are written to. Returns the names of those who had it: their connections have it still."""
     who = "CONCAT('''', User, '''@''', Host, '''')"
     rows = session.rows(
         f"SELECT User, Host FROM mysql.global_priv WHERE NOT (User = {literal(ADMIN_USER)} AND Host = 'localhost')"
@@ -54,11 +55,18 @@ def without_read_only_admins(session: Session) -> None:
     )
     for name, host in rows:
         session.run(f"REVOKE {_OVERRIDES} ON *.* FROM {grantee(name, host)}")
+    return sorted({str(name) for name, _ in rows})
 
 
-def _end(session: Session) -> int:
+def end_clients_of(session: Session, names: Sequence[str]) -> None:
+    """End the connections of these users."""
+    if names:
+        _end(session, f" AND USER IN ({', '.join(map(literal, names))})")
+
+
+def _end(session: Session, which: str = "") -> int:
     """How many there were."""
-    found = session.rows(_CLIENTS)
+    found = session.rows(f"{_CLIENTS}{which}")
     for (number,) in found:
         try:
             session.run(f"KILL {int(number)}")

@@ -16,9 +16,12 @@ from pymysql.cursors import Cursor
 from dbflow import faults
 from guest.datastores import base
 from guest.datastores.base import DatastoreError
+from guest.datastores.mariadb import role
 from guest.datastores.mariadb.certified import require_certificates
 from guest.datastores.mariadb.client import Client, explain
+from guest.datastores.mariadb.clients import end_clients_of, without_read_only_admins
 from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.role import Part
 from guest.datastores.mariadb.tls import requires_certificates
 
 _QUOTED = re.compile(r"'.*'", re.DOTALL)
@@ -34,16 +37,24 @@ class Scripts(base.Scripts):
         self._layout, self._client = layout, client
 
     def run(self, text: str, timeout: float) -> int:
-        """See the base class. Where each account must show a certificate, those that the script makes must, too."""
+        """See the base class."""
         try:
             with contextlib.closing(self._client.connect(timeout, CLIENT.MULTI_STATEMENTS)) as connection:
                 return self._run(connection, text, timeout)
         except (pymysql.Error, OSError) as error:
             raise explain(error) from None
         finally:
-            if requires_certificates(self._layout):
-                with self._client.session() as session:
-                    require_certificates(session)
+            self._align()
+
+    def _align(self) -> None:
+        """What is true of all accounts is true of those that a script has made: each shows a certificate where each
+        must, and none of a set's writes where it is read-only."""
+        if requires_certificates(self._layout):
+            with self._client.session() as session:
+                require_certificates(session)
+        if role.load(self._layout).part is not Part.ALONE:
+            with self._client.session() as session:
+                end_clients_of(session, without_read_only_admins(session))
 
     def _run(self, connection: "Connection[Cursor]", text: str, timeout: float) -> int:
         number, ended = 1, False
