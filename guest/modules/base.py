@@ -9,8 +9,9 @@ from guest.datastores.base import Datastore
 class ModuleType(abc.ABC):
     """Entry point group ``dbflow.guest.modules``; the control plane's half is in ``dbflow.modules``.
 
-    The two that change something may be run again after a crash in their middle, and again with the same contents later on. A
-    DatastoreError is for users to read, and must not tell them what is in contents that are not theirs to see.
+    The two that change something may be run again after a crash in their middle, and again with the same contents
+    later on. A DatastoreError is for users to read, and must not tell them what is in contents that are not theirs to
+    see.
     """
 
     @abc.abstractmethod
