@@ -11,7 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Any
 
-from guest.datastores.base import Datastore, NotFound
+from guest.datastores.base import Datastore, NotFound, Untouched
 from guest.modules import load
 from guest.modules.kept import Kept, Record
 
@@ -45,7 +45,12 @@ class Modules:
             "previous": _previous(found, mark),
         }
         self._kept.write(record)
-        message = self._apply(module)
+        try:
+            message = self._apply(module)
+        except Untouched:
+            if found is None or found["mark"] != mark:  # else an earlier run may have done something
+                self._put_back(record)
+            raise
         self._kept.write(record | {"status": OK, "message": message, "updated": _now()})
         return message
 
@@ -65,13 +70,12 @@ class Modules:
         found = self._kept.read(module_id)
         if found is None or found["mark"] != mark:
             return
-        previous = found["previous"]
-        if previous is not None and previous["status"] == OK and not previous["removed"]:
+        previous = _good(found["previous"])
+        if previous is not None:
             self._apply(previous["module"])
-            self._kept.write(previous)
         else:
             self._remove(found)
-            self._kept.forget(module_id)
+        self._put_back(found)
 
     def every(self) -> list[dict[str, Any]]:
         """What is there: {"id", "name", "type", "md5", "datastore", "datastore_version", "tenant", "auto_apply",
@@ -92,6 +96,14 @@ class Modules:
                 self._kept.forget(record["module"]["id"])
         return self._kept.read(module_id)
 
+    def _put_back(self, record: Record) -> None:
+        """What is known of the module as it was before the record's change."""
+        previous = _good(record["previous"])
+        if previous is not None:
+            self._kept.write(previous)
+        else:
+            self._kept.forget(record["module"]["id"])
+
     def _apply(self, module: Mapping[str, Any]) -> str:
         return load(module["type"]).apply(_contents(module), self._datastore)
 
@@ -101,9 +113,14 @@ class Modules:
 
 def _previous(found: Record | None, mark: str) -> Record | None:
     """What was there before the change of that mark began."""
-    if found is None or found["mark"] == mark:
-        return found and found["previous"]
+    if found is None or found["mark"] == mark or found["status"] != OK:
+        return found and found["previous"]  # one that was left half done is nothing to go back to
     return found | {"previous": None}
+
+
+def _good(previous: Record | None) -> Record | None:
+    """One that can be gone back to."""
+    return previous if previous is not None and previous["status"] == OK and not previous["removed"] else None
 
 
 def _contents(module: Mapping[str, Any]) -> bytes:

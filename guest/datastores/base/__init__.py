@@ -53,6 +53,7 @@ __all__ = [
     "Step",
     "Tls",
     "Unsupported",
+    "Untouched",
     "Upgrade",
     "User",
     "UserSpec",
@@ -78,6 +79,10 @@ class Away(DatastoreError):
 
 class Unsupported(DatastoreError):
     """The engine can't do this."""
+
+
+class Untouched(DatastoreError):
+    """It was refused, and nothing was done."""
 
 
 class Datastore(abc.ABC):

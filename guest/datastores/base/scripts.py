@@ -11,4 +11,5 @@ class Scripts(abc.ABC):
     def run(self, text: str, timeout: float) -> int:
         """Run them one after the other, as the server's administrator, and return how many there were. At the first one
         that fails it ends with a DatastoreError, which says which one and holds no value of it; what ran before stays.
+        Untouched: it was the first one.
         None takes longer than ``timeout`` seconds."""

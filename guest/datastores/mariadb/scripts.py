@@ -15,7 +15,7 @@ from pymysql.cursors import Cursor
 
 from dbflow import faults
 from guest.datastores import base
-from guest.datastores.base import DatastoreError
+from guest.datastores.base import DatastoreError, Untouched
 from guest.datastores.mariadb import role
 from guest.datastores.mariadb.certified import require_certificates
 from guest.datastores.mariadb.client import Client, explain
@@ -76,7 +76,8 @@ class Scripts(base.Scripts):
                 ) from None
             if code == ER.EMPTY_QUERY:  # what follows the last semicolon is a comment
                 return number - 1
-            raise DatastoreError(f"Statement {number} failed: {_told(error)}") from None
+            kind = Untouched if number == 1 else DatastoreError
+            raise kind(f"Statement {number} failed: {_told(error)}") from None
         return number - 1
 
     def _kill(self, thread: int) -> None:
