@@ -19,7 +19,7 @@ from guest.datastores.mariadb.client import Client as MariaClient
 from guest.datastores.mariadb.client import Session
 from guest.datastores.mariadb.layout import Layout
 from guest.tasks.replication import AdmitReplicas, BeginReplica, RequireAcknowledgement, RestoreReplica
-from guest.tasks.tls import ChangeCertificate, CheckTls, InstallCertificate, RequestCertificate
+from guest.tasks.tls import ChangeCertificate, CheckCertified, CheckTls, InstallCertificate, RequestCertificate
 from tests.contract.kits.mariadb import MariaDBKit
 from tests.contract.mariadb.trio import LOGIN, Trio, copy, run, undo
 from tests.contract.site import SETTINGS, TIMEOUT, Site, new_site
@@ -268,3 +268,52 @@ def test_replicas_of_a_source_that_insists(
         set_of.promote(replica)
         arrives(replica, source, "promoted")
         assert link(source) == "Yes"
+
+
+def test_a_set_that_has_no_certificates_yet(
+    kit: MariaDBKit, image: pathlib.Path, tmp_path: pathlib.Path, authority: Authority, owners: Authority
+) -> None:
+    """As releases that knew no TLS have made it."""
+    with new_site(kit, image) as source, new_site(kit, image) as replica, vault(tmp_path / "objects") as store:
+        source.install()
+        with session_of(source) as session:
+            session.run("CREATE DATABASE shop")
+            session.run("CREATE TABLE shop.texts (t TEXT)")
+        give(source, brought(source, owners, Mode.BASIC), "tried")
+        undo(ChangeCertificate, source, change="tried")
+        with pytest.raises(DatastoreError, match="disabling TLS gives it one"):
+            run(CheckCertified, source)
+        admitted = run(AdmitReplicas, source, replication=LOGIN)
+        assert not admitted["tls"]
+        made = copy(source, store, "copy")
+        size = {"ram": SETTINGS.ram, "vcpus": SETTINGS.vcpus, "overrides": {}}
+        run(RestoreReplica, replica, download=store.download({"copy": made}), **size)
+        run(BeginReplica, replica, endpoint=admitted, replication=LOGIN, made=made)
+        for one in (replica, source):
+            give(one, issued(one, authority), "builtin")
+            run(CheckCertified, one)
+        assert link(replica) == "No"
+        arrives(source, replica, "plain")
+        for one in (replica, source):
+            give(one, identity := brought(one, owners, Mode.ENFORCED), "enforced")
+            arrives(source, replica, f"{one.machine.address} insists")
+        assert link(replica) == "Yes"
+        with session_of(replica) as session:
+            session.run("STOP SLAVE")  # as an agent that died leaves it
+        give(replica, identity, "enforced")
+        arrives(source, replica, "started")
+        for one in (source, replica):
+            undo(ChangeCertificate, one, change="enforced")
+            arrives(source, replica, f"{one.machine.address} as before")
+
+
+def test_accounts_that_demanded_a_certificate_before(site: Site, client: Client, owners: Authority) -> None:
+    with session_of(site) as session:
+        session.run("CREATE USER demanding REQUIRE X509")
+    give(site, brought(site, owners, Mode.MTLS), "demanding")
+    for _ in range(2):
+        undo(ChangeCertificate, site, change="demanding")
+        assert client.plain() == ""
+        with session_of(site) as session:
+            ((shown,),) = session.rows("SHOW CREATE USER demanding")
+            assert "REQUIRE X509" in shown

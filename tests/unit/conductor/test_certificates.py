@@ -21,6 +21,8 @@ from dbflow.db.models import Authority, Base, Health, Instance, InstanceTls, Ope
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.services.seed import ensure_datastore
+from flows import renew_certificate
+from flows.registry import Ending
 
 DAY = datetime.timedelta(days=1)
 
@@ -156,6 +158,70 @@ def test_an_authority_is_followed_by_the_next_in_time(fleet: Fleet) -> None:
     assert [one.number for one in fleet.authorities()] == [2, 1]
     fleet.kept()
     assert [one.number for one in fleet.authorities()] == [2, 1]
+
+
+def test_replicas_are_renewed_before_their_source(fleet: Fleet) -> None:
+    """They would not believe a certificate of an authority that they do not know."""
+    fleet.add("a-source")
+    fleet.add("replica", replica_of_id="a-source")
+    fleet.rotate(datetime.timedelta(0))
+    assert fleet.kept() == ["replica"]
+    fleet.finish()
+    assert fleet.kept() == ["a-source"]
+
+
+def test_after_a_theft_the_one_that_waits_does_not_sign(fleet: Fleet) -> None:
+    fleet.add("one")
+    fleet.rotate(DAY)
+    fleet.rotate(datetime.timedelta(0))
+    assert [one.number for one in fleet.authorities()] == [3, 2, 1]
+    with fleet.database.read() as session:
+        signer = authorities.signing(authorities.of_project(session, "p"))
+        assert signer is not None
+        assert signer.number == 3
+    assert fleet.kept() == ["one"]
+    with fleet.database.write() as session, pytest.raises(authorities.Changing):
+        authorities.prune(session, "p")
+    fleet.finish()
+    with fleet.database.write() as session:
+        assert authorities.prune(session, "p") == 2
+    assert [one.number for one in fleet.authorities()] == [3]
+
+
+@pytest.mark.parametrize("state", [State.REVERTED, State.FAILED])
+def test_a_renewal_that_was_not_done_is_asked_for_again(fleet: Fleet, state: State) -> None:
+    """Whatever its first step has recorded."""
+    fleet.add("ending")
+    fleet.set("ending", expires=utcnow() + DAY)
+    assert fleet.kept() == ["ending"]
+    hour_ago = utcnow() - datetime.timedelta(hours=1)
+    with fleet.database.write() as session:
+        operation = session.scalars(sa.select(Operation)).one()
+        fleet.renew(session, session.get_one(Instance, "ending"))
+        arguments = fleet.keyring.unseal(operation.arguments)
+        renew_certificate.ended(session, Ending(operation.id, KIND, "ending", state, "no", arguments))
+        operation.state, operation.finished = state, hour_ago
+    with fleet.database.read() as session:
+        row = session.get_one(InstanceTls, "ending")
+        assert row.expires is not None
+        assert row.expires < utcnow() + 2 * DAY
+    assert fleet.kept() == ["ending"]
+
+
+def test_all_authorities_have_expired(fleet: Fleet) -> None:
+    fleet.add("one")
+    with fleet.database.write() as session:
+        session.execute(sa.update(Authority).values(expires=utcnow() - DAY))
+    fleet.add("two")
+    assert [one.number for one in fleet.authorities()] == [2]
+
+
+def test_times_that_do_not_fit_each_other(fleet: Fleet) -> None:
+    """A certificate that is shorter than the time before its end is not renewed again and again."""
+    fleet.conf.set_override("certificate_days", 3, "tls")
+    fleet.times = Times.from_conf(fleet.conf)
+    fleet.add("one")
+    assert fleet.kept() == []
 
 
 def test_projects_have_nothing_to_do_with_each_other(fleet: Fleet) -> None:
