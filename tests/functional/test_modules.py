@@ -186,3 +186,27 @@ def test_reapplied_in_batches(embedded_stack: Stack) -> None:
         assert first.ask("SHOW DATABASES LIKE 'site'") == []
         client.deleted(second.id)
         modules.delete = lambda: None  # type: ignore[method-assign] # it is gone already
+
+
+def test_reapplied_where_it_can_be_and_where_it_still_is(embedded_stack: Stack) -> None:
+    client = embedded_stack.client()
+    with scene(embedded_stack) as (modules, first):
+        others = [Database(client, "second"), Database(client, "third")]
+        sql = modules.make("sql", SCRIPT % {"what": "one"}, live_update=1)
+        for one in (first, *others):
+            one.apply(sql)
+        begun, stopped, removed = sorted((first, *others), key=lambda one: one.id)
+        client.ask("PUT", f"/modules/{sql}", {"module": {"contents": encoded(SCRIPT % {"what": "two"})}})
+        path = f"/mgmt/instances/{stopped.id}/action"
+        client.wait_operation(operation_of(embedded_stack.admin().raw("POST", path, {"stop": {}})))
+        with embedded_stack.faults.holding("guest.apply-module-1.execute.before") as held:
+            answer = client.raw("PUT", f"/modules/{sql}/instances", {"reapply": {"batch_size": 1}})
+            held.reached()
+            removed.remove(sql)
+        told = client.wait_operation(operation_of(answer), "REVERTED")["error"]["message"]
+        assert (stopped.id in told, removed.id in told) == (True, False)
+        assert begun.ask("SELECT what FROM site.runs ORDER BY n") == [("one;",), ("two;",)]
+        assert removed.ask("SHOW DATABASES LIKE 'site'") == []
+        assert client.show(stopped.id)["status"] == "SHUTDOWN"
+        for one in others:
+            client.deleted(one.id)

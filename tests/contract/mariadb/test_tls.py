@@ -295,12 +295,12 @@ def test_a_set_that_has_no_certificates_yet(
         assert link(replica) == "No"
         arrives(source, replica, "plain")
         for one in (replica, source):
-            give(one, identity := brought(one, owners, Mode.ENFORCED), "enforced")
+            give(one, brought(one, owners, Mode.ENFORCED), "enforced")
             arrives(source, replica, f"{one.machine.address} insists")
         assert link(replica) == "Yes"
         with session_of(replica) as session:
             session.run("STOP SLAVE")  # as an agent that died leaves it
-        give(replica, identity, "enforced")
+        give(replica, brought(replica, owners, Mode.ENFORCED), "enforced")
         arrives(source, replica, "started")
         for one in (source, replica):
             undo(ChangeCertificate, one, change="enforced")
@@ -317,3 +317,5 @@ def test_accounts_that_demanded_a_certificate_before(site: Site, client: Client,
         with session_of(site) as session:
             ((shown,),) = session.rows("SHOW CREATE USER demanding")
             assert "REQUIRE X509" in shown
+    with session_of(site) as session:
+        session.run("DROP USER demanding")
