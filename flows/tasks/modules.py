@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from dbflow import modules, operations
 from dbflow.db.models import Health, Instance, InstanceModule, Module, Operation, utcnow
@@ -73,7 +73,9 @@ class ReapplyModule(LocalTask):
 
     def _made(self, session: Session, instance_ids: Sequence[str]) -> Made:
         by_id = {self._operation_id(one): one for one in instance_ids}
-        found = session.scalars(sa.select(Operation).where(Operation.id.in_(by_id)))
+        # Their arguments hold the module's contents.
+        columns = load_only(Operation.state, Operation.finished)
+        found = session.scalars(sa.select(Operation).where(Operation.id.in_(by_id)).options(columns))
         return {by_id[one.id]: one for one in found}
 
     def _operation_id(self, instance_id: str) -> str:
