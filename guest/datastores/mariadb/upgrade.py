@@ -178,4 +178,6 @@ class Upgrade(base.Upgrade):
     def _written(self) -> str:
         """Changes with each transaction that is in the binary log of the stopped server."""
         state = self._layout.binlog / "binlog.state"
-        return hashlib.sha256(state.read_bytes() if state.exists() else b"").hexdigest()
+        # The server writes the lines in any order.
+        lines = sorted(state.read_bytes().splitlines()) if state.exists() else []
+        return hashlib.sha256(b"\n".join(lines)).hexdigest()
