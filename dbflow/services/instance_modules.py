@@ -67,8 +67,16 @@ def remove(services: Services, caller: Caller, instance_id: str, module_id: str)
                 raise NotFound(f"Module {module.id} is not applied to instance {instance.id}.")
             if module.auto_apply and not caller.is_admin:
                 raise Forbidden(f"You must be an administrator to remove module {module.name}: every instance has it.")
-            _must_take(session, instance, [module])
-            arguments = {"module": {"id": module.id, "mark": new_id()}, "module_types": [module.type]}
+            # What it wrote is the source's; but the record of one that was the source itself is here.
+            forget = instance.replica_of_id is not None and module_rules.installed(module.type).writes
+            if forget:
+                must_be_ready(session, instance)
+            else:
+                _must_take(session, instance, [module])
+            arguments = {
+                "module": {"id": module.id, "mark": new_id(), "forget": forget},
+                "module_types": [] if forget else [module.type],
+            }
             operation = instances.accept(services, session, caller, "instance.remove_module", instance, arguments)
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:

@@ -14,6 +14,9 @@ from dbflow.db.models import Module
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Forbidden, NotFound
 
+_AS_BASE64 = 2
+"""Characters of base64 for a byte, with line breaks, at most."""
+
 
 def type_of(services: Services, name: str) -> modules.ModuleType:
     """NotFound for a type of which no modules can be made."""
@@ -36,11 +39,13 @@ def installed(name: str) -> modules.ModuleType:
 
 def checked_contents(services: Services, kind: modules.ModuleType, given: str) -> str:
     """The contents as they are kept. BadRequest for what is no base64, too large, or nothing that the type takes."""
+    most = services.conf.modules.max_contents
+    if len(given) > _AS_BASE64 * most:  # it is kept with its line breaks
+        raise BadRequest(f"Validation error: module contents are too long (at most {most} bytes).")
     try:
         contents = base64.b64decode("".join(given.split()), validate=True)
     except (binascii.Error, ValueError):
         raise BadRequest("Validation error: module contents are not base64.") from None
-    most = services.conf.modules.max_contents
     if not contents:
         raise BadRequest("Validation error: module contents are empty.")
     if len(contents) > most:

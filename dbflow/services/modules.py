@@ -122,9 +122,10 @@ def update(
         module_rules.must_be_ones_own(caller, module, "update")
         must_be_free(module)
         before = _essence(module)
-        live = module.live_update
+        live, of_type = module.live_update, module.type
         _assign(services, session, caller, module, wanted, may_administer)
-        if _essence(module) != before and not live:
+        # Nobody could take away what a module of another type has left.
+        if module.type != of_type or (_essence(module) != before and not live):
             _must_not_be_applied(session, module)
         full_access = wanted.get("full_access")
         administrators = module_rules.must_be_allowed(caller, module, full_access, "update")

@@ -54,15 +54,17 @@ class Modules:
         self._kept.write(record | {"status": OK, "message": message, "updated": _now()})
         return message
 
-    def remove(self, module_id: str, mark: str) -> None:
-        """Take it away; fine when it is not there."""
+    def remove(self, module_id: str, mark: str, *, forget: bool = False) -> None:
+        """Take it away; fine when it is not there. ``forget``: what it did stays."""
         found = self._begun(module_id, mark)
         if found is None or found["removed"]:
             return
-        load(found["module"]["type"]).ready(self._datastore)
-        record = found | {"mark": mark, "status": REMOVING, "previous": _previous(found, mark)}
+        if not forget:
+            load(found["module"]["type"]).ready(self._datastore)
+        record = found | {"mark": mark, "status": REMOVING, "previous": _previous(found, mark), "forgotten": forget}
         self._kept.write(record)
-        self._remove(record)
+        if not forget:
+            self._remove(record)
         self._kept.write(record | {"removed": _now()})
 
     def back(self, module_id: str, mark: str) -> None:
@@ -71,10 +73,11 @@ class Modules:
         if found is None or found["mark"] != mark:
             return
         previous = _good(found["previous"])
-        if previous is not None:
-            self._apply(previous["module"])
-        else:
-            self._remove(found)
+        if not found.get("forgotten"):
+            if previous is not None:
+                self._apply(previous["module"])
+            else:
+                self._remove(found)
         self._put_back(found)
 
     def every(self) -> list[dict[str, Any]]:

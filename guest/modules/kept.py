@@ -13,7 +13,8 @@ from dbflow import faults
 
 Record = dict[str, Any]
 """{"module": what the flow said of it, "mark": of the change that wrote it last, "status", "message", "created",
-"updated", "removed", "previous": the record that it goes back to when that change is undone}"""
+"updated", "removed", "previous": the record that it goes back to when that change is undone, "forgotten": whether that
+change left what the module did}"""
 DIRECTORY = ".dbflow-modules"
 _ID = re.compile(r"[0-9a-f-]{36}")
 

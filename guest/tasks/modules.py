@@ -64,8 +64,8 @@ class RemoveModule(ModuleTask):
     """Take a module away."""
 
     def execute(self, instance_id: str, module: Mapping[str, Any]) -> None:
-        """``module`` needs "id" and "mark" only. Fine when it is not there."""
-        self.modules.remove(module["id"], module["mark"])
+        """``module`` needs "id" and "mark" only; with "forget" nothing is undone. Fine when it is not there."""
+        self.modules.remove(module["id"], module["mark"], forget=bool(module.get("forget")))
 
     def revert(self, instance_id: str, module: Mapping[str, Any], **_: Any) -> None:
         """There again."""

@@ -7,6 +7,7 @@ files, which a script must not get at.
 
 import contextlib
 import re
+import threading
 
 import pymysql
 from pymysql.connections import Connection
@@ -27,6 +28,10 @@ from guest.datastores.mariadb.tls import requires_certificates
 _QUOTED = re.compile(r"'.*'", re.DOTALL)
 """From the first quote to the last: names, values, or the very text of a statement."""
 _GAP = "'…'"
+_LOCK, _TURN = "'dbflow script'", 20
+"""What a script holds while it runs, and seconds for which the next one waits for it."""
+_ENDED = frozenset({ER.QUERY_INTERRUPTED, 1927})
+"""Of a connection that was killed."""
 _SILENT = frozenset({CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR})
 
 
@@ -59,8 +64,10 @@ class Scripts(base.Scripts):
     def _run(self, connection: "Connection[Cursor]", text: str, timeout: float) -> int:
         number, ended = 1, False
         cursor = connection.cursor()
-        cursor.execute("SELECT CONNECTION_ID()")
-        ((thread,),) = cursor.fetchall()
+        thread = self._take_turn(cursor)
+        late = threading.Timer(timeout, self._kill, [thread])
+        late.daemon = True
+        late.start()
         try:
             cursor.execute(text)
             while not ended:
@@ -69,7 +76,7 @@ class Scripts(base.Scripts):
                 ended = not cursor.nextset()
         except pymysql.MySQLError as error:
             code = error.args[0] if error.args else 0
-            if code in _SILENT:
+            if code in _SILENT or code in _ENDED:
                 self._kill(thread)
                 raise DatastoreError(
                     f"Statement {number} did not end within {timeout:g} s, or the server went away."
@@ -78,7 +85,21 @@ class Scripts(base.Scripts):
                 return number - 1
             kind = Untouched if number == 1 else DatastoreError
             raise kind(f"Statement {number} failed: {_told(error)}") from None
+        finally:
+            late.cancel()
         return number - 1
+
+    def _take_turn(self, cursor: Cursor) -> int:
+        """Returns the connection's number. A statement goes on when the agent that asked for it has died: what is left
+        of it ends first."""
+        cursor.execute(f"SELECT CONNECTION_ID(), IS_USED_LOCK({_LOCK})")
+        ((thread, holder),) = cursor.fetchall()
+        if holder is not None:
+            self._kill(holder)
+        cursor.execute(f"SELECT GET_LOCK({_LOCK}, {_TURN})")
+        if cursor.fetchall() != ((1,),):
+            raise DatastoreError("What an earlier script has begun goes on still.")
+        return int(thread)
 
     def _kill(self, thread: int) -> None:
         """What we do not wait for any longer must not go on behind our back."""

@@ -89,8 +89,9 @@ class Upgrade(_Upgraded):
         return {1} if ends == SUCCESS else UNDONE
 
     def database_starts(self, ends: str) -> set[int]:
-        """For the upgrade alone, and for everybody; and the old one again."""
-        return {2} if ends == SUCCESS else {0, 1, 2, 3}
+        """For the upgrade alone, and for everybody; to see what it has, once more when the agent dies meanwhile; and
+        the old one again."""
+        return {2} if ends == SUCCESS else {0, 1, 2, 3, 4}
 
     def check(self, ends: str) -> list[str]:
         self.upgraded = ends == SUCCESS
