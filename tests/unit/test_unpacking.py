@@ -35,8 +35,9 @@ def _place(element: bytes) -> tuple[int, int]:
 
 
 def _sequence(content: bytes) -> bytes:
-    size = len(content).to_bytes(4, "big")
-    return b"\x30\x84" + size + content
+    count = len(content)
+    size = count.to_bytes((count.bit_length() + 7) // 8, "big")
+    return b"\x30" + (size if count < 0x80 else bytes([0x80 | len(size)]) + size) + content
 
 
 def with_rounds(data: bytes, rounds: int) -> bytes:
@@ -67,7 +68,7 @@ def test_data_that_ask_for_more_work_than_anybody_has() -> None:
     begun = time.monotonic()
     with pytest.raises(BadCertificate, match="not with this password"):
         unpack(with_rounds(data, 2**31 - 1), b"pw")
-    assert time.monotonic() - begun < 20
+    assert 2 < time.monotonic() - begun < 20, "it was tried, and not to its end"
 
 
 def test_more_certificates_than_a_chain_has() -> None:
