@@ -16,8 +16,9 @@ from flows.tasks.compute import NoteImage, RebuildServer
 from flows.tasks.record import RecordHealth
 from guest.tasks.lifecycle import Start, Stop
 from guest.tasks.status import Status
+from guest.tasks.upgrade import CheckPrograms
 
-EXAMPLE: Arguments = {"image": "mariadb-10.11", "manager": "mariadb"}
+EXAMPLE: Arguments = {"image": "mariadb-10.11", "manager": "mariadb", "release": "10.11"}
 
 
 def ended(session: Session, ending: Ending) -> None:
@@ -32,6 +33,7 @@ def build(arguments: Arguments) -> tf_flow.Flow:
         NoteImage(),
         Stop("stop-datastore"),
         RebuildServer(),
+        CheckPrograms("check-programs"),
         Start("start-datastore"),
         Status("check-health", provides="health"),
         RecordHealth(),

@@ -121,6 +121,7 @@ def _rebuilt(services: Services, image_id: str) -> Plan:
         must_not_be_stopped(session, instance)
         must_not_lose(services, session, instance)
         version = session.get_one(DatastoreVersion, instance.datastore_version_id)
-        return {"image": image_id, "manager": version.manager}
+        release = datastores.load(version.manager).release(version.version)
+        return {"image": image_id, "manager": version.manager, "release": release}
 
     return plan

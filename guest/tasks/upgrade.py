@@ -34,6 +34,16 @@ class CheckUpgrade(UpgradeTask):
         self.upgrade.check(point)
 
 
+class CheckPrograms(UpgradeTask):
+    """See that the machine's image is of the data's release."""
+
+    reads_only: ClassVar[bool] = True
+
+    def execute(self, instance_id: str, release: str) -> None:
+        """DatastoreError when it is not."""
+        self.upgrade.must_be(release)
+
+
 class StopForUpgrade(UpgradeTask):
     """Stop the server on purpose, with nothing left that only its own version could finish."""
 

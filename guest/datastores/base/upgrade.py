@@ -34,9 +34,13 @@ class Upgrade(abc.ABC):
         """Have what was kept instead of what there is; does nothing where nothing was kept."""
 
     @abc.abstractmethod
+    def must_be(self, wanted: str) -> None:
+        """DatastoreError when the programs that are here are not of that release (such as 11.8)."""
+
+    @abc.abstractmethod
     def run(self, settings: Settings, wanted: str) -> None:
-        """Make the data that of release ``wanted`` (such as 11.8), with nobody let in. DatastoreError when the programs
-        are not of that one. The server is stopped when this returns."""
+        """Make the data that of release ``wanted``, with nobody let in. DatastoreError when the programs are not of that
+        one. The server is stopped when this returns."""
 
     @abc.abstractmethod
     def halt(self) -> None:

@@ -90,11 +90,15 @@ class Upgrade(base.Upgrade):
         """See the base class."""
         Point(self._layout, name).drop()
 
-    def run(self, settings: Settings, wanted: str) -> None:
-        """See the base class. Run again after the agent's death, it does it all once more."""
+    def must_be(self, wanted: str) -> None:
+        """See the base class."""
         found = release.of_programs(self._layout)
         if found != wanted:
             raise DatastoreError(f"The image has MariaDB {found}, and not {wanted}.")
+
+    def run(self, settings: Settings, wanted: str) -> None:
+        """See the base class. Run again after the agent's death, it does it all once more."""
+        self.must_be(wanted)
         self._layout.make_directories()
         trial.parse(settings, self._layout)
         self._lifecycle.configure(settings)

@@ -176,7 +176,8 @@ def test_rebuild(world: World) -> None:
     assert world.ask("POST", f"mgmt/instances/{instance_id}/action", "owner", json=wanted).status_code == 401
     assert world.ask("POST", path, "admin", json=wanted).status_code == 202
     operation = world.operation(world.instance(instance_id).operation_id or "")
-    assert world.keyring.unseal(operation.arguments) == {"image": "img-2", "manager": "mariadb"}
+    expected = {"image": "img-2", "manager": "mariadb", "release": "10.11"}
+    assert world.keyring.unseal(operation.arguments) == expected
 
 
 def test_a_replica_of_another_version_is_not_promoted(world: World) -> None:
