@@ -39,7 +39,7 @@ class Upgrade(abc.ABC):
 
     @abc.abstractmethod
     def run(self, settings: Settings, wanted: str) -> None:
-        """Make the data that of release ``wanted``, with nobody let in. DatastoreError when the programs are not of that
+        """Make the data that of release ``wanted``, with nobody let in. DatastoreError when the programs are of another
         one. The server is stopped when this returns."""
 
     @abc.abstractmethod
