@@ -16,7 +16,17 @@ from cryptography.fernet import Fernet
 
 from dbflow import faults, resealing
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import Authority, Base, IdempotencyKey, Instance, InstanceTls, Operation, ProjectKey, utcnow
+from dbflow.db.models import (
+    Authority,
+    Base,
+    IdempotencyKey,
+    Instance,
+    InstanceTls,
+    Module,
+    Operation,
+    ProjectKey,
+    utcnow,
+)
 from dbflow.keyfile import KeyFile
 from dbflow.persistence.tables import ATOMS
 from tests.unit.manage.conftest import Deployment
@@ -41,6 +51,7 @@ def filled(deployment: Deployment) -> Deployment:
         )
         session.add(ProjectKey(project_id="p", sealed=seal("project key")))
         session.add(InstanceTls(instance_id="i", mode="basic", sealed=seal("identity")))
+        session.add(Module(name="m", type="ping", contents=seal("contents"), md5="m"))
         always = {"signs_from": utcnow(), "expires": utcnow()}
         session.add(Authority(project_id="p", number=1, certificate="c", sealed=seal("authority key"), **always))
         session.add_all(
