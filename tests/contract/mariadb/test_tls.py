@@ -18,6 +18,7 @@ from guest.datastores.base import DatastoreError, Identity, Tls, UserSpec
 from guest.datastores.mariadb.client import Client as MariaClient
 from guest.datastores.mariadb.client import Session
 from guest.datastores.mariadb.layout import Layout
+from guest.datastores.mariadb.quoting import literal
 from guest.tasks.replication import AdmitReplicas, BeginReplica, RequireAcknowledgement, RestoreReplica
 from guest.tasks.tls import ChangeCertificate, CheckCertified, CheckTls, InstallCertificate, RequestCertificate
 from tests.contract.kits.mariadb import MariaDBKit
@@ -191,7 +192,7 @@ def test_accounts_that_a_script_makes(site: Site, client: Client, owners: Author
     scripts = site.datastore.scripts
     assert scripts is not None
     made = [Client(site, client.directory, f"s{secrets.token_hex(4)}", site.password()) for _ in range(2)]
-    statements = [f"CREATE USER {one.name} IDENTIFIED BY '{one.password}'" for one in made]
+    statements = [f"CREATE USER {one.name} IDENTIFIED BY {literal(one.password)}" for one in made]
     scripts.run(statements[0], TIMEOUT)
     with pytest.raises(DatastoreError, match="Statement 2 failed"):
         scripts.run(f"{statements[1]}; SELECT nothing", TIMEOUT)
