@@ -99,6 +99,8 @@ class Lifecycle(base.Lifecycle):
             LOG.warning("the administrator was changed by somebody else; starting the server anew")
             self._server.stop(timeout)
         self._server.start(timeout)
+        if role.load(self._layout).part is Part.REPLICA:
+            Replication(self._layout, self._client).recover()
 
     def stop(self, timeout: float) -> None:
         """See the base class."""

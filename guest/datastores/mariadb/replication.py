@@ -99,6 +99,24 @@ class Replication(base.Replication):
             if timeout is not None:
                 _wait_for(lambda: _takes(_channel(session)), timeout, "The replica does not reach its source.")
 
+    def recover(self) -> None:
+        """After a start of the server, or of its agent. A server that was killed between logging a statement that is no
+        transaction (such as CREATE TABLE) and noting that it had applied it would be given it again, and refuse it for
+        ever: its log is right. Where nothing runs any more, an agent has died before it let it go on."""
+        with self._session() as session:
+            channel = _channel(session)
+            if channel is None:
+                return
+            takes, rests = channel["Slave_IO_Running"] != "No", _rests(channel)
+            behind = _has_logged_more(session)
+            if behind:
+                session.run("STOP SLAVE")
+                # One that was at work in that moment is not behind any more.
+                if _has_logged_more(session):
+                    session.run(f"SET GLOBAL gtid_slave_pos = {literal(_position(session))}")
+            if behind or rests:
+                session.run("START SLAVE" if takes or rests else "START SLAVE SQL_THREAD")
+
     def leave(self) -> None:
         """See the base class."""
         with self._session() as session:
@@ -262,6 +280,13 @@ def _position(session: Session) -> str:
     return str(position)
 
 
+def _has_logged_more(session: Session) -> bool:
+    """Than it has noted as applied."""
+    ((logged, noted),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos")
+    applied = transactions(str(noted))
+    return any(number > applied.get(domain, 0) for domain, number in transactions(str(logged)).items())
+
+
 def _stand_at(session: Session, position: str) -> None:
     """A fresh copy has no log: it begins as if it had logged everything up to the copy's position."""
     session.run("RESET MASTER")
@@ -287,6 +312,11 @@ def follows(session: Session) -> bool:
     """Whether the server takes what its source has, or tries to: nothing of that was stopped."""
     channel = _channel(session)
     return channel is not None and "No" not in (channel["Slave_IO_Running"], channel["Slave_SQL_Running"])
+
+
+def _rests(channel: dict[str, Any]) -> bool:
+    """Whether it neither takes nor applies."""
+    return (channel["Slave_IO_Running"], channel["Slave_SQL_Running"]) == ("No", "No")
 
 
 def _goes_to(channel: dict[str, Any], origin: Origin) -> bool:
