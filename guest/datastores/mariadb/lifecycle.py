@@ -75,6 +75,8 @@ class Lifecycle(base.Lifecycle):
         with self._client.session() as session:
             session.run("SET SESSION sql_log_bin = 0")
             session.run(f"DROP USER IF EXISTS {quoting.account(REPLICATION_USER, '%')}")
+            # A dump was logged as it was read; a position is refused that does not go with the log.
+            session.run("RESET MASTER")
             session.run("SET GLOBAL gtid_slave_pos = ''")
 
     def _complete(self, settings: Settings) -> None:
