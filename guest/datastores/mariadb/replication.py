@@ -10,7 +10,7 @@ from typing import Any
 
 import pymysql
 
-from dbflow.datastores.gtid import transactions
+from dbflow.datastores.gtid import covers
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
 from guest.datastores.base import Away, DatastoreError, Origin
@@ -210,13 +210,12 @@ class Replication(base.Replication):
 
     def reach(self, origin: Origin) -> bool:
         """See the base class."""
-        wanted = transactions(self._position_of(origin, _STATEMENT))
+        wanted = self._position_of(origin, _STATEMENT)
         with self._session() as session:
             channel = _channel(session)
         if channel is None or not _takes(channel):
             return False
-        received = transactions(channel["Gtid_IO_Pos"])
-        return all(received.get(domain, 0) >= number for domain, number in wanted.items())
+        return covers(channel["Gtid_IO_Pos"], wanted)
 
     def _position_of(self, origin: Origin, timeout: float) -> str:
         """Asked again until it answers."""
@@ -283,8 +282,7 @@ def _position(session: Session) -> str:
 def _has_logged_more(session: Session) -> bool:
     """Than it has noted as applied."""
     ((logged, noted),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos")
-    applied = transactions(str(noted))
-    return any(number > applied.get(domain, 0) for domain, number in transactions(str(logged)).items())
+    return not covers(str(noted), str(logged))
 
 
 def _stand_at(session: Session, position: str) -> None:
