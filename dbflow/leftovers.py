@@ -33,8 +33,9 @@ class Leftovers:
     def remove(self, backup_id: str) -> bool:
         """Delete what is left of a backup; whether it was deleted itself. StoreError."""
         for backup in self._deleted(Backup.id == backup_id):
+            objects = self._objects.of(backup.project_id)
             for name in list(self._of(backup)):
-                self._objects.of(backup.project_id).delete(backup.container, name)
+                objects.delete(backup.container, name)
             LOG.warning("removed objects of backup %s, which is deleted", backup.id)
             return True
         return False

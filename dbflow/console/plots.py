@@ -39,7 +39,9 @@ def meter(share: float | None, words: str, *, scarce: bool = True) -> Markup:
 
 def figure(value: float) -> str:
     """A number as short as people need it."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return "<\N{NO-BREAK SPACE}0.01" if 0 < value < 0.01 else f"{value:.3g}"
 
 
 def history(plot: Plot, since: str) -> Markup:

@@ -7,3 +7,9 @@ def transactions(position: str) -> dict[str, int]:
     of each."""
     parts = [gtid.split("-") for gtid in position.split(",") if gtid]
     return {domain: int(number) for domain, _, number in parts}
+
+
+def covers(position: str, other: str) -> bool:
+    """Whether who stands at ``position`` has all that was there at ``other``."""
+    held = transactions(position)
+    return all(held.get(domain, 0) >= number for domain, number in transactions(other).items())

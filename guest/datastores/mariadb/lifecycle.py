@@ -76,6 +76,8 @@ class Lifecycle(base.Lifecycle):
         with self._client.session() as session:
             session.run("SET SESSION sql_log_bin = 0")
             session.run(f"DROP USER IF EXISTS {quoting.account(REPLICATION_USER, '%')}")
+            # A dump was logged as it was read; a position is refused that does not go with the log.
+            session.run("RESET MASTER")
             session.run("SET GLOBAL gtid_slave_pos = ''")
             # Of the authority of the server that the data are of.
             waive_certificates(session)
@@ -102,6 +104,8 @@ class Lifecycle(base.Lifecycle):
             LOG.warning("the administrator was changed by somebody else; starting the server anew")
             self._server.stop(timeout)
         self._server.start(timeout)
+        if role.load(self._layout).part is Part.REPLICA:
+            Replication(self._layout, self._client).recover()
 
     def stop(self, timeout: float) -> None:
         """See the base class."""

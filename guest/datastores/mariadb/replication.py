@@ -10,7 +10,7 @@ from typing import Any
 
 import pymysql
 
-from dbflow.datastores.gtid import transactions
+from dbflow.datastores.gtid import covers
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
 from guest.datastores.base import Away, DatastoreError, Origin
@@ -98,6 +98,24 @@ class Replication(base.Replication):
             session.run("START SLAVE")
             if timeout is not None:
                 _wait_for(lambda: _takes(_channel(session)), timeout, "The replica does not reach its source.")
+
+    def recover(self) -> None:
+        """After a start of the server, or of its agent. A server that was killed between logging a statement that is no
+        transaction (such as CREATE TABLE) and noting that it had applied it would be given it again, and refuse it for
+        ever: its log is right. Where nothing runs any more, an agent has died before it let it go on."""
+        with self._session() as session:
+            channel = _channel(session)
+            if channel is None:
+                return
+            takes, rests = channel["Slave_IO_Running"] != "No", _rests(channel)
+            behind = _has_logged_more(session)
+            if behind:
+                session.run("STOP SLAVE")
+                # One that was at work in that moment is not behind any more.
+                if _has_logged_more(session):
+                    session.run(f"SET GLOBAL gtid_slave_pos = {literal(_position(session))}")
+            if behind or rests:
+                session.run("START SLAVE" if takes or rests else "START SLAVE SQL_THREAD")
 
     def leave(self) -> None:
         """See the base class."""
@@ -194,13 +212,12 @@ class Replication(base.Replication):
 
     def reach(self, origin: Origin) -> bool:
         """See the base class."""
-        wanted = transactions(self._position_of(origin, _STATEMENT))
+        wanted = self._position_of(origin, _STATEMENT)
         with self._session() as session:
             channel = _channel(session)
         if channel is None or not _takes(channel):
             return False
-        received = transactions(channel["Gtid_IO_Pos"])
-        return all(received.get(domain, 0) >= number for domain, number in wanted.items())
+        return covers(channel["Gtid_IO_Pos"], wanted)
 
     def _position_of(self, origin: Origin, timeout: float) -> str:
         """Asked again until it answers."""
@@ -272,6 +289,12 @@ def _position(session: Session) -> str:
     return str(position)
 
 
+def _has_logged_more(session: Session) -> bool:
+    """Than it has noted as applied."""
+    ((logged, noted),) = session.rows("SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos")
+    return not covers(str(noted), str(logged))
+
+
 def _stand_at(session: Session, position: str) -> None:
     """A fresh copy has no log: it begins as if it had logged everything up to the copy's position."""
     session.run("RESET MASTER")
@@ -297,6 +320,11 @@ def follows(session: Session) -> bool:
     """Whether the server takes what its source has, or tries to: nothing of that was stopped."""
     channel = _channel(session)
     return channel is not None and "No" not in (channel["Slave_IO_Running"], channel["Slave_SQL_Running"])
+
+
+def _rests(channel: dict[str, Any]) -> bool:
+    """Whether it neither takes nor applies."""
+    return (channel["Slave_IO_Running"], channel["Slave_SQL_Running"]) == ("No", "No")
 
 
 def _goes_to(channel: dict[str, Any], origin: Origin) -> bool:

@@ -37,6 +37,7 @@ from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
 
 NONE = {"there": 0, "follow": 0}
+POSITIONS = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,33 @@ def test_both_come_back_as_what_they_were(three: Trio) -> None:
     assert three.others[1].datastore.lifecycle.health().service_status == Service.CRASHED
     three.others[1].datastore.lifecycle.resume()
     assert read_only(three.others[1])
+
+
+def test_a_replica_that_was_killed_before_it_noted_what_it_had_logged(three: Trio) -> None:
+    """Made so by hand: the moment, in the middle of a CREATE TABLE, is too short to be hit."""
+    replica = three.others[0]
+    server = replica.process()
+    assert server is not None
+    wait_for(lambda: asked(replica, POSITIONS)[0][0] == asked(three.source, POSITIONS)[0][0], 30, "the last statement")
+    asked(replica, "STOP SLAVE")
+    ((logged, noted),) = asked(replica, POSITIONS)
+    assert logged == noted
+    stem, _, number = str(logged).rpartition("-")
+    asked(replica, "SET GLOBAL gtid_strict_mode = 0")
+    asked(replica, f"SET GLOBAL gtid_slave_pos = '{stem}-{int(number) - 1}'")
+    server.kill()
+    server.wait()
+    replica.datastore.lifecycle.resume()
+    three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE later (n INT)", "shop")
+    wait_for(lambda: asked(replica, "SHOW TABLES IN shop LIKE 'later'"), 30, "the next table")
+
+
+def test_an_agent_that_died_while_it_made_a_replica_go_on(three: Trio) -> None:
+    replica = three.others[0]
+    asked(replica, "STOP SLAVE")
+    replica.after_agent_restart().lifecycle.resume()
+    three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE latest (n INT)", "shop")
+    wait_for(lambda: asked(replica, "SHOW TABLES IN shop LIKE 'latest'"), 30, "the next table")
 
 
 def test_promote(three: Trio) -> None:

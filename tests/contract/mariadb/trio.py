@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pymysql
+import pymysql.cursors
 
 from guest.datastores.base import DatabaseSpec, UserSpec
 from guest.tasks.backup import MakeBackup
@@ -159,11 +160,18 @@ class Sampler(threading.Thread):
                 autocommit=True,
             )
             with contextlib.closing(connection), connection.cursor() as cursor:
-                cursor.execute("SELECT @@GLOBAL.read_only")
-                ((read_only,),) = cursor.fetchall()
+                before = _says(cursor)
                 cursor.execute("INSERT INTO samples VALUES (%s)", (number,))
+                after = _says(cursor)
         except (pymysql.Error, OSError):
             return False
-        assert not read_only, "a write went through where it says that it is read-only"
+        # It may be opened between a look and the write.
+        assert not (before and after), "a write went through where it says that it is read-only"
         self.acknowledged.append(number)
         return True
+
+
+def _says(cursor: "pymysql.cursors.Cursor") -> bool:
+    """Whether a server says that it is read-only."""
+    cursor.execute("SELECT @@GLOBAL.read_only")
+    return cursor.fetchall() == ((1,),)

@@ -222,14 +222,20 @@ def test_delete(world: World) -> None:
     assert world.ask("DELETE", f"instances/{source}").status_code == 403
 
 
-def test_replicas_that_are_being_made_are_not_waited_for(world: World) -> None:
-    """The only one that follows goes while another one is made: its source must not wait for that."""
+def deleted_while_another_is_made(world: World) -> tuple[str, Operation]:
+    """A source whose only replica that follows was just asked to go, and the operation that makes another."""
     source = world.active()
     (one,) = made(world, source)
     answer = ask(world, source, name="another")
     making = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
     world.posted.clear()
     world.ask("DELETE", f"instances/{one}")
+    return source, making
+
+
+def test_replicas_that_are_being_made_are_not_waited_for(world: World) -> None:
+    """The only one that follows goes while another one is made: its source must not wait for that."""
+    source, making = deleted_while_another_is_made(world)
     settling = world.operation(world.posted[0])
     assert (settling.kind, settling.target_id) == ("instance.settle_replicas", source)
     end(world, making.id, [source, making.target_id])
@@ -346,12 +352,7 @@ def test_a_parked_promote_is_not_undone_after_a_detach(world: World, state: Stat
 @pytest.mark.parametrize("ended", [True, False])
 def test_an_old_count_of_replicas_is_not_told_again(world: World, ended: bool) -> None:
     """While it was parked, replicas came to be that it has not counted."""
-    source = world.active()
-    (one,) = made(world, source)
-    answer = ask(world, source, name="another")
-    making = world.operation(world.instance(answer.json["instance"]["id"]).operation_id or "")
-    world.posted.clear()
-    world.ask("DELETE", f"instances/{one}")
+    source, making = deleted_while_another_is_made(world)
     parked = world.operation(world.posted[0])
     with world.database.write() as session:
         session.get_one(Operation, parked.id).state = State.FAILED

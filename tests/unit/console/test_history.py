@@ -6,8 +6,11 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from dbflow.console.history import Plot, plots
 from dbflow.console.plots import history
+from dbflow.console.render import gib
 
 NOON = datetime.datetime(2026, 5, 1, 12)
 
@@ -107,3 +110,11 @@ def test_the_whole_volume_is_the_height() -> None:
 def test_markup_in_a_title_stays_text() -> None:
     drawn = history(Plot("<script>", ((at(0), 0.0), (at(5), 0.0))), "11:00")
     assert "<script>" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(12.4, "12.4 GiB"), (0.05, "51.2 MiB"), (7.25e-05, "0.0742 MiB"), (0.0, "0 MiB"), (1e-7, "<\xa00.01 MiB")],
+)
+def test_sizes_as_people_read_them(size: float, shown: str) -> None:
+    assert gib(size) == shown
