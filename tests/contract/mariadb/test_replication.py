@@ -323,14 +323,25 @@ def test_who_had_all_rights_before_there_were_replicas(kit: MariaDBKit, image: p
         source.install()
         root = source.password()
         source.accounts.enable_root(root)
-        kit.query(source.machine, "root", root, "CREATE USER `de'p\\uty` IDENTIFIED BY 'of-the-deputy'")
-        kit.query(source.machine, "root", root, "GRANT ALL ON *.* TO `de'p\\uty` WITH GRANT OPTION")
-        kit.query(source.machine, "root", root, "CREATE ROLE boss")
-        kit.query(source.machine, "root", root, "GRANT ALL ON *.* TO boss")
+        for statement in (
+            "CREATE USER `de'p\\uty` IDENTIFIED BY 'of-the-deputy'",
+            "GRANT ALL ON *.* TO `de'p\\uty` WITH GRANT OPTION",
+            "CREATE ROLE `bo's\\s`",
+            "GRANT ALL ON *.* TO `bo's\\s`",
+            "CREATE USER employee IDENTIFIED BY 'of-the-employee'",
+            "GRANT `bo's\\s` TO employee",
+            "SET DEFAULT ROLE `bo's\\s` FOR employee",
+            "CREATE USER passer_by IDENTIFIED BY 'of-the-passer-by'",
+            "GRANT CREATE, READ_ONLY ADMIN ON *.* TO PUBLIC",
+        ):
+            kit.query(source.machine, "root", root, statement)
         add_replica(source, replica, store, "of-root")
-        overriding = "SELECT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'READ_ONLY ADMIN'"
-        assert asked(replica, overriding) == [(f"'{ADMIN_USER}'@'localhost'",)]
-        for name, password in (("root", root), ("de'p\\uty", "of-the-deputy")):
+        for name, password in (
+            ("root", root),
+            ("de'p\\uty", "of-the-deputy"),
+            ("employee", "of-the-employee"),
+            ("passer_by", "of-the-passer-by"),
+        ):
             with pytest.raises(Refused, match="read-only"):
                 kit.query(replica.machine, name, password, "CREATE DATABASE mine")
         assert asked(source, f"SELECT COUNT(*) FROM mysql.global_priv WHERE User = '{ADMIN_USER}'") == [(1,)]
