@@ -18,6 +18,8 @@ ADMIN_USER = "dbflow_admin"
 """dbflow's own administrator, on the database server's machine only."""
 REPLICATION_USER = "dbflow_replication"
 """As which replicas log in to their source."""
+SCRIPT_USER = "dbflow_script"
+"""As which scripts that others have written are run, and who defines what they make."""
 
 _OWN = frozenset(
     {
@@ -97,7 +99,7 @@ class MariaDB(base.Datastore):
     ports = (3306,)
     capabilities = frozenset(Feature)
     reserved_databases = frozenset({"mysql", "information_schema", "performance_schema", "sys", "lost+found"})
-    reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER, REPLICATION_USER})
+    reserved_users = frozenset({"root", "mariadb.sys", "mysql", "public", ADMIN_USER, REPLICATION_USER, SCRIPT_USER})
     strategies = (Strategy.PHYSICAL, Strategy.LOGICAL)
     charsets = CHARSETS
 

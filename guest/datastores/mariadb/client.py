@@ -57,17 +57,19 @@ class Client:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def connect(self, timeout: float, flags: int = 0) -> "Connection[Cursor]":
-        """A connection whose every answer takes at most ``timeout`` seconds; ``flags`` as of pymysql's CLIENT. Raises
-        pymysql's errors."""
+    def connect(
+        self, timeout: float, user: str = ADMIN_USER, password: str | None = None, client_flag: int = 0
+    ) -> "Connection[Cursor]":
+        """A connection whose every answer takes at most ``timeout`` seconds; as an account of this machine, without a
+        password dbflow's administrator. Raises pymysql's errors."""
         return pymysql.connect(
             unix_socket=str(self._layout.socket),
-            user=ADMIN_USER,
-            password=self._layout.secret.read_text(),
+            user=user,
+            password=self._layout.secret.read_text() if password is None else password,
             charset="utf8mb4",
             init_command=_SESSION,
             autocommit=True,
-            client_flag=flags,
+            client_flag=client_flag,
             # A Unix socket needs no TLS, and reading the system's certificates takes longer than all the rest.
             ssl_disabled=True,
             connect_timeout=max(1, int(timeout)),

@@ -108,6 +108,11 @@ class Layout:
         return self.state / "intents"
 
     @property
+    def uncertified(self) -> pathlib.Path:
+        """Accounts that demanded no certificate before a script began; there until those that it made do."""
+        return self.state / "uncertified"
+
+    @property
     def installed(self) -> pathlib.Path:
         """There once the data directory is complete."""
         return self.state / "installed"

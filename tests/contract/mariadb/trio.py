@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import pathlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymysql
@@ -102,13 +102,21 @@ class Trio:
 
 
 @contextlib.contextmanager
-def trio(kit: MariaDBKit, image: pathlib.Path, store: Vault, replicas: int = 2) -> Iterator[Trio]:
-    """A source with a database ``shop`` of the user ``app``, and its replicas."""
+def trio(
+    kit: MariaDBKit,
+    image: pathlib.Path,
+    store: Vault,
+    replicas: int = 2,
+    before: Callable[[Site], None] = lambda source: None,
+) -> Iterator[Trio]:
+    """A source with a database ``shop`` of the user ``app``, and its replicas; ``before``: what is done on it while it
+    is alone."""
     with contextlib.ExitStack() as exits:
         source, *others = (exits.enter_context(new_site(kit, image)) for _ in range(replicas + 1))
         source.install()
         password = source.password()
         prepare(source, password)
+        before(source)
         for number, other in enumerate(others):
             add_replica(source, other, store, f"copy-{source.machine.instance_id}-{number}")
         yield Trio(source, others, password)
