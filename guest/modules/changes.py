@@ -7,8 +7,9 @@ since.
 """
 
 import base64
+import contextlib
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from guest.datastores.base import Datastore, NotFound, Untouched
@@ -44,13 +45,8 @@ class Modules:
             "removed": None,
             "previous": _previous(found, mark),
         }
-        self._kept.write(record)
-        try:
+        with self._noted(record, found):
             message = self._apply(module)
-        except Untouched:
-            if found is None or found["mark"] != mark:  # else an earlier run may have done something
-                self._put_back(record)
-            raise
         self._kept.write(record | {"status": OK, "message": message, "updated": _now()})
         return message
 
@@ -62,9 +58,9 @@ class Modules:
         if not forget:
             load(found["module"]["type"]).ready(self._datastore)
         record = found | {"mark": mark, "status": REMOVING, "previous": _previous(found, mark), "forgotten": forget}
-        self._kept.write(record)
-        if not forget:
-            self._remove(record)
+        with self._noted(record, found):
+            if not forget:
+                self._remove(record)
         self._kept.write(record | {"removed": _now()})
 
     def back(self, module_id: str, mark: str) -> None:
@@ -98,6 +94,20 @@ class Modules:
             if record["removed"] and record["mark"] != mark:
                 self._kept.forget(record["module"]["id"])
         return self._kept.read(module_id)
+
+    @contextlib.contextmanager
+    def _noted(self, record: Record, found: Record | None) -> Iterator[None]:
+        """The record is there while its change is made. One that did nothing leaves what was found; but an earlier run
+        of it may have done something."""
+        self._kept.write(record)
+        try:
+            yield
+        except Untouched:
+            if found is None:
+                self._kept.forget(record["module"]["id"])
+            elif found["mark"] != record["mark"]:
+                self._kept.write(found)
+            raise
 
     def _put_back(self, record: Record) -> None:
         """What is known of the module as it was before the record's change."""
