@@ -45,12 +45,15 @@ def applied(session: Session, ending: Ending) -> None:
 
 
 def _away(ending: Ending) -> list[str]:
-    """Modules that are as before for certain."""
+    """Modules of which there was nothing before, and is nothing now, for certain."""
     left = frozenset[str]() if ending.state == State.REVERTED else ending.left
     if left is None:
         return []
     numbered = enumerate(ending.arguments["modules"], start=1)
-    return [one["id"] for number, one in numbered if _step(number) not in left]
+    as_before = [one["id"] for number, one in numbered if _step(number) not in left]
+    # Operations that a former release has accepted do not say it.
+    fresh = ending.arguments.get("fresh", as_before)
+    return [one for one in as_before if one in fresh]
 
 
 def removed(session: Session, ending: Ending) -> None:

@@ -14,13 +14,14 @@ ALL = "all"
 """Every project, every datastore."""
 
 
-def giving(session: Session, instance_id: str, module_ids: Collection[str]) -> None:
-    """An operation is about to give it these: from now on they stay as they are."""
+def giving(session: Session, instance_id: str, module_ids: Collection[str]) -> list[str]:
+    """An operation is about to give it these: from now on they stay as they are. Returns those of which the instance
+    had nothing."""
     query = sa.select(InstanceModule.module_id).where(InstanceModule.instance_id == instance_id)
     has = set(session.scalars(query))
-    session.add_all(
-        InstanceModule(instance_id=instance_id, module_id=one) for one in dict.fromkeys(module_ids) if one not in has
-    )
+    fresh = [one for one in dict.fromkeys(module_ids) if one not in has]
+    session.add_all(InstanceModule(instance_id=instance_id, module_id=one) for one in fresh)
+    return fresh
 
 
 def given(session: Session, instance_id: str, digests: Mapping[str, str]) -> None:
@@ -34,7 +35,7 @@ def given(session: Session, instance_id: str, digests: Mapping[str, str]) -> Non
 
 
 def not_given(session: Session, instance_id: str, module_ids: Collection[str]) -> None:
-    """It did not get these; what it had of them before, it has."""
+    """It did not get these, of which it had nothing."""
     _take(
         session,
         InstanceModule.instance_id == instance_id,
@@ -87,9 +88,12 @@ def names_of(session: Session, module: Module) -> tuple[str, str]:
     return datastore, session.get_one(DatastoreVersion, module.datastore_version_id).name
 
 
-def applying(session: Session, keyring: Keyring, modules: Collection[Module], mark: str) -> dict[str, Any]:
-    """Arguments of instance.apply_modules, in the order of ``modules``."""
+def applying(
+    session: Session, keyring: Keyring, modules: Collection[Module], mark: str, fresh: Collection[str] = ()
+) -> dict[str, Any]:
+    """Arguments of instance.apply_modules, in the order of ``modules``; ``fresh``: what ``giving`` returned."""
     return {
+        "fresh": list(fresh),
         "modules": [for_guest(session, keyring, module, mark) for module in modules],
         "module_types": sorted({module.type for module in modules}),
     }

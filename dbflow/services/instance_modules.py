@@ -46,8 +46,8 @@ def apply(services: Services, caller: Caller, instance_id: str, wanted: Sequence
             found = chosen(session, caller, wanted, instances.load(session, caller, instance_id))
             instance = instances.load(session, caller, instance_id, lock=True)
             _must_take(session, instance, found)
-            giving(session, instance.id, [module.id for module in found])
-            arguments = applying(session, services.keyring, found, new_id())
+            fresh = giving(session, instance.id, [module.id for module in found])
+            arguments = applying(session, services.keyring, found, new_id(), fresh)
             operation = instances.accept(services, session, caller, "instance.apply_modules", instance, arguments)
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:

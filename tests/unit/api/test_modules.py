@@ -10,7 +10,7 @@ import pytest
 from conductor.ending import finish
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
-from dbflow.db.models import InstanceModule, Module, Operation
+from dbflow.db.models import Instance, InstanceModule, Module, Operation
 from dbflow.messaging.errors import GuestUnreachable
 from dbflow.operations import State
 from dbflow.status import Task
@@ -258,6 +258,19 @@ def test_applied_or_not(world: World) -> None:
     assert apply(world, instance_id, module_id).status_code == 422
     assert (has(world, instance_id), world.instance(instance_id).task) == ({module_id: None}, Task.ERROR)
     assert world.ask("DELETE", f"modules/{module_id}").status_code == 403, "it may be there"
+
+
+def test_what_a_parked_apply_has_left_stays_known(world: World) -> None:
+    """However the next one ends: nobody could remove it otherwise."""
+    module_id, instance_id = made(world), world.active()
+    ending(world, State.FAILED, "Could not be undone", frozenset({"apply-module-1"}))
+    assert apply(world, instance_id, module_id).status_code == 422
+    with world.database.write() as session:
+        session.get_one(Instance, instance_id).task = Task.NONE
+    ending(world, State.REVERTED, "step apply-module-1: it is there")
+    fresh = made(world, name="fresh")
+    assert apply(world, instance_id, module_id, fresh).status_code == 422
+    assert has(world, instance_id) == {module_id: None}
 
 
 def test_what_is_applied_stays_as_it_is(world: World) -> None:
