@@ -18,7 +18,7 @@ from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Forbidden, NotFound, ServiceError, Unprocessable
-from dbflow.services.module_choice import chosen
+from dbflow.services.module_choice import chosen, must_be_small
 from dbflow.services.modules import Shown, load, missing
 
 Result = dict[str, Any]
@@ -48,6 +48,7 @@ def apply(services: Services, caller: Caller, instance_id: str, wanted: Sequence
             _must_take(session, instance, found)
             fresh = giving(session, instance.id, [module.id for module in found])
             arguments = applying(session, services.keyring, found, new_id(), fresh)
+            must_be_small(arguments["modules"])
             operation = instances.accept(services, session, caller, "instance.apply_modules", instance, arguments)
             operations.lock_instance(session, instance.id, operation)
     except operations.Busy as error:

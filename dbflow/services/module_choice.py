@@ -14,6 +14,9 @@ from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, NotFound
 from dbflow.services.modules import load
 
+_MOST = 8 << 20
+"""Bytes of base64 that one operation holds, and the database takes in one statement."""
+
 
 def chosen(
     session: Session, caller: Caller, wanted: Sequence[Mapping[str, Any]] | None, instance: Instance
@@ -53,7 +56,16 @@ def install(
     }
     giving(session, instance.id, list(found))
     mark = new_id()
-    return [for_guest(session, services.keyring, module, mark) for module in sorted(found.values(), key=_order)]
+    given = [for_guest(session, services.keyring, module, mark) for module in sorted(found.values(), key=_order)]
+    must_be_small(given)
+    return given
+
+
+def must_be_small(given: Sequence[Mapping[str, Any]]) -> None:
+    """BadRequest where an operation would have to hold too much; ``given`` as ``for_guest`` makes it."""
+    size = sum(len(one["secret"]) for one in given)
+    if size > _MOST:
+        raise BadRequest(f"The modules are too large together: {size} bytes of at most {_MOST}. (modules)")
 
 
 def _must_fit(module: Module, instance: Instance, version: DatastoreVersion) -> None:

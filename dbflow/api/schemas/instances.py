@@ -44,7 +44,7 @@ CREATE = obj(
         region_name=OPTIONAL_TEXT,
         locality=LOCALITY,
         configuration=_NULLABLE_REFERENCE,
-        modules=several(obj(["id"], id=REFERENCE)),
+        modules=several(obj(["id"], id=REFERENCE), most=100),
         restorePoint=obj(["backupRef"], backupRef=REFERENCE),
         replica_of=_NULLABLE_REFERENCE,
         slave_of=_NULLABLE_REFERENCE,
