@@ -6,7 +6,8 @@ import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, Operation, Sample, utcnow
+from dbflow.db import modules
+from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, InstanceTls, Operation, Sample, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.persistence.tables import LOGBOOKS
@@ -26,8 +27,8 @@ class Purge:
         self._retention, self._database = datetime.timedelta(seconds=flow_retention), database
 
     def purge(self) -> None:
-        """Forget flows that ended long ago or are nobody's, answered keys, silent conductors, and the health of
-        instances that are gone. Parked operations keep their flows: they can be retried."""
+        """Forget flows that ended long ago or are nobody's, answered keys, silent conductors, and the health,
+        modules and certificates of instances that are gone. Parked operations keep their flows: they can be retried."""
         now = utcnow()
         while self._purge_flows(now - self._retention) == _BATCH:
             pass
@@ -35,6 +36,8 @@ class Purge:
             session.execute(sa.delete(IdempotencyKey).where(IdempotencyKey.created < now - _KEYS_FOR))
             session.execute(sa.delete(Conductor).where(Conductor.seen < now - _CONDUCTORS_FOR))
             _purge_health(session, now - _HEALTH_FOR)
+            modules.purge(session)
+            _purge_certificates(session)
         self._purge_samples()
 
     def _purge_flows(self, ended: datetime.datetime) -> int:
@@ -75,3 +78,9 @@ class Purge:
 def _purge_health(session: Session, heard: datetime.datetime) -> None:
     alive = sa.exists().where(Instance.id == Health.instance_id, Instance.deleted.is_(False))
     session.execute(sa.delete(Health).where(Health.seen < heard, ~alive))
+
+
+def _purge_certificates(session: Session) -> None:
+    gone = sa.select(InstanceTls.instance_id).join(Instance, Instance.id == InstanceTls.instance_id)
+    for instance_id in session.scalars(gone.where(Instance.deleted.is_(True)).limit(_BATCH)).all():
+        session.execute(sa.delete(InstanceTls).where(InstanceTls.instance_id == instance_id))

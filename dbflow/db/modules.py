@@ -56,16 +56,34 @@ def _take(session: Session, *which: sa.ColumnElement[bool]) -> None:
     if not modules:
         return
     session.execute(sa.delete(InstanceModule).where(*which))
+    _forget(session, modules)
+
+
+def _forget(session: Session, module_ids: Collection[str]) -> None:
     left = sa.exists().where(InstanceModule.module_id == Module.id)
-    session.execute(sa.delete(Module).where(Module.id.in_(modules), Module.deleted == sa.true(), ~left))
+    session.execute(sa.delete(Module).where(Module.id.in_(module_ids), Module.deleted == sa.true(), ~left))
+
+
+def purge(session: Session) -> None:
+    """What the ends of operations have left: of instances that a conductor has deleted which knew no modules, and
+    modules whose last two instances were deleted at once. Found without locks, for others are at work."""
+    gone = sa.select(InstanceModule.instance_id).join(Instance, Instance.id == InstanceModule.instance_id)
+    for instance_id in session.scalars(gone.where(Instance.deleted == sa.true()).distinct()).all():
+        session.execute(sa.delete(InstanceModule).where(InstanceModule.instance_id == instance_id))
+    deleted = session.scalars(sa.select(Module.id).where(Module.deleted == sa.true())).all()
+    if deleted:
+        _forget(session, deleted)
 
 
 def has_any(session: Session, module_id: str) -> bool:
     """Whether an instance has it or is being given it."""
-    return (
-        session.scalar(sa.select(InstanceModule.instance_id).where(InstanceModule.module_id == module_id).limit(1))
-        is not None
-    )
+    return session.scalar(living(module_id).with_only_columns(Instance.id).order_by(None).limit(1)) is not None
+
+
+def delete_unused(session: Session, module: Module) -> None:
+    """One that no instance has."""
+    session.execute(sa.delete(InstanceModule).where(InstanceModule.module_id == module.id))
+    session.delete(module)
 
 
 def living(module_id: str) -> sa.Select[InstanceModule, Instance]:

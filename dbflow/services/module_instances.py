@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from dbflow import operations
-from dbflow.db.models import Instance, InstanceModule, Module
+from dbflow.db.models import DatastoreVersion, Instance, InstanceModule, Module
 from dbflow.db.modules import living
 from dbflow.services import announcing, module_rules, rows
 from dbflow.services.contention import contended
@@ -94,6 +94,14 @@ def reapply(services: Services, caller: Caller, module_id: str, wanted: dict[str
 def _behind(caller: Caller, module: Module, wanted: dict[str, Any]) -> sa.Select[Any]:
     """Ids of the instances that are to be given it."""
     query = _having(caller, module).with_only_columns(Instance.id)
+    # It may be for fewer than have it.
+    if module.project_id is not None:
+        query = query.where(Instance.project_id == module.project_id)
+    if module.datastore_id is not None:
+        of_datastore = sa.select(DatastoreVersion.id).where(DatastoreVersion.datastore_id == module.datastore_id)
+        query = query.where(Instance.datastore_version_id.in_(of_datastore))
+    if module.datastore_version_id is not None:
+        query = query.where(Instance.datastore_version_id == module.datastore_version_id)
     if module_rules.installed(module.type).writes:
         query = query.where(Instance.replica_of_id.is_(None))
     if wanted.get("md5"):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import operations
 from dbflow.db.models import Datastore, DatastoreVersion, InstanceModule, Module, new_id, utcnow
-from dbflow.db.modules import ALL, has_any, names_of
+from dbflow.db.modules import ALL, delete_unused, has_any, living, names_of
 from dbflow.services import announcing, datastores, instances, module_rules
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -80,8 +80,9 @@ def show(services: Services, caller: Caller, module_id: str) -> Shown:
 
 
 def _shown(session: Session, module: Module) -> Shown:
-    having = sa.select(sa.func.count()).where(InstanceModule.module_id == module.id, InstanceModule.md5.is_not(None))
-    return Shown(module, *names_of(session, module), instances=session.scalar(having) or 0)
+    having = living(module.id).where(InstanceModule.md5.is_not(None)).order_by(None)
+    count = session.scalar(having.with_only_columns(sa.func.count(), maintain_column_froms=True))
+    return Shown(module, *names_of(session, module), instances=count or 0)
 
 
 @contended
@@ -205,7 +206,7 @@ def delete(services: Services, caller: Caller, module_id: str) -> None:
         if has_any(session, module.id):
             module.deleted, module.place = True, None
         else:
-            session.delete(module)
+            delete_unused(session, module)
         announcing.at_once(services, session, caller, "module_delete", {"module_id": module.id})
 
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from conductor.ending import finish
+from conductor.purge import Purge
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
-from dbflow.db.models import Instance, InstanceModule, Module, Operation
+from dbflow.db.models import DatastoreVersion, Instance, InstanceModule, InstanceTls, Module, Operation
 from dbflow.messaging.errors import GuestUnreachable
 from dbflow.operations import State
+from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
 from flows.registry import REGISTRY
 from tests.unit.api.world import World
@@ -379,3 +381,70 @@ def test_counted_and_reapplied(world: World) -> None:
         answer = world.ask("PUT", path, json={"reapply": wrong})
         assert (answer.status_code, next(iter(wrong)) in answer.text) == (400, True)
     assert world.ask("PUT", path, json={}).status_code == 400
+
+
+def test_how_much_an_instance_is_given_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, instance_id = made(world), made(world, name="second"), world.active()
+    for answer in (
+        apply(world, instance_id, *[UUID] * 101),
+        world.create(name="many", modules=[{"id": UUID}] * 101),
+    ):
+        assert (answer.status_code, "modules" in answer.text) == (400, True)
+    monkeypatch.setattr("dbflow.services.module_choice._MOST", 2 * len(HELLO) - 1)
+    for answer in (
+        apply(world, instance_id, first, second),
+        world.create(name="large", modules=[{"id": first}, {"id": second}]),
+    ):
+        assert (answer.status_code, "too large together" in answer.text) == (400, True)
+    assert has(world, instance_id) == {}
+    assert world.create(name="small", modules=[{"id": first}]).status_code == 200
+
+
+def test_instances_that_are_gone_have_nothing(world: World) -> None:
+    """A conductor of a former release deletes them without a look at their modules."""
+    module_id, doomed, instance_id = made(world, live_update=1), made(world, name="doomed"), world.active()
+    ending(world)
+    assert apply(world, instance_id, module_id, doomed).status_code == 200
+    assert world.ask("DELETE", f"modules/{module_id}").status_code == 200
+    assert world.ask("DELETE", f"modules/{doomed}").status_code == 403
+    with world.database.write() as session:
+        session.get_one(Instance, instance_id).deleted = True
+        session.add(InstanceTls(instance_id=instance_id, mode="builtin"))
+        session.add(InstanceTls(instance_id=UUID, mode="builtin"))
+    assert world.ask("GET", f"modules/{doomed}").json["module"]["instance_count"] == 0
+    assert change(world, doomed, contents=base64.b64encode(b"message=other").decode()).status_code == 200
+    assert world.ask("DELETE", f"modules/{doomed}").status_code == 200
+    assert (set(has(world, instance_id)), world.count(Module)) == ({module_id}, 1)
+    Purge(7 * 86400, world.database).purge()
+    assert (has(world, instance_id), world.count(Module)) == ({}, 0)
+    with world.database.read() as session:
+        assert [row.instance_id for row in session.query(InstanceTls)] == [UUID], "what is no instance's yet stays"
+
+
+@pytest.mark.parametrize("narrowed", ["version", "datastore", "project"])
+def test_reapplied_to_those_that_it_is_for(world: World, narrowed: str) -> None:
+    module_id = made(world, "admin", all_tenants=1, live_update=1)
+    instance_ids = sorted([world.active(), world.active()])
+    ending(world)
+    for one in instance_ids:
+        assert apply(world, one, module_id).status_code == 200
+    elsewhere = (
+        ensure_datastore(world.database, "mariadb", "11.8", "11.8.1", "mariadb", None)
+        if narrowed == "version"
+        else ensure_datastore(world.database, "other", "1", "1", "mariadb", None)
+    )
+    with world.database.write() as session:
+        instance = session.get_one(Instance, instance_ids[0])
+        module = session.get_one(Module, module_id)
+        version = session.get_one(DatastoreVersion, world.version_id)
+        if narrowed == "project":
+            instance.project_id, module.project_id = "p2", "p1"
+        else:
+            instance.datastore_version_id = elsewhere
+            module.datastore_id = version.datastore_id
+            module.datastore_version_id = version.id if narrowed == "version" else None
+    world.services.post = lambda operation: world.posted.append(operation.id)
+    answer = world.ask("PUT", f"modules/{module_id}/instances", "admin", json={"reapply": {"force": 1}})
+    assert answer.status_code == 202, answer.text
+    arguments = world.keyring.unseal(world.operation(world.posted[-1]).arguments)
+    assert arguments["instance_ids"] == instance_ids[1:]
