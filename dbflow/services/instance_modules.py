@@ -130,6 +130,7 @@ def from_guest(
     whether the caller may see those of types that work with the rights of the server's administrator."""
     guest = _Guest(services, caller, instance_id)
     found = [_result(one) for one in guest.ask("ListModules")]
+    _as_they_are_now(services, found)
     found = [one for one in found if caller.is_admin or one["visible"]]
     for one in found if contents else ():
         who = _reserved(caller, one, secret)
@@ -139,6 +140,18 @@ def from_guest(
         else:
             one["contents"] = str(guest.ask("ModuleContents", module_id=one["id"]))
     return found
+
+
+def _as_they_are_now(services: Services, found: Sequence[Result]) -> None:
+    """Modules may have been hidden, or become administrators' own, since the guest was given them; what it was given
+    of an administrator's stays theirs."""
+    with services.database.read() as session:
+        query = sa.select(Module.id, Module.visible, Module.is_admin)
+        rows = session.execute(query.where(Module.id.in_([one["id"] for one in found]))).all()
+    known = {module_id: (visible, is_admin) for module_id, visible, is_admin in rows}
+    for one in found:
+        visible, is_admin = known.get(one["id"], (one["visible"], one["is_admin"]))
+        one |= {"visible": visible, "is_admin": one["is_admin"] or is_admin}
 
 
 def _reserved(caller: Caller, one: Result, secret: bool) -> str | None:

@@ -16,6 +16,8 @@ from dbflow.services.errors import BadRequest, Forbidden, NotFound
 
 _AS_BASE64 = 2
 """Characters of base64 for a byte, with line breaks, at most."""
+_ANSWERED = 500 << 10
+"""Bytes of JSON in which a guest can answer what it was given."""
 
 
 def type_of(services: Services, name: str) -> modules.ModuleType:
@@ -40,7 +42,8 @@ def installed(name: str) -> modules.ModuleType:
 def checked_contents(services: Services, kind: modules.ModuleType, given: str) -> str:
     """The contents as they are kept. BadRequest for what is no base64, too large, or nothing that the type takes."""
     most = services.conf.modules.max_contents
-    if len(given) > _AS_BASE64 * most:  # it is kept with its line breaks
+    # It is kept, and asked for, with its line breaks.
+    if len(given) > _AS_BASE64 * most or len(json.dumps(given)) > _ANSWERED:
         raise BadRequest(f"Validation error: module contents are too long (at most {most} bytes).")
     try:
         contents = base64.b64decode("".join(given.split()), validate=True)

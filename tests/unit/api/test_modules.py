@@ -142,6 +142,7 @@ def test_what_a_module_is_for(world: World) -> None:
         ({"contents": "===="}, 400, "contents"),
         ({"contents": base64.b64encode(b"hello").decode()}, 400, "message=TEXT"),
         ({"contents": base64.b64encode(b"message=" + b"x" * 70000).decode()}, 400, "65536"),
+        ({"contents": HELLO + "\u2003" * 100000}, 400, "too long"),
         ({"module_type": "sql", "contents": base64.b64encode(b"-- undo\nSELECT 1").decode()}, 400, "contents"),
         ({"module_type": "sql", "contents": base64.b64encode(b"\xff\xfe\x00").decode()}, 400, "UTF-8"),
         ({"apply_order": 10}, 400, "apply_order"),
@@ -344,6 +345,23 @@ def test_new_instances_have_what_every_one_has(world: World) -> None:
     assert world.ask("DELETE", f"instances/{instance_id}/modules/{late}").status_code in (403, 422)
     assert world.ask("DELETE", f"instances/{instance_id}").status_code == 202
     assert has(world, instance_id) == {}
+
+
+def test_what_a_guest_says_is_shown_to_whom_it_is_for_now(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance_id = world.active()
+    hidden, shown, private = made(world, name="h"), made(world, name="s"), made(world, name="p")
+    given = {"name": "m", "type": "ping", "visible": True, "is_admin": False}
+    said = [given | {"id": hidden}, given | {"id": shown, "visible": False}, given | {"id": private}]
+    unknown = given | {"id": UUID, "is_admin": True}
+    monkeypatch.setattr(world.guests, "ListModules", lambda: [*said, unknown], raising=False)
+    monkeypatch.setattr(world.guests, "ModuleContents", lambda module_id: HELLO, raising=False)
+    with world.database.write() as session:
+        session.get_one(Module, hidden).visible = False
+        session.get_one(Module, private).is_admin = True
+    answer = world.ask("GET", f"instances/{instance_id}/modules?from_guest=1&include_contents=1")
+    contents = {one["id"]: one["contents"] for one in answer.json["modules"]}
+    assert set(contents) == {shown, private, UUID}
+    assert [one for one, text in contents.items() if text == HELLO] == [shown]
 
 
 def test_counted_and_reapplied(world: World) -> None:
