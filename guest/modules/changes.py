@@ -18,6 +18,7 @@ from guest.modules.kept import Kept, Record
 
 OK, APPLYING, REMOVING = "OK", "APPLYING", "REMOVING"
 _TOLD = ("id", "name", "type", "md5", "datastore", "datastore_version", "tenant", "auto_apply", "visible", "is_admin")
+_TO_SECONDS = len("2026-01-01T00:00:00")
 
 
 class Modules:
@@ -142,8 +143,10 @@ def _contents(module: Mapping[str, Any]) -> bytes:
 
 def _told(record: Record) -> dict[str, Any]:
     told = {name: record["module"][name] for name in _TOLD}
-    return told | {name: record[name] for name in ("status", "message", "created", "updated", "removed")}
+    times = {name: record[name] and record[name][:_TO_SECONDS] for name in ("created", "updated", "removed")}
+    return told | times | {name: record[name] for name in ("status", "message")}
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    """Modules of one request are put there in the same second, one after the other."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")

@@ -3,6 +3,7 @@
 
 import base64
 import copy
+import datetime
 import os
 import pathlib
 import stat
@@ -286,12 +287,14 @@ def test_nothing_is_noted_where_nothing_can_be_done(modules: Modules, fake: Fake
     assert (kept.read(FIRST), fake.asked()) == (known, [])
 
 
-def test_listed_the_oldest_first_without_contents(modules: Modules, monkeypatch: pytest.MonkeyPatch) -> None:
-    for second, (name, module_id) in enumerate((("one", SECOND), ("two", FIRST))):
-        monkeypatch.setattr("guest.modules.changes._now", lambda second=second: f"2026-01-01T00:00:0{second}")
-        modules.apply(module(name, "a", module_id))
+def test_listed_the_oldest_first_without_contents(modules: Modules) -> None:
+    """Also those of one second."""
+    ids = [f"{number}{FIRST[1:]}" for number in (3, 1, 4, 5, 9, 2)]
+    for module_id in ids:
+        modules.apply(module("x", "a", module_id))
     told = modules.every()
-    assert [one["name"] for one in told] == ["one", "two"]
+    assert [one["id"] for one in told] == ids
+    assert all(datetime.datetime.fromisoformat(one["created"]).microsecond == 0 for one in told)
     assert not any("secret" in one or "mark" in one for one in told)
 
 
