@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instances and versions of datastores, as administrators see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbflow.api.views import timestamp
 from dbflow.api.views.instances import Viewer
+from dbflow.cloud.base import Server
 from dbflow.services.mgmt_datastores import Known
 from dbflow.status import Service, Task
 
@@ -17,7 +18,11 @@ _TASKS = {
 
 
 class MgmtViewer(Viewer):
-    """Rows of dbflow.services.mgmt_instances."""
+    """Rows of dbflow.services.mgmt_instances; ``machines`` of dbflow.services.hosts."""
+
+    def __init__(self, machines: Mapping[str, Server] | None) -> None:
+        super().__init__()
+        self._machines = machines
 
     def mgmt(self, row: Any, replicas: Sequence[str]) -> dict[str, Any]:
         """As in a list."""
@@ -42,7 +47,11 @@ class MgmtViewer(Viewer):
     def _server(self, row: Any) -> dict[str, Any] | None:
         if not row.server_id:
             return None
-        return {"id": row.server_id, "name": row.name, "tenant_id": row.project_id, "addresses": row.addresses}
+        known = {"id": row.server_id, "tenant_id": row.project_id, "addresses": row.addresses}
+        if self._machines is None:
+            return known | {"name": row.name, "status": "UNKNOWN", "host": None}
+        machine = self._machines.get(row.id)
+        return known | {"name": machine.name, "status": machine.status, "host": machine.host} if machine else None
 
     def _volume(self, row: Any) -> dict[str, Any] | None:
         if not row.volume_id:

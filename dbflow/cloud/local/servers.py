@@ -18,6 +18,7 @@ import psutil
 from dbflow.cloud import base
 from dbflow.cloud.local import agent, files
 from dbflow.cloud.local.agent import Agent
+from dbflow.cloud.local.hosts import FIRST, LocalHosts
 from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
@@ -44,6 +45,8 @@ class _Record:
     image: str | None = None
     rebuilt: str = ""
     """What the last rebuild was asked for with."""
+    host: str = FIRST
+    """Where it should be."""
 
     @property
     def runs(self) -> bool:
@@ -68,6 +71,7 @@ class LocalServers(base.Servers):
     def __init__(
         self,
         layout: Layout,
+        hosts: LocalHosts,
         locks: Locks,
         processes: Processes,
         flavors: base.Flavors,
@@ -76,6 +80,7 @@ class LocalServers(base.Servers):
         settings: Settings,
     ) -> None:
         self._layout = layout
+        self._hosts = hosts
         self._locks = locks
         self._processes = processes
         self._flavors = flavors
@@ -107,7 +112,12 @@ class LocalServers(base.Servers):
             status="ACTIVE" if alive else "SHUTOFF",
             flavor_id=record.flavor_id,
             image=record.image,
+            host=record.host,
         )
+
+    def hosts(self) -> list[str]:
+        """As configured."""
+        return self._hosts.names()
 
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """Change the flavor and reboot; a server already of that flavor is only made to run."""
@@ -127,6 +137,26 @@ class LocalServers(base.Servers):
     def revert_resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """A resize back."""
         return self.resize(instance_id, flavor_id)
+
+    def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
+        """Stop everything of the server cleanly, move what is on its disk, and start its agent again."""
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            if record.host == old_host:
+                record = dataclasses.replace(record, host=self._hosts.choose(host, old_host), boot=record.boot + 1)
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+        return self.get(instance_id)
+
+    def revert_migration(self, instance_id: str, old_host: str) -> base.Server:
+        """A migration back, whatever has become of that host's name."""
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            if record.host != old_host:
+                record = dataclasses.replace(record, host=old_host, boot=record.boot + 1)
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+        return self.get(instance_id)
 
     def reboot(self, instance_id: str, once: str) -> None:
         """Stop everything of the server cleanly and start its agent again."""
@@ -182,7 +212,7 @@ class LocalServers(base.Servers):
     def keep(self) -> None:
         """Start agents that should run but do not, and finish reboots that were interrupted."""
         agent.reap()
-        for instance_id in files.names(self._layout.servers):
+        for instance_id in self._hosts.servers():
             try:
                 if self._needs_care(instance_id):
                     self._care(instance_id)
@@ -206,7 +236,8 @@ class LocalServers(base.Servers):
     def _prepare(self, boot: base.Boot) -> _Record:
         """Write everything, the record last."""
         instance_id = boot.instance_id
-        directory = self._layout.server(instance_id)
+        host = self._hosts.choose()
+        directory = self._hosts.make(instance_id, host)
         run_dir = self._layout.run_dir(instance_id)
         owner = self._layout.owner.of_instance(boot.port.addresses[0]["address"])
         programs = self._images.programs(boot.image)
@@ -220,7 +251,7 @@ class LocalServers(base.Servers):
             image_dir=self._prepared.path(boot.manager) if programs is None else None,
         )
         address = boot.port.addresses[0]["address"]
-        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir), address=address, image=boot.image)
+        record = _Record(boot.flavor_id, str(run_dir), address, image=boot.image, host=host)
         self._save(instance_id, record)
         return record
 
@@ -230,6 +261,7 @@ class LocalServers(base.Servers):
             return
         if record.boot > 1:
             self._shut_down(instance_id, record.boot)
+            self._hosts.bring(instance_id, record.host)
             equip(self._layout.server(instance_id), self._images.programs(record.image))
         self._layout.make_run_dir(pathlib.Path(record.run_dir), self._layout.owner.of_instance(record.address))
         environment = self._processes.environment(instance_id, record.boot)
@@ -272,18 +304,21 @@ class LocalServers(base.Servers):
     def _working_on(self, instance_id: str, timeout: float | None = None) -> Iterator[None]:
         checked_id(instance_id)
         with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id, timeout):
+            self._hosts.mend(instance_id)
             yield
 
     def _remove(self, instance_id: str, record: _Record | None) -> None:
         if record is not None:
             files.remove_tree(pathlib.Path(record.run_dir))
-        files.remove_tree(self._layout.server(instance_id))
+        self._hosts.remove(instance_id)
 
     def _agent(self, instance_id: str) -> Agent:
         return Agent(self._layout.server(instance_id))
 
     def _record(self, instance_id: str) -> _Record | None:
-        found = files.read_json(self._layout.server(instance_id) / _RECORD)
+        # It may be moved between two looks.
+        looks = (files.read_json(self._hosts.find(instance_id) / _RECORD) for _ in range(2))
+        found = next((record for record in looks if record is not None), None)
         return None if found is None else _Record(**found)
 
     def _existing(self, instance_id: str) -> _Record:

@@ -154,6 +154,42 @@ def test_resize_server_reboots_once(make_cloud: MakeCloud) -> None:
         cloud.servers.delete(instance_id)
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["at once", "after keep()"])
+def test_migrate_server_reboots_once(make_cloud: MakeCloud, state_dir: pathlib.Path, kept: bool) -> None:
+    make = functools.partial(make_cloud, hosts=["a", "b"])
+    for instance_id in every_moment(make, create_started_server, lambda c, i: c.servers.migrate(i, "a", None)):
+        cloud = make()
+        assert cloud.inventory()["servers"] == [instance_id]
+        assert cloud.servers.get(instance_id).host in ("a", "b")
+        if kept:
+            cloud.keep()
+            boot_number = {"a": "1", "b": "2"}[cloud.servers.get(instance_id).host or ""]
+            wait_for(lambda c=cloud, i=instance_id, n=boot_number: boots_of(c, i) == {n}, 10, "that boot alone")
+        server = cloud.servers.migrate(instance_id, "a", None)
+        assert (server.status, server.host) == ("ACTIVE", "b")
+        assert (state_dir / "servers" / instance_id).resolve() == state_dir / "hosts" / "b" / instance_id
+        wait_for(lambda c=cloud, i=instance_id: agents(c, i), 10, "the agent to run")
+        assert boots_of(cloud, instance_id) == {"2"}
+        assert len(agents(cloud, instance_id)) == 1
+        cloud.servers.delete(instance_id)
+        assert leftovers(state_dir) == []
+
+
+def test_migrate_server_undone(make_cloud: MakeCloud, state_dir: pathlib.Path) -> None:
+    make = functools.partial(make_cloud, hosts=["a", "b"])
+    for number, instance_id in enumerate(
+        every_moment(make, create_started_server, lambda c, i: c.servers.migrate(i, "a", "b"))
+    ):
+        cloud = make()
+        if number % 2:
+            assert cloud.servers.revert_migration(instance_id, "a").host == "a"
+            assert (state_dir / "servers" / instance_id).resolve() == state_dir / "hosts" / "a" / instance_id
+            wait_for(lambda c=cloud, i=instance_id: len(agents(c, i)) == 1, 10, "the agent to run")
+        cloud.servers.delete(instance_id)
+        assert not cloud.inventory()["processes"]
+        assert leftovers(state_dir) == []
+
+
 def test_an_interrupted_resize_is_finished_by_keep(make_cloud: MakeCloud) -> None:
     for instance_id in every_moment(make_cloud, create_started_server, lambda c, i: c.servers.resize(i, "2")):
         cloud = make_cloud()
