@@ -36,7 +36,9 @@ def test_a_new_one_goes_where_the_fewest_are(make_cloud: MakeCloud) -> None:
     assert {instance_id: server.host for instance_id, server in found.items()} == {made[1].id: "a", made[2].id: "b"}
 
 
-def test_it_moves_with_all_that_is_on_its_disk(make_cloud: MakeCloud, state_dir: pathlib.Path, instance_id: str) -> None:
+def test_it_moves_with_all_that_is_on_its_disk(
+    make_cloud: MakeCloud, state_dir: pathlib.Path, instance_id: str
+) -> None:
     cloud = make_cloud(hosts=["a", "b", "c"])
     assert created(cloud, state_dir, instance_id) == "a"
     (agent,) = agents(cloud, instance_id)
