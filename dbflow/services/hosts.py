@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from dbflow.cloud.base import CloudError, NotFound, Server
+from dbflow.cloud.base import CloudError, NotFound
 from dbflow.db.models import Instance
 from dbflow.services import instances
 from dbflow.services.actions import must_not_be_stopped, must_not_lose, operate
@@ -17,14 +17,16 @@ from dbflow.services.errors import BadRequest, Unavailable, Unprocessable
 LOG = logging.getLogger(__name__)
 
 
-def machines_of(services: Services, rows: Sequence[Any]) -> dict[str, Server] | None:
-    """The servers of these instances, by instance id; None when the cloud does not tell."""
-    ids = [row.id for row in rows if row.server_id]
+def machines_of(services: Services, rows: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """The servers of these instances that there are: {instance id: {"name", "status", "host"}}; UNKNOWN all of them
+    while the cloud does not tell."""
+    having = [row for row in rows if row.server_id]
     try:
-        return services.machines.several(ids) if ids else {}
+        found = services.machines.several([row.id for row in having]) if having else {}
     except CloudError as error:
         LOG.warning("the cloud does not tell its servers: %s", error)
-        return None
+        return {row.id: {"name": row.name, "status": "UNKNOWN", "host": None} for row in having}
+    return {one: {"name": it.name, "status": it.status, "host": it.host} for one, it in found.items()}
 
 
 def migrate(services: Services, caller: Caller, instance_id: str, host: str | None) -> str:

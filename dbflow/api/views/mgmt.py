@@ -6,7 +6,6 @@ from typing import Any
 
 from dbflow.api.views import timestamp
 from dbflow.api.views.instances import Viewer
-from dbflow.cloud.base import Server
 from dbflow.services.mgmt_datastores import Known
 from dbflow.status import Service, Task
 
@@ -20,7 +19,7 @@ _TASKS = {
 class MgmtViewer(Viewer):
     """Rows of dbflow.services.mgmt_instances; ``machines`` of dbflow.services.hosts."""
 
-    def __init__(self, machines: Mapping[str, Server] | None) -> None:
+    def __init__(self, machines: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
         self._machines = machines
 
@@ -45,13 +44,10 @@ class MgmtViewer(Viewer):
         }
 
     def _server(self, row: Any) -> dict[str, Any] | None:
-        if not row.server_id:
-            return None
-        known = {"id": row.server_id, "tenant_id": row.project_id, "addresses": row.addresses}
-        if self._machines is None:
-            return known | {"name": row.name, "status": "UNKNOWN", "host": None}
         machine = self._machines.get(row.id)
-        return known | {"name": machine.name, "status": machine.status, "host": machine.host} if machine else None
+        if machine is None:
+            return None
+        return {"id": row.server_id, "tenant_id": row.project_id, "addresses": row.addresses, **machine}
 
     def _volume(self, row: Any) -> dict[str, Any] | None:
         if not row.volume_id:
