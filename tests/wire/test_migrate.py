@@ -38,8 +38,8 @@ def test_migrate(shop: Shop, member: Client, admin: Client, trove: Any, admin_tr
     ((path,),) = shop.ask("SELECT @@GLOBAL.pid_file")
     agent = shop.server.agent(shop.id)
     admin_trove.mgmt_instances.migrate(shop.id, other)
-    newest = admin.ask("GET", f"/operations?kind=instance.migrate&target_id={shop.id}")["operations"][0]
-    admin.wait_operation(newest["id"])
+    newest = member.ask("GET", f"/operations?kind=instance.migrate&target_id={shop.id}")["operations"][0]
+    member.wait_operation(newest["id"])
     member.wait_healthy(shop.id)
     assert server_of(admin_trove, shop) == before | {"host": other}
     assert shop.server.agent(shop.id) not in (None, agent)
@@ -48,7 +48,7 @@ def test_migrate(shop: Shop, member: Client, admin: Client, trove: Any, admin_tr
 
     answer = admin.raw("POST", f"/mgmt/instances/{shop.id}/action", {"migrate": {}})
     assert (answer.status_code, answer.content) == (202, b"")
-    admin.wait_operation(operation_of(answer))
+    member.wait_operation(operation_of(answer))
     member.wait_healthy(shop.id)
     assert server_of(admin_trove, shop) == before
     listed = {one.id: one.server["host"] for one in admin_trove.mgmt_instances.index(deleted=False)}
