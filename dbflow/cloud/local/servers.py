@@ -11,47 +11,26 @@ import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psutil
 
 from dbflow.cloud import base
 from dbflow.cloud.local import agent, files
 from dbflow.cloud.local.agent import Agent
-from dbflow.cloud.local.hosts import FIRST, LocalHosts
+from dbflow.cloud.local.hosts import LocalHosts
 from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.machine import equip, fence, unfence, write_config, write_files
 from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.processes import Processes, end
+from dbflow.cloud.local.record import Record
 
 LOG = logging.getLogger(__name__)
 _RECORD = "server.json"
 _AGENT_GRACE = 5.0
 """Seconds an agent has to end by itself; it is made to be killed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Record:
-    flavor_id: str
-    run_dir: str
-    address: str
-    boot: int = 1
-    deleting: bool = False
-    fenced: bool = False
-    rebooted: str = ""
-    """What the last reboot was asked for with."""
-    image: str | None = None
-    rebuilt: str = ""
-    """What the last rebuild was asked for with."""
-    host: str = FIRST
-    """Where it should be."""
-
-    @property
-    def runs(self) -> bool:
-        """Whether it should."""
-        return not (self.deleting or self.fenced)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,20 +119,19 @@ class LocalServers(base.Servers):
 
     def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
         """Stop everything of the server cleanly, move what is on its disk, and start its agent again."""
-        with self._working_on(instance_id):
-            record = self._existing(instance_id)
-            if record.host == old_host:
-                record = dataclasses.replace(record, host=self._hosts.choose(host, old_host), boot=record.boot + 1)
-                self._save(instance_id, record)
-            self._converge(instance_id, record)
-        return self.get(instance_id)
+        return self._put(instance_id, lambda at: self._hosts.choose(host, old_host) if at == old_host else at)
 
     def revert_migration(self, instance_id: str, old_host: str) -> base.Server:
-        """A migration back, whatever has become of that host's name."""
+        """A migration back, also to a host that is not named any more."""
+        return self._put(instance_id, lambda _: old_host)
+
+    def _put(self, instance_id: str, choose: Callable[[str], str]) -> base.Server:
+        """``choose``: the present host -> where it should be."""
         with self._working_on(instance_id):
             record = self._existing(instance_id)
-            if record.host != old_host:
-                record = dataclasses.replace(record, host=old_host, boot=record.boot + 1)
+            host = choose(record.host)
+            if record.host != host:
+                record = dataclasses.replace(record, host=host, boot=record.boot + 1)
                 self._save(instance_id, record)
             self._converge(instance_id, record)
         return self.get(instance_id)
@@ -233,7 +211,7 @@ class LocalServers(base.Servers):
                 LOG.info("Starting the guest agent of instance %s again", instance_id)
                 self._converge(instance_id, record)
 
-    def _prepare(self, boot: base.Boot) -> _Record:
+    def _prepare(self, boot: base.Boot) -> Record:
         """Write everything, the record last."""
         instance_id = boot.instance_id
         host = self._hosts.choose()
@@ -251,11 +229,11 @@ class LocalServers(base.Servers):
             image_dir=self._prepared.path(boot.manager) if programs is None else None,
         )
         address = boot.port.addresses[0]["address"]
-        record = _Record(boot.flavor_id, str(run_dir), address, image=boot.image, host=host)
+        record = Record(boot.flavor_id, str(run_dir), address, image=boot.image, host=host)
         self._save(instance_id, record)
         return record
 
-    def _converge(self, instance_id: str, record: _Record) -> None:
+    def _converge(self, instance_id: str, record: Record) -> None:
         agent_process = self._agent(instance_id)
         if record.fenced or agent_process.boot() == record.boot:
             return
@@ -294,7 +272,7 @@ class LocalServers(base.Servers):
                 raise base.CloudError(f"Server of instance {instance_id}: an unknown process holds its agent.lock")
             time.sleep(0.01)
 
-    def _discard(self, instance_id: str, record: _Record | None) -> None:
+    def _discard(self, instance_id: str, record: Record | None) -> None:
         """Finish a delete, or remove what a create left before its record was written (and anything started)."""
         if record is not None:
             self._end(instance_id, self._settings.delete_timeout)
@@ -307,7 +285,7 @@ class LocalServers(base.Servers):
             self._hosts.mend(instance_id)
             yield
 
-    def _remove(self, instance_id: str, record: _Record | None) -> None:
+    def _remove(self, instance_id: str, record: Record | None) -> None:
         if record is not None:
             files.remove_tree(pathlib.Path(record.run_dir))
         self._hosts.remove(instance_id)
@@ -315,17 +293,17 @@ class LocalServers(base.Servers):
     def _agent(self, instance_id: str) -> Agent:
         return Agent(self._layout.server(instance_id))
 
-    def _record(self, instance_id: str) -> _Record | None:
+    def _record(self, instance_id: str) -> Record | None:
         # It may be moved between two looks.
         looks = (files.read_json(self._hosts.find(instance_id) / _RECORD) for _ in range(2))
         found = next((record for record in looks if record is not None), None)
-        return None if found is None else _Record(**found)
+        return None if found is None else Record(**found)
 
-    def _existing(self, instance_id: str) -> _Record:
+    def _existing(self, instance_id: str) -> Record:
         record = self._record(instance_id)
         if record is None or record.deleting:
             raise base.NotFound(f"Server of instance {instance_id} cannot be found.")
         return record
 
-    def _save(self, instance_id: str, record: _Record) -> None:
+    def _save(self, instance_id: str, record: Record) -> None:
         files.write_json(self._layout.server(instance_id) / _RECORD, dataclasses.asdict(record))
