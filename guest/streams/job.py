@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 
 import psutil
 
-from guest.datastores.base import DatastoreError, Progress, cloud_marks
+from guest.datastores.base import DatastoreError, Interrupted, Progress, cloud_marks
 from guest.streams.files import LOCK, PROGRESS, RESULT, SESSION, WORKER_LOG
 
 LOG = logging.getLogger(__name__)
@@ -30,10 +30,6 @@ _LOOK = 0.05
 """Seconds between two looks at a stream."""
 _DIE_WITHIN = 30.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class Interrupted(DatastoreError):
-    """It is not wanted any more."""
 
 
 class StreamFailed(DatastoreError):

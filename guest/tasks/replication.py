@@ -13,8 +13,7 @@ is made writable; and the same on the way back, since every step undoes itself.
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guest.datastores.base import Away, Origin, Replication, Unsupported
-from guest.streams.job import Interrupted
+from guest.datastores.base import Away, Interrupted, Origin, Replication, Unsupported
 from guest.tasks.backup import DAY, RestoreBackup
 from guest.tasks.base import GuestTask
 

@@ -62,11 +62,12 @@ class TakePoint(UpgradeTask):
     """Copy all that the stopped server has."""
 
     deadline: ClassVar[float] = _LONG
+    interruptible: ClassVar[bool] = True
     runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str, point: str) -> None:
         """Returns when the copy is on the disk."""
-        self.upgrade.take_point(point)
+        self.upgrade.take_point(point, self.interrupted)
 
     def revert(self, instance_id: str, point: str, **_: Any) -> None:
         """Have it as it was then; the copy is gone."""
@@ -77,10 +78,11 @@ class UpgradeData(UpgradeTask):
     """Have the new version's programs upgrade the data, with nobody let in."""
 
     deadline: ClassVar[float] = _LONG
+    interruptible: ClassVar[bool] = True
 
     def execute(self, instance_id: str, ram: int, vcpus: int, overrides: dict[str, Any], release: str) -> None:
         """Leaves the server stopped."""
-        self.upgrade.run(Settings(ram, vcpus, overrides), release)
+        self.upgrade.run(Settings(ram, vcpus, overrides), release, self.interrupted)
 
     def revert(self, instance_id: str, **_: Any) -> None:
         """End it; what it did to the data is undone by going back to the backup point."""

@@ -37,8 +37,8 @@ class Ssl(Resource):
     @documented("Enable, disable, roll back.", body=schemas.ACTION, returns=schemas.CHANGED, also=(422, 503))
     def post(self, instance_id: str) -> Response:
         """Change"""
-        wanted = body.read(schemas.ACTION)["ssl"]
         authorize("instance:ssl_action")
+        wanted = body.read(schemas.ACTION)["ssl"]
         operation = _change(instance_id, wanted)
         return done(operation, 200, lambda: {"ssl": changed(ssl.seen(services(), caller(), instance_id))})
 

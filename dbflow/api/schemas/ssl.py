@@ -15,12 +15,12 @@ ACTION: Schema = obj(
         enable=_ASKED,
         disable=_ASKED,
         rollback=_ASKED,
-        mode={"enum": sorted(OWN)},
+        mode={"enum": sorted(one.value for one in OWN)},
         container_ref=_REFERENCE,
         password_ref=_OPTIONAL,
     ),
 )
-_MODE: Schema = {"enum": sorted(Mode)}
+_MODE: Schema = {"enum": sorted(one.value for one in Mode)}
 _STATUS: Schema = {"enum": ["on", "off"]}
 CHANGED = obj(
     ["ssl"],

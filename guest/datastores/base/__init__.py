@@ -34,6 +34,7 @@ __all__ = [
     "DatastoreError",
     "Health",
     "Identity",
+    "Interrupted",
     "Lifecycle",
     "Link",
     "Log",
@@ -79,6 +80,10 @@ class Away(DatastoreError):
 
 class Unsupported(DatastoreError):
     """The engine can't do this."""
+
+
+class Interrupted(DatastoreError):
+    """It is not wanted any more."""
 
 
 class Untouched(DatastoreError):

@@ -2,6 +2,7 @@
 """Another release of the engine."""
 
 import abc
+import threading
 
 from guest.datastores.base.machine import Settings
 
@@ -26,8 +27,8 @@ class Upgrade(abc.ABC):
         """After ``stop``, however far that came: start it."""
 
     @abc.abstractmethod
-    def take_point(self, name: str) -> None:
-        """Keep all that the stopped server has; fine when that was done."""
+    def take_point(self, name: str, interrupted: threading.Event) -> None:
+        """Keep all that the stopped server has; fine when that was done. Interrupted, soon, once that is set."""
 
     @abc.abstractmethod
     def go_back(self, name: str) -> None:
@@ -38,9 +39,9 @@ class Upgrade(abc.ABC):
         """DatastoreError when the programs that are here are not of that release (such as 11.8)."""
 
     @abc.abstractmethod
-    def run(self, settings: Settings, wanted: str) -> None:
+    def run(self, settings: Settings, wanted: str, interrupted: threading.Event) -> None:
         """Make the data that of release ``wanted``, with nobody let in. DatastoreError when the programs are of another
-        one. The server is stopped when this returns."""
+        one; Interrupted, soon, once that is set. The server is stopped when this returns."""
 
     @abc.abstractmethod
     def halt(self) -> None:

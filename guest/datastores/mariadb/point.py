@@ -9,6 +9,7 @@ import contextlib
 import pathlib
 import shutil
 import subprocess
+import threading
 
 import psutil
 
@@ -46,8 +47,8 @@ class Point:
                 " are free. Extend the volume first."
             )
 
-    def take(self) -> None:
-        """Copy everything; fine when it is taken. Those of other upgrades, which are over, go first."""
+    def take(self, interrupted: threading.Event) -> None:
+        """Copy everything; fine when it is taken. Interrupted when it is not wanted any more. Those of other upgrades, which are over, go first."""
         if self._place.exists():
             return
         self._end_copies()
@@ -55,7 +56,7 @@ class Point:
             shutil.rmtree(other)
         self._unfinished.mkdir(mode=0o700)
         for part in self._parts:
-            self._copy(part)
+            self._copy(part, interrupted)
             faults.within()
         _sync(self._unfinished)
         self._unfinished.rename(self._place)
@@ -96,25 +97,21 @@ class Point:
                     process.kill()
                     process.wait(_KILLED_WITHIN)
 
-    def _copy(self, part: pathlib.Path) -> None:
+    def _copy(self, part: pathlib.Path, interrupted: threading.Event) -> None:
         command = ["cp", "-a", "--reflink=auto", "--sparse=auto", str(part), str(self._unfinished)]
         try:
-            done = subprocess.run(
+            done = programs.complete(
                 command,
+                interrupted,
+                _TIMEOUT,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT,
-                check=False,
                 env={"PATH": programs.SEARCH_PATH, "LC_ALL": "C", **cloud_marks()},
             )
         except subprocess.TimeoutExpired:
             raise DatastoreError(f"The backup point was not made within {_TIMEOUT:g} s.") from None
         if done.returncode != 0:
             shutil.rmtree(self._unfinished, ignore_errors=True)
-            raise DatastoreError(f"The backup point could not be made: {done.stderr.strip()[-300:]}")
+            raise DatastoreError(f"The backup point could not be made: {done.stdout.strip()[-300:]}")
 
 
 def _sync(directory: pathlib.Path) -> None:

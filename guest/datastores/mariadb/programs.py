@@ -6,14 +6,19 @@ import os
 import pathlib
 import shutil
 import subprocess
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
-from guest.datastores.base import DatastoreError, cloud_marks
+from guest.datastores.base import DatastoreError, Interrupted, cloud_marks
 
 if TYPE_CHECKING:
     from guest.datastores.mariadb.layout import Owner  # which looks for programs here
 
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/sbin"])
+
+_LOOK = 0.5
+"""Seconds between two looks at whether a program is still wanted."""
 
 
 @functools.cache
@@ -37,3 +42,31 @@ def as_user(owner: "Owner") -> dict[str, Any]:
     if owner.switch:
         arguments |= {"user": owner.uid, "group": owner.gid, "extra_groups": []}
     return arguments
+
+
+def complete(
+    command: list[str], interrupted: threading.Event, timeout: float, **arguments: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that may take hours; ``arguments`` are Popen's. Its output and errors are one text. It is killed
+    when it is not wanted any more (Interrupted), or after ``timeout`` seconds (subprocess.TimeoutExpired)."""
+    end = time.monotonic() + timeout
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **arguments
+    ) as process:
+        try:
+            output = _output(process, interrupted, end)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, output)
+
+
+def _output(process: subprocess.Popen[str], interrupted: threading.Event, end: float) -> str:
+    while True:
+        try:
+            return process.communicate(timeout=_LOOK)[0]
+        except subprocess.TimeoutExpired:
+            if interrupted.is_set():
+                raise Interrupted("It was interrupted.") from None
+            if time.monotonic() > end:
+                raise

@@ -8,6 +8,7 @@ it has is copied; the new one is started for nobody but us, and upgrades the sys
 import contextlib
 import hashlib
 import subprocess
+import threading
 
 import psutil
 
@@ -74,11 +75,11 @@ class Upgrade(base.Upgrade):
                 process.wait(START_TIMEOUT)
         self._lifecycle.start(START_TIMEOUT)
 
-    def take_point(self, name: str) -> None:
+    def take_point(self, name: str, interrupted: threading.Event) -> None:
         """See the base class."""
         if self._server.process() is not None:
             raise DatastoreError("The database server runs; a backup point is made of one that is stopped.")
-        Point(self._layout, name).take()
+        Point(self._layout, name).take(interrupted)
 
     def go_back(self, name: str) -> None:
         """See the base class."""
@@ -96,7 +97,7 @@ class Upgrade(base.Upgrade):
         if found != wanted:
             raise DatastoreError(f"The image has MariaDB {found}, and not {wanted}.")
 
-    def run(self, settings: Settings, wanted: str) -> None:
+    def run(self, settings: Settings, wanted: str, interrupted: threading.Event) -> None:
         """See the base class. Run again after the agent's death, it does it all once more."""
         self.must_be(wanted)
         self._layout.make_directories()
@@ -105,7 +106,7 @@ class Upgrade(base.Upgrade):
         self._server.stop(_STOP_TIMEOUT)
         self._server.start(START_TIMEOUT, (*_PRIVATE, *_HASTY))
         faults.within()
-        self._upgrade_tables()
+        self._upgrade_tables(interrupted)
         faults.within()
         self._server.stop_without_force(_STOP_TIMEOUT)
         image.settle(self._layout.data, self._layout.owner)
@@ -148,7 +149,7 @@ class Upgrade(base.Upgrade):
         if self._layout.state.exists() and not self._layout.stopped.exists():
             raise DatastoreError("The server was started since, so what it has now must remain.")
 
-    def _upgrade_tables(self) -> None:
+    def _upgrade_tables(self, interrupted: threading.Event) -> None:
         login = self._layout.runtime / _LOGIN
         lines = ["[client]", f"socket = {self._layout.socket}", f"user = {ADMIN_USER}"]
         lines += [f"password = {self._layout.secret.read_text()}", ""]
@@ -161,16 +162,8 @@ class Upgrade(base.Upgrade):
             "--silent",
         ]
         try:
-            done = subprocess.run(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_RUN_TIMEOUT,
-                check=False,
-                cwd="/",
-                **programs.as_user(self._layout.owner),
+            done = programs.complete(
+                command, interrupted, _RUN_TIMEOUT, cwd="/", **programs.as_user(self._layout.owner)
             )
         except subprocess.TimeoutExpired:
             raise DatastoreError(f"The tables were not upgraded within {_RUN_TIMEOUT:g} s.") from None

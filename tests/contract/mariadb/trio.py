@@ -56,7 +56,7 @@ def bound(task: type[GuestTask], site: Site) -> GuestTask:
 
 
 def endpoint(site: Site) -> dict[str, Any]:
-    return {"address": site.machine.address, "port": site.machine.port}
+    return {"address": site.machine.address, "port": site.machine.port, "tls": False}
 
 
 def copy(source: Site, store: Vault, name: str) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def test_create_tells_the_flow_everything(world: World) -> None:
             {"name": "other", "character_set": None, "collate": None},
         ],
         "users": [{"name": "app", "password": "s3cret", "host": "%", "databases": ["shop"]}],
+        "modules": [],
     }
 
 

@@ -123,7 +123,7 @@ def test_a_filter_begins_at_the_first_page(still: Scene) -> None:
 def test_an_operation(still: Scene) -> None:
     page = still.browser("admin").get(f"/operations/{still.create}").text
     text = words(page)
-    for said in ("instance.create", "running", "4 of 9 steps done", CONDUCTOR, "Epoch 17", "orders-primary"):
+    for said in ("instance.create", "running", "4 of 12 steps done", CONDUCTOR, "Epoch 17", "orders-primary"):
         assert said in text
     assert page.count('data-state="SUCCESS"') == 4
     assert 'data-node="install-datastore" data-state="RUNNING"' in page

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from dbflow.backupmanifest import BadManifest, Manifest, Segment, digest
+from guest.datastores.base import Interrupted
 from guest.streams import segments
 from guest.streams.files import RESULT, SESSION
-from guest.streams.job import Interrupted, StreamFailed, StreamJob
+from guest.streams.job import StreamFailed, StreamJob
 from guest.streams.store import Store
 from guest.streams.worker import Worker
 from tests.objects.moody import CUT, WELL, Moods
