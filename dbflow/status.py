@@ -15,6 +15,8 @@ class Task(enum.StrEnum):
     REBOOTING = "REBOOTING"
     RESIZING = "RESIZING"
     UPGRADING = "UPGRADING"
+    MIGRATING = "MIGRATING"
+    """It is moved to another host; shown as ACTIVE."""
     RESTART_REQUIRED = "RESTART_REQUIRED"
     PROMOTING = "PROMOTING"
     EJECTING = "EJECTING"

@@ -104,6 +104,7 @@ _OVERTAKEN_BY = {
     **dict.fromkeys(_NEW_PARTS, _NEW_PARTS),
     "instance.settle_replicas": ("instance.replicate", *_NEW_PARTS),
     "instance.rebuild": ("instance.rebuild", "instance.upgrade"),
+    "instance.migrate": ("instance.migrate",),
 }
 """Kinds that change a set of replicas, its certificates or a machine -> those after which it is not what they go back
 to."""

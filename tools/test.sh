@@ -67,7 +67,8 @@ run_suite() {
         sweep) tests sweep tests/fault -m sweep --timeout=1800 ;;
         # One file's tests share an instance, or a server that one of them stops.
         contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
-        openstack | bench) tests "$1" "tests/$1" --timeout=300 ;;
+        bench) tests bench tests/bench -n 2 --timeout=300 ;;
+        openstack) tests openstack tests/openstack --timeout=300 ;;
     esac
 }
 

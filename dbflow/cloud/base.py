@@ -8,6 +8,7 @@ longer than a moment raises :class:`dbflow.waits.NotYet` instead of holding a th
 """
 
 import abc
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 
@@ -75,6 +76,8 @@ class Server:
     flavor_id: str
     image: str | None = None
     """Id of the image that it was made of; None where it was made without one (local cloud)."""
+    host: str | None = None
+    """Name of the machine that it is on; None while it is on none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +179,18 @@ class Servers(abc.ABC):
     def get(self, instance_id: str) -> Server:
         """NotFound when there is none."""
 
+    def several(self, instance_ids: Sequence[str]) -> dict[str, Server]:
+        """Those of them that there are, by instance id. For drivers that can ask for many at once to override."""
+        found = {}
+        for instance_id in instance_ids:
+            with contextlib.suppress(NotFound):
+                found[instance_id] = self.get(instance_id)
+        return found
+
+    @abc.abstractmethod
+    def hosts(self) -> list[str]:
+        """Names of the hosts that servers can be moved to now."""
+
     @abc.abstractmethod
     def resize(self, instance_id: str, flavor_id: str) -> Server:
         """Change the flavor; the machine reboots. A server already of that flavor is fine. Returns when the
@@ -183,11 +198,23 @@ class Servers(abc.ABC):
 
     @abc.abstractmethod
     def confirm_resize(self, instance_id: str) -> None:
-        """Make a resize final; fine when there is nothing to confirm."""
+        """Make a resize or a migration final; fine when there is nothing to confirm."""
 
     @abc.abstractmethod
     def revert_resize(self, instance_id: str, flavor_id: str) -> Server:
         """Back to ``flavor_id``, whether the resize awaits confirmation, was confirmed or never began."""
+
+    @abc.abstractmethod
+    def migrate(self, instance_id: str, old_host: str, host: str | None) -> Server:
+        """Move the machine from ``old_host`` to ``host``, or, None, to one that the cloud chooses; it reboots, and its
+        volume and its address follow. A server that is not on ``old_host`` any more has been moved. Returns when the
+        server is ACTIVE there or waits in VERIFY_RESIZE for a decision. NotFound when there is no such host,
+        OutOfCapacity when none has room."""
+
+    @abc.abstractmethod
+    def revert_migration(self, instance_id: str, old_host: str) -> Server:
+        """Back to ``old_host``, whether the migration awaits confirmation, was confirmed or never began; returns when
+        the server is ACTIVE there."""
 
     @abc.abstractmethod
     def reboot(self, instance_id: str, once: str) -> None:

@@ -105,6 +105,7 @@ class Parts:
             self.keyring,
             flavors,
             self.cloud.images,
+            self.cloud.servers,
             dispatcher,
             self.objects,
             self.boards.poster().post,

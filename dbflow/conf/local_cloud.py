@@ -31,6 +31,14 @@ OPTS = [
         item_type=types.String(regex=r"^\d+:[^:]+:[1-9]\d*:[1-9]\d*(:\d+)?$"),
         help="Sizes on offer, each id:name:ram:vcpus or id:name:ram:vcpus:disk; ram in MiB, disk in GiB.",
     ),
+    cfg.ListOpt(
+        "hosts",
+        default=["local"],
+        item_type=types.String(regex=r"^[0-9A-Za-z][0-9A-Za-z_.-]{0,63}$"),
+        help="Names of hosts: directories of this machine, each with the disks of its servers, so that servers can be "
+        "moved from one to another. A new one goes where the fewest are. Servers of a host that is not named any more "
+        "run on, and can be moved away.",
+    ),
     cfg.StrOpt(
         "image_dir",
         default="$state_dir/images",

@@ -31,6 +31,7 @@ _ACTIONS = {
     "instance.restart": "instance_restart",
     "instance.reboot": "instance_reboot",
     "instance.upgrade": "upgrade",
+    "instance.migrate": "migrate",
     "instance.resize_flavor": "instance_resize_instance",
     "instance.resize_volume": "instance_resize_volume",
     "instance.ssl": "instance_ssl",
@@ -49,6 +50,7 @@ _CHANGED = (
     ("new_flavor_id", "flavor_id"),
     ("new_size", "volume_size"),
     ("datastore_version_id", "datastore_version_id"),
+    ("host", "host"),
 )
 """What a change tells of its arguments, by Trove's name for it."""
 

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from sqlalchemy.orm import Session
 
 from dbflow import faults
-from dbflow.cloud.base import Images
+from dbflow.cloud.base import Images, Server
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
@@ -30,6 +30,16 @@ class Once(Protocol):
 
     def accepted(self, session: Session, operation_id: str, target_id: str) -> None:
         """Remember, in the transaction that accepts the operation, what the key now stands for."""
+
+
+class Machines(Protocol):
+    """What the services ask a cloud about its servers; see dbflow.cloud.base.Servers."""
+
+    def hosts(self) -> list[str]: ...
+
+    def get(self, instance_id: str) -> Server: ...
+
+    def several(self, instance_ids: Sequence[str]) -> dict[str, Server]: ...
 
 
 @dataclasses.dataclass(slots=True)
@@ -58,6 +68,7 @@ class Services:
     keyring: Keyring
     flavors: FlavorCache
     images: Images
+    machines: Machines
     guests: GuestCalls
     objects: ObjectStore
     post: Callable[[Operation], object]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from dbflow import datastores
 from dbflow.db.models import Backup, Configuration, Datastore, DatastoreVersion, Instance, new_id
+from dbflow.db.session import Database
 from dbflow.services import images, parameters
 from dbflow.services.contention import contended
 from dbflow.services.context import Services
@@ -79,13 +80,19 @@ def create(services: Services, wanted: Mapping[str, Any]) -> None:
         parameters.make_known(session, version)
 
 
-@contended
 def update(services: Services, version_id: str, wanted: Mapping[str, Any]) -> None:
-    """What is not named stays. Instances that are there keep what they are made of."""
+    """See :func:`change`. BadRequest too when the cloud has no such image."""
+    images.must_exist(services, wanted.get("image"), wanted.get("image_tags") or ())
+    change(services.database, version_id, wanted)
+
+
+@contended
+def change(database: Database, version_id: str, wanted: Mapping[str, Any]) -> None:
+    """What is not named stays. Instances that are there keep what they are made of. NotFound; BadRequest when there is
+    one of that name, no plug-in of that name, or neither image nor tags are left."""
     if "datastore_manager" in wanted:
         _must_be_manager(wanted["datastore_manager"])
-    images.must_exist(services, wanted.get("image"), wanted.get("image_tags") or ())
-    with services.database.write() as session:
+    with database.write() as session:
         known = _one(session, version_id, lock=True)
         if "name" in wanted and wanted["name"] != known.version.name:
             _must_be_free(session, known.version, wanted["name"])

@@ -2,10 +2,10 @@
 """Servers."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from dbflow import guestconfig
-from dbflow.cloud.base import Boot, Port, Volume
+from dbflow.cloud.base import Boot, CloudError, Port, Volume
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
 
@@ -100,6 +100,33 @@ class RebuildServer(LocalTask):
         self.context.cloud.servers.rebuild(instance_id, image, files, once)
 
 
+class NoteHost(LocalTask):
+    """Note the host that the server is on, to go back to."""
+
+    default_provides = "old_host"
+
+    def execute(self, instance_id: str) -> str:
+        """Its name. CloudError where it is on none."""
+        host = self.context.cloud.servers.get(instance_id).host
+        if host is None:
+            raise CloudError(f"Server of instance {instance_id} is on no host.")
+        return host
+
+
+class MigrateServer(LocalTask):
+    """Move the server to another host; its volume and its address stay."""
+
+    deadline: ClassVar[float] = 1800.0
+
+    def execute(self, instance_id: str, old_host: str, host: str | None) -> None:
+        """Return when the server runs there."""
+        self.context.cloud.servers.migrate(instance_id, old_host, host)
+
+    def revert(self, instance_id: str, old_host: str, **_: Any) -> None:
+        """Back to the old host."""
+        self.context.cloud.servers.revert_migration(instance_id, old_host)
+
+
 class ResizeServer(LocalTask):
     """Change the server's flavor."""
 
@@ -113,10 +140,10 @@ class ResizeServer(LocalTask):
 
 
 class ConfirmResize(LocalTask):
-    """Make the new flavor final."""
+    """Make the new flavor, or the new host, final."""
 
     def execute(self, instance_id: str) -> None:
-        """Nothing to do on a cloud that resizes without asking."""
+        """Nothing to do on a cloud that changes it without asking."""
         self.context.cloud.servers.confirm_resize(instance_id)
 
 

@@ -3,7 +3,7 @@
 
 import argparse
 
-from tests.bench import api, backup, console, create, flows, guests, jobs, replication, steps
+from tests.bench import api, availability, backup, console, create, flows, guests, jobs, steps
 
 BENCHMARKS = {
     "create": create,
@@ -14,7 +14,7 @@ BENCHMARKS = {
     "guests": guests,
     "backup": backup,
     "console": console,
-    "replication": replication,
+    "availability": availability,
 }
 
 

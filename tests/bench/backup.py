@@ -5,7 +5,6 @@ import argparse
 import contextlib
 import dataclasses
 import datetime
-import os
 import pathlib
 import threading
 import time
@@ -17,6 +16,7 @@ import pymysql
 from guest.datastores.mariadb.layout import Layout
 from guest.settings import load
 from tests.bench import barebackup, report
+from tests.bench.filling import fill
 from tests.bench.places import directory
 from tests.bench.standalone import Client, Standalone
 from tests.waiting import wait_for
@@ -25,8 +25,6 @@ FLAVOR = "3"
 """db.medium of the local cloud: 1 GiB."""
 MB = 1_000_000
 PATIENCE = 1800.0
-_ROWS = 64
-"""Rows of 16 KiB an INSERT makes: 1 MiB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _source(client: Client, size: int) -> str:
-    """An instance with so many MiB of data that compress to about a half, as text does not and tables do."""
+    """An instance with so many MiB of data."""
     volume = max(2, -(-3 * size // 1024))
     user = {"name": "u", "password": "for-the-benchmark", "databases": [{"name": "d"}]}
     wanted = {"name": "source", "flavorRef": FLAVOR, "volume": {"size": min(volume, 10)}}
@@ -81,10 +79,7 @@ def _source(client: Client, size: int) -> str:
         host=shown["ip"][0], user="u", password="for-the-benchmark", database="d", autocommit=True, ssl_disabled=True
     )
     with contextlib.closing(connection), connection.cursor() as cursor:
-        cursor.execute("CREATE TABLE t (n BIGINT AUTO_INCREMENT PRIMARY KEY, x MEDIUMBLOB)")
-        for _ in range(size):
-            half = os.urandom(8 * 1024).hex()
-            cursor.execute(f"INSERT INTO t (x) SELECT concat(seq, '{half}') FROM seq_1_to_{_ROWS}")
+        fill(cursor, size)
     return instance_id
 
 

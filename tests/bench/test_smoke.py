@@ -70,7 +70,9 @@ def test_console(capsys: pytest.CaptureFixture[str]) -> None:
     assert min(found[name] for name in ("page_p50_ms", "delay_p99_s", "layout_600_ms")) > 0
 
 
-def test_replication(capsys: pytest.CaptureFixture[str]) -> None:
-    found = figures(capsys, "replication", "--replicas", "1", "--promotes", "1", "--seconds", "0.5")
-    assert found["replicate_lost"] == found["promote_lost"] == found["eject_lost"] == 0
-    assert min(found[f"{what}_gap_s"] for what in ("replicate", "promote", "eject")) > 0
+def test_availability(capsys: pytest.CaptureFixture[str]) -> None:
+    small = "--times 1 --replicas 1 --seconds 0.3 --data 1"
+    found = figures(capsys, "availability", *small.split())
+    for operation in ("restart", "resize_flavor", "resize_volume", "backup", "replicate", "promote", "eject"):
+        assert found[f"{operation}_lost"] == 0
+        assert min(found[f"{operation}_{what}"] for what in ("s", "gap_s", "read_gap_s")) > 0

@@ -207,6 +207,6 @@ def test_reapplied_where_it_can_be_and_where_it_still_is(embedded_stack: Stack) 
         assert (stopped.id in told, removed.id in told) == (True, False)
         assert begun.ask("SELECT what FROM site.runs ORDER BY n") == [("one;",), ("two;",)]
         assert removed.ask("SHOW DATABASES LIKE 'site'") == []
-        assert client.show(stopped.id)["status"] == "SHUTDOWN"
+        assert client.show(stopped.id)["operating_status"] == "SHUTDOWN"
         for one in others:
             client.deleted(one.id)

@@ -18,8 +18,9 @@ from tests.servers import Swift
 from tests.servers.keystone import Keystone
 from tests.servers.swift import Login
 from tests.wire.cli import OpenStack
+from tests.wire.commands import has_run_what_it_checks
 
-__all__ = ["images", "pytest_runtest_makereport"]
+__all__ = ["has_run_what_it_checks", "images", "pytest_runtest_makereport"]
 
 REGION = "test"
 DOMAINS = {"user_domain_name": "Default", "project_domain_name": "Default"}

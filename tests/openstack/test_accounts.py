@@ -43,6 +43,7 @@ def _ask(instance: dict[str, Any], statement: str) -> list[tuple[Any, ...]]:
         return query(connection, statement)
 
 
+@pytest.mark.commands("database log save", "database log tail")
 def test_a_published_log_is_saved_and_tailed(
     site: Site, ann: OpenStack, instance: dict[str, Any], tmp_path: pathlib.Path
 ) -> None:

@@ -12,6 +12,8 @@ import sys
 import tempfile
 from typing import Any
 
+SUCCEEDED: list[list[str]] = []
+"""What this process has called, each as a list of its words, and has ended well."""
 _PRELOAD = ["openstackclient.shell", "troveclient.v1.client"]
 
 
@@ -37,6 +39,7 @@ class OpenStack:
             text = output.read()
         if process.exitcode != 0:
             raise Refused(text)
+        SUCCEEDED.append(arguments)
         return text
 
     def table(self, command: str, *words: object) -> Any:

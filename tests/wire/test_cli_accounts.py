@@ -39,6 +39,7 @@ def root(openstack: OpenStack, shop: Shop) -> Iterator[Root]:
     openstack("database root disable", shop.id)
 
 
+@pytest.mark.commands("database root show", "database root enable", "database root disable")
 def test_root(openstack: OpenStack, shop: Shop, root: Root) -> None:
     assert openstack.table("database root show", shop.id) == {"is_root_enabled": True}
     assert root.ask("SELECT CURRENT_USER()") == [("root@%",)]
@@ -51,6 +52,7 @@ def test_root(openstack: OpenStack, shop: Shop, root: Root) -> None:
     openstack("database root enable", shop.name, "--root_password", root._password)
 
 
+@pytest.mark.commands("database db create", "database db list", "database db delete")
 def test_databases(openstack: OpenStack, shop: Shop, root: Root) -> None:
     openstack("database db create", shop.name, "till", "--character_set", "utf8mb3", "--collate", "utf8mb3_bin")
     openstack("database db create", shop.id, "attic")
@@ -67,6 +69,13 @@ def test_databases(openstack: OpenStack, shop: Shop, root: Root) -> None:
         openstack("database db delete", shop.name, "till")
 
 
+@pytest.mark.commands(
+    "database user create",
+    "database user list",
+    "database user show",
+    "database user update attributes",
+    "database user delete",
+)
 def test_users(openstack: OpenStack, shop: Shop, root: Root) -> None:
     first, second = new_password(), new_password()
     openstack("database user create", shop.name, "bob", first, "--host", "127.%", "--databases", "shop")
@@ -91,6 +100,7 @@ def test_users(openstack: OpenStack, shop: Shop, root: Root) -> None:
         openstack("database user delete", shop.name, "carl")
 
 
+@pytest.mark.commands("database user grant access", "database user revoke access", "database user show access")
 def test_access(openstack: OpenStack, shop: Shop, root: Root) -> None:
     password, host = new_password(), ("--host", "127.%")
     openstack("database user create", shop.name, "dora", password, *host)

@@ -22,6 +22,7 @@ def backup(openstack: OpenStack, shop: Shop) -> str:
     return made
 
 
+@pytest.mark.commands("database backup show", "database backup list", "database backup list instance")
 def test_show_and_list(openstack: OpenStack, shop: Shop, backup: str) -> None:
     shown = openstack.table("database backup show", backup)
     assert (shown["status"], shown["datastore_version"]) == ("COMPLETED", "10.11")
@@ -34,11 +35,13 @@ def test_show_and_list(openstack: OpenStack, shop: Shop, backup: str) -> None:
     assert openstack.table("database backup list --datastore mariadb --limit 1")
 
 
+@pytest.mark.commands("database backup create", "database backup delete")
 def test_incremental_restore_and_delete(openstack: OpenStack, shop: Shop, backup: str) -> None:
     shop.ask("INSERT INTO depot.kept VALUES (43)")
     child = openstack.table("database backup create child --parent", backup, "--instance", shop.name)
     assert child["parent_id"] == backup
     shop.member.wait_backup(child["id"])
+    assert _stored(shop) >= {backup, child["id"]}
     shown = openstack.table(
         "database instance create copy --flavor db.tiny --size 1 --datastore mariadb --datastore-version 10.11",
         *("--backup", child["id"]),
@@ -50,14 +53,35 @@ def test_incremental_restore_and_delete(openstack: OpenStack, shop: Shop, backup
     openstack("database backup delete", backup)
     path = f"/backups/{child['id']}"
     wait_for(lambda: shop.member.raw("GET", path).status_code == 404, 60, "the backups to go")
+    assert not _stored(shop) & {backup, child["id"]}
     with pytest.raises(Refused):
         openstack("database backup show", backup)
 
 
+@pytest.mark.commands(
+    "database backup strategy create",
+    "database backup strategy list",
+    "database backup strategy delete",
+)
 def test_strategies(openstack: OpenStack, shop: Shop) -> None:
     shown = openstack.table("database backup strategy create --instance-id", shop.id, "--swift-container", "depot")
     assert (shown["instance_id"], shown["swift_container"], shown["backend"]) == (shop.id, "depot", "swift")
     (row,) = openstack.table("database backup strategy list --instance-id", shop.id)
     assert row["Swift Container"] == "depot"
+    assert "/depot/" in _where(openstack, shop)
     openstack("database backup strategy delete --instance-id", shop.id)
     assert openstack.table("database backup strategy list --instance-id", shop.id) == []
+    assert "/database_backups/" in _where(openstack, shop)
+
+
+def _stored(shop: Shop) -> set[str]:
+    """Backups of which there are objects."""
+    return {name.rpartition("/")[2] for name in shop.server.inventory()["objects"]}
+
+
+def _where(openstack: OpenStack, shop: Shop) -> str:
+    """A backup is put when nothing else is said."""
+    made = openstack.table("database backup create anywhere --instance", shop.name)
+    location: str = shop.member.wait_backup(made["id"])["locationRef"]
+    shop.member.delete_backup(made["id"])
+    return location

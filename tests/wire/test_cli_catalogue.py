@@ -10,6 +10,7 @@ from tests.wire.conftest import Shop
 FLAVORS = {"db.tiny": 256, "db.small": 512, "db.medium": 1024, "db.large": 2048, "db.xlarge": 4096, "db.2xlarge": 8192}
 
 
+@pytest.mark.commands("datastore list", "datastore show", "datastore version list", "datastore version show")
 def test_datastores(openstack: OpenStack) -> None:
     (datastore,) = openstack.table("datastore list")
     assert datastore["Name"] == "mariadb"
@@ -38,6 +39,7 @@ def test_the_administrator_sees_what_a_version_is_made_of(admin_openstack: OpenS
     assert {"active", "packages", "image", "registry_ext", "repl_strategy", "image_tags"} <= shown.keys()
 
 
+@pytest.mark.commands("database flavor list", "database flavor show")
 def test_flavors(openstack: OpenStack) -> None:
     listed = openstack.table("database flavor list")
     assert {flavor["Name"]: flavor["RAM"] for flavor in listed} == FLAVORS
@@ -51,12 +53,14 @@ def test_flavors(openstack: OpenStack) -> None:
         openstack("database flavor show db.none")
 
 
+@pytest.mark.commands("database limit list")
 def test_limits(openstack: OpenStack) -> None:
     text = openstack("database limit list -f csv")
     for expected in ("max_instances | 5", "max_volumes   | 20", '"POST"', '"MINUTE"'):
         assert expected in text
 
 
+@pytest.mark.commands("database quota show", "database quota update")
 def test_quotas(openstack: OpenStack, admin_openstack: OpenStack, member: Client, shop: Shop) -> None:
     def shown() -> dict[str, tuple[int, int, int]]:
         rows = admin_openstack.table("database quota show", member.project)
@@ -83,6 +87,12 @@ def test_quotas(openstack: OpenStack, admin_openstack: OpenStack, member: Client
         admin_openstack("database quota update", member.project, "ram", "--", -2)
 
 
+@pytest.mark.commands(
+    "datastore version create",
+    "datastore version set",
+    "datastore version delete",
+    "datastore delete",
+)
 def test_versions_come_and_go(openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
     (there,) = admin_openstack.table("datastore version list mariadb")
     create = "datastore version create 11.8 maria-next mariadb own --version-number 11.8.3 --active --default"
@@ -93,10 +103,13 @@ def test_versions_come_and_go(openstack: OpenStack, admin_openstack: OpenStack, 
         admin_openstack(create)
     (made,) = openstack.table("datastore version list maria-next")
     assert (made["Name"], made["Version"]) == ("11.8", "11.8.3")
+    assert openstack.table("datastore show maria-next")["default_version"] == "11.8"
     admin_openstack("datastore version set", made["ID"], *["--disable", "--version-name", "next"])
     assert openstack.table("datastore version list maria-next") == []
     shown = admin_openstack.table("datastore version show", made["ID"], "--datastore", "maria-next")
     assert (shown["active"], shown["image"], shown["name"]) == (False, "own", "next")
+    with pytest.raises(Refused, match="HTTP 40"):
+        openstack("database instance create none --flavor 1 --size 1 --datastore maria-next --datastore-version next")
     with pytest.raises(Refused, match="in use by"):
         admin_openstack("datastore version delete", there["ID"])
     with pytest.raises(Refused, match="has versions"):

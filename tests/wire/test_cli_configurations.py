@@ -38,6 +38,7 @@ def now(shop: Shop, parameter: str) -> Any:
     return value
 
 
+@pytest.mark.commands("database configuration create", "database configuration show", "database configuration list")
 def test_create_show_list(openstack: OpenStack, group: dict[str, Any]) -> None:
     assert (group["name"], group["description"], group["instance_count"]) == ("tuned", "for the shop", 0)
     assert (group["datastore_name"], group["datastore_version_name"]) == ("mariadb", "10.11")
@@ -52,6 +53,7 @@ def test_create_show_list(openstack: OpenStack, group: dict[str, Any]) -> None:
         openstack("database configuration show nothing")
 
 
+@pytest.mark.commands("database configuration parameter list", "database configuration parameter show")
 def test_parameters(openstack: OpenStack) -> None:
     listed = openstack.table("database configuration parameter list 10.11 --datastore mariadb")
     assert len(listed) >= 100
@@ -61,12 +63,20 @@ def test_parameters(openstack: OpenStack) -> None:
     assert (shown["name"], shown["type"], shown["restart_required"]) == ("back_log", "integer", True)
 
 
+@pytest.mark.commands("database configuration default")
 def test_default(openstack: OpenStack, shop: Shop) -> None:
     shown = openstack.table("database configuration default", shop.id)
     assert int(shown["max_connections"]) == now(shop, "max_connections")
     assert int(shown["innodb_buffer_pool_size"]) == now(shop, "innodb_buffer_pool_size")
 
 
+@pytest.mark.commands(
+    "database configuration attach",
+    "database configuration instances",
+    "database configuration parameter set",
+    "database configuration set",
+    "database configuration detach",
+)
 def test_attach_change_detach(openstack: OpenStack, shop: Shop, group: dict[str, Any]) -> None:
     before = now(shop, "max_connections")
     openstack("database configuration attach", shop.name, "tuned")
@@ -102,6 +112,7 @@ def test_attach_change_detach(openstack: OpenStack, shop: Shop, group: dict[str,
     assert now(shop, "max_connections") == before
 
 
+@pytest.mark.commands("database configuration delete")
 def test_delete(openstack: OpenStack, group: dict[str, Any]) -> None:
     openstack("database configuration delete", group["id"])
     assert openstack.table("database configuration list") == []

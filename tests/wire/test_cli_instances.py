@@ -6,8 +6,10 @@ import pathlib
 import subprocess
 import sys
 
+import psutil
 import pytest
 
+from dbflow.cloud.local.processes import Processes
 from tests.functional.stack import Client, EmbeddedStack
 from tests.functional.stack.inventory import difference
 from tests.waiting import wait_for
@@ -37,6 +39,7 @@ def test_the_program_itself(server: EmbeddedStack, shop: Shop) -> None:
     assert json.loads(ran.stdout)["id"] == shop.id
 
 
+@pytest.mark.commands("database instance create")
 def test_create(shop: Shop) -> None:
     told = {"name", "flavor", "volume", "datastore", "datastore_version", "status", "operating_status", "public"}
     assert {key: shop.shown[key] for key in told} == {
@@ -55,6 +58,7 @@ def test_create(shop: Shop) -> None:
     assert names == {"information_schema", "shop", "depot"}
 
 
+@pytest.mark.commands("database instance list")
 def test_list(openstack: OpenStack, shop: Shop) -> None:
     (row,) = openstack.table("database instance list")
     address = shop.member.show(shop.id)["ip"][0]
@@ -75,6 +79,7 @@ def test_list(openstack: OpenStack, shop: Shop) -> None:
     assert openstack.table("database instance list --marker", shop.id) == []
 
 
+@pytest.mark.commands("database instance show")
 def test_show_by_name_and_id(openstack: OpenStack, shop: Shop) -> None:
     # Measured at each heartbeat, the first of which may come before there is anything.
     wait_for(lambda: shop.member.show(shop.id)["volume"]["used"] > 0, 30, "a filled volume")
@@ -101,6 +106,7 @@ def test_the_administrator_sees_more(openstack: OpenStack, admin_openstack: Open
         openstack("database instance list --all-projects")
 
 
+@pytest.mark.commands("database instance update")
 def test_update(openstack: OpenStack, shop: Shop) -> None:
     openstack("database instance update --name renamed", shop.name)
     assert [row["Name"] for row in openstack.table("database instance list")] == ["renamed"]
@@ -118,20 +124,35 @@ def test_update(openstack: OpenStack, shop: Shop) -> None:
     assert openstack.table("database instance show", shop.name)["name"] == shop.name
 
 
+@pytest.mark.commands("database instance restart")
 @pytest.mark.usefixtures("spoon")
 def test_restart(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
-    before = server.database_server(shop.id)
+    agent, before = server.agent(shop.id), server.database_server(shop.id)
     openstack("database instance restart", shop.name)
     assert shop.member.show(shop.id)["status"] in ("REBOOT", "ACTIVE")
     shop.member.wait_healthy(shop.id)
-    after = server.database_server(shop.id)
+    after = _processes(server, shop)
+    assert agent in after
     assert before is not None
-    assert after is not None
-    assert before.pid != after.pid
-    assert not before.is_running()
+    assert before not in after
     assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
 
 
+@pytest.mark.commands("database instance reboot")
+@pytest.mark.usefixtures("spoon")
+def test_reboot(openstack: OpenStack, admin_openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
+    """Of the machine: nothing of it runs on, neither the agent nor the server."""
+    before = _processes(server, shop)
+    with pytest.raises(Refused, match="HTTP 401"):
+        openstack("database instance reboot", shop.id)
+    admin_openstack("database instance reboot", shop.id)
+    shop.member.wait_healthy(shop.id)
+    assert server.agent(shop.id) is not None
+    assert before.isdisjoint(_processes(server, shop))
+    assert shop.ask("SELECT name FROM shop.ware") == [("spoon",)]
+
+
+@pytest.mark.commands("database instance resize flavor")
 def test_resize_flavor(openstack: OpenStack, shop: Shop) -> None:
     ((before,),) = shop.ask(BUFFER_POOL)
     openstack("database instance resize flavor", shop.name, "db.small")
@@ -143,6 +164,7 @@ def test_resize_flavor(openstack: OpenStack, shop: Shop) -> None:
         openstack("database instance resize flavor", shop.name, 2)
 
 
+@pytest.mark.commands("database instance resize volume")
 @pytest.mark.usefixtures("spoon")
 def test_resize_volume(openstack: OpenStack, server: EmbeddedStack, shop: Shop) -> None:
     openstack("database instance resize volume", shop.name, 2)
@@ -168,21 +190,29 @@ def test_replicas_and_upgrades_are_refused(openstack: OpenStack, shop: Shop) -> 
         openstack("database instance upgrade", shop.name, "10.11")
 
 
+@pytest.mark.commands("database instance force delete", "database instance reset status")
 def test_force_delete_and_reset_status(
     server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, member: Client, shop: Shop
 ) -> None:
-    """Of one that is being built: its running create is cancelled, and nothing of it is left."""
+    """Of what is being built: the running create is cancelled, and nothing of it is left."""
     before = server.inventory()
-    made = openstack.table("database instance create doomed --flavor 1 --size 1")
-    for command in ("reset status", "force delete"):
-        with pytest.raises(Refused, match=r"reset_status.*HTTP 403"):
-            openstack(f"database instance {command}", made["id"])
-    admin_openstack("database instance reset status", made["id"])
-    admin_openstack("database instance force delete", made["id"])
-    _wait_gone(member, made["id"])
+    made = []
+    for name, command in (("stuck", "reset status"), ("doomed", "force delete")):
+        with server.faults.holding("create-server.execute.called") as held:
+            made.append(openstack.table(f"database instance create {name} --flavor 1 --size 1")["id"])
+            held.reached()
+            with pytest.raises(Refused, match=r"reset_status.*HTTP 403"):
+                openstack(f"database instance {command}", made[-1])
+            admin_openstack(f"database instance {command}", made[-1])
+    stuck, doomed = made
+    wait_for(lambda: member.show(stuck)["status"] == "ERROR", 120, "the end of the create")
+    _wait_gone(member, doomed)
+    admin_openstack("database instance force delete", stuck)
+    _wait_gone(member, stuck)
     server.wait_inventory(before)
 
 
+@pytest.mark.commands("database instance delete")
 def test_delete(server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
     before = server.inventory()
     one = openstack.table("database instance create one --flavor 1 --size 1")["id"]
@@ -197,6 +227,11 @@ def test_delete(server: EmbeddedStack, openstack: OpenStack, admin_openstack: Op
     server.wait_inventory(before)
     assert difference(before, server.inventory()) == {}
     assert [row["ID"] for row in openstack.table("database instance list")] == [shop.id]
+
+
+def _processes(server: EmbeddedStack, shop: Shop) -> set[psutil.Process]:
+    """Every one of the instance."""
+    return {one.process for one in Processes(str(server.cloud)).of(shop.id)}
 
 
 def _wait_gone(member: Client, instance_id: str) -> None:

@@ -28,6 +28,7 @@ def wait_parts(member: Client, source: str, replicas: set[str]) -> None:
         member.wait_healthy(one)
 
 
+@pytest.mark.commands("database instance promote", "database instance detach", "database instance eject")
 def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client) -> None:
     before, password = server.settled_inventory(), new_password()
     made = openstack.table(
@@ -79,6 +80,7 @@ def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client) -> N
     assert says(member, origin, password, "SELECT n FROM t ORDER BY n") == [(1,), (2,)]
     says(member, origin, password, "INSERT INTO t VALUES (5)")
     assert openstack.table("database instance show twin-1")["status"] == "ERROR"
+    assert says(member, two, password, "SELECT MAX(n) FROM t") == [(4,)]
 
     for name in ("origin", "twin-1", "twin-2"):
         openstack("database instance delete", name)

@@ -40,6 +40,7 @@ class User:
         return self.cipher(ssl_disabled=True)
 
 
+@pytest.mark.commands("database ssl enable", "database ssl disable", "database ssl rollback", "database ssl show")
 def test_a_set(server: EmbeddedStack, openstack: OpenStack, member: Client, tmp_path: pathlib.Path) -> None:
     before, password, owner = server.settled_inventory(), new_password(), Owner()
     made = openstack.table("database instance create safe --flavor db.tiny --size 1 --users", f"ann:{password}")

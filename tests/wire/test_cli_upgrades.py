@@ -17,6 +17,7 @@ def place(images: pathlib.Path) -> Iterator[EmbeddedStack]:
         yield stack
 
 
+@pytest.mark.commands("database instance upgrade", "database instance rebuild")
 def test_upgrade_and_rebuild(place: EmbeddedStack) -> None:
     openstack, admin = (OpenStack(place.state / "clouds.yaml", cloud) for cloud in ("dbflow", "dbflow-admin"))
     client, password = place.client(), new_password()

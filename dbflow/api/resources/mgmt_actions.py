@@ -12,7 +12,7 @@ from dbflow.api.docs import documented
 from dbflow.api.here import answer, authorize_mgmt, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas.instances import MGMT_ACTION
-from dbflow.services import actions, ssl, upgrades
+from dbflow.services import actions, hosts, ssl, upgrades
 
 ns = namespace("mgmt-actions", "What administrators do to an instance", "/mgmt/instances/<instance_id>/action")
 
@@ -22,10 +22,10 @@ class MgmtAction(Resource):
     """The administrator's verbs."""
 
     @documented(
-        "Stop the database, reboot or rebuild the machine, renew the certificate, reset the status.",
+        "Stop the database, reboot, rebuild or migrate the machine, renew the certificate, reset the status.",
         body=MGMT_ACTION,
         status=202,
-        also=(422,),
+        also=(422, 503),
     )
     def post(self, instance_id: str) -> Response:
         """Act"""
@@ -54,10 +54,15 @@ def _rebuild(instance_id: str, details: dict[str, Any]) -> str:
     return upgrades.rebuild(services(), caller(), instance_id, details["image_id"])
 
 
+def _migrate(instance_id: str, details: dict[str, Any]) -> str:
+    return hosts.migrate(services(), caller(), instance_id, details.get("host"))
+
+
 _VERBS: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
     "stop": _stop,
     "reboot": _reboot,
     "rebuild": _rebuild,
+    "migrate": _migrate,
     "renew-certificate": _renew,
     "reset-task-status": _reset,
 }

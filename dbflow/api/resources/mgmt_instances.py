@@ -10,7 +10,7 @@ from dbflow.api.here import answer, authorize_mgmt, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import mgmt as schemas
 from dbflow.api.views import mgmt as views
-from dbflow.services import mgmt_instances
+from dbflow.services import hosts, mgmt_instances
 
 ns = namespace("mgmt-instances", "Instances of every project", "/mgmt/instances")
 _DELETED = {"deleted": {"type": "boolean", "description": "Only those that are deleted, or that are not."}}
@@ -33,7 +33,7 @@ class MgmtInstances(Resource):
         limit, marker = paging.asked("instances")
         deleted, project = queries.flag("deleted"), queries.text("project_id")
         page = mgmt_instances.page(services(), limit, marker, deleted=deleted, project_id=project)
-        view = views.MgmtViewer().mgmt
+        view = views.MgmtViewer(hosts.machines_of(services(), page.items)).mgmt
         items = [view(row, page.replicas.get(row.id, ())) for row in page.items]
         return answer({"instances": items, **paging.next_link(page.marker)})
 
@@ -47,7 +47,8 @@ class MgmtInstance(Resource):
         """Show"""
         authorize_mgmt("mgmt:instances")
         row, replicas = mgmt_instances.show(services(), instance_id, deleted=queries.flag("deleted"))
-        return answer({"instance": views.MgmtViewer().mgmt_detail(row, replicas)})
+        viewer = views.MgmtViewer(hosts.machines_of(services(), [row]))
+        return answer({"instance": viewer.mgmt_detail(row, replicas)})
 
 
 @ns.route("/<instance_id>/root")

@@ -89,6 +89,7 @@ MGMT_ACTION: Schema = {
         "stop": _ANYTHING,
         "reboot": _ANYTHING,
         "rebuild": obj(["image_id"], closed=True, image_id=TEXT),
+        "migrate": obj(closed=True, host=OPTIONAL_TEXT) | {"type": ["object", "null"]},
         "renew-certificate": _ANYTHING,
         "reset-task-status": _ANYTHING,
     },

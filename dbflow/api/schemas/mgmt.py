@@ -12,7 +12,15 @@ _ADDED = {
     "server": {
         "anyOf": [
             {"type": "null"},
-            obj(["id", "name", "tenant_id"], id=_STRING, name=_STRING, tenant_id=_STRING, addresses={"type": "array"}),
+            obj(
+                ["id", "name", "status", "tenant_id", "host"],
+                id=_STRING,
+                name=_STRING,
+                status=_STRING,
+                tenant_id=_STRING,
+                host=_NULLABLE,
+                addresses={"type": "array"},
+            ),
         ]
     },
     "service_status": _STRING,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Instances and versions of datastores, as administrators see them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbflow.api.views import timestamp
@@ -17,7 +17,11 @@ _TASKS = {
 
 
 class MgmtViewer(Viewer):
-    """Rows of dbflow.services.mgmt_instances."""
+    """Rows of dbflow.services.mgmt_instances; ``machines`` of dbflow.services.hosts."""
+
+    def __init__(self, machines: Mapping[str, Mapping[str, Any]]) -> None:
+        super().__init__()
+        self._machines = machines
 
     def mgmt(self, row: Any, replicas: Sequence[str]) -> dict[str, Any]:
         """As in a list."""
@@ -40,9 +44,10 @@ class MgmtViewer(Viewer):
         }
 
     def _server(self, row: Any) -> dict[str, Any] | None:
-        if not row.server_id:
+        machine = self._machines.get(row.id)
+        if machine is None:
             return None
-        return {"id": row.server_id, "name": row.name, "tenant_id": row.project_id, "addresses": row.addresses}
+        return {"id": row.server_id, "tenant_id": row.project_id, "addresses": row.addresses, **machine}
 
     def _volume(self, row: Any) -> dict[str, Any] | None:
         if not row.volume_id:

@@ -11,6 +11,7 @@ from dbflow.cloud import base
 from dbflow.cloud.local import files
 from dbflow.cloud.local.addresses import LocalNetworks
 from dbflow.cloud.local.flavors import LocalFlavors
+from dbflow.cloud.local.hosts import LocalHosts
 from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout
 from dbflow.cloud.local.locks import Locks
@@ -35,6 +36,7 @@ class LocalCloud(base.Cloud):
         layout = Layout(options.state_dir, options.image_dir, find_owner(options.run_as))
         locks = Locks(layout.locks, options.lock_timeout)
         self._layout = layout
+        self._hosts = LocalHosts(layout, options.hosts)
         self._processes = Processes(str(layout.root))
         self.flavors = LocalFlavors(options.flavors)
         images = self.images = LocalImages(pathlib.Path(options.rootfs_dir))
@@ -43,6 +45,7 @@ class LocalCloud(base.Cloud):
         self._networks = LocalNetworks(layout, locks, options.address_range, options.port)
         self._servers = LocalServers(
             layout,
+            self._hosts,
             locks,
             self._processes,
             self.flavors,
@@ -62,7 +65,7 @@ class LocalCloud(base.Cloud):
         <pid>", the others as instance ids."""
         ports = [f"{instance_id} {address}" for address, instance_id in self._networks.taken().items()]
         return {
-            "servers": files.names(self._layout.servers),
+            "servers": self._hosts.servers(),
             "volumes": files.names(self._layout.volumes),
             "ports": sorted(ports),
             "processes": sorted(str(found) for found in self._processes.all()),
@@ -71,7 +74,7 @@ class LocalCloud(base.Cloud):
     def owned(self) -> dict[str, set[str]]:
         """A process that bears a server's mark is one, whether or not there is a directory."""
         return {
-            "server": {*files.names(self._layout.servers), *(found.server for found in self._processes.all())},
+            "server": {*self._hosts.servers(), *(found.server for found in self._processes.all())},
             "volume": set(files.names(self._layout.volumes)),
             "port": set(self._networks.taken().values()),
         }

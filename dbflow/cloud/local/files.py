@@ -51,6 +51,13 @@ def write_new(path: pathlib.Path, text: str) -> bool:
     return True
 
 
+def move(path: pathlib.Path, target: pathlib.Path) -> None:
+    """Give it that name in one step; after this returns it survives a power failure."""
+    path.rename(target)
+    for directory in {path.parent, target.parent}:
+        _sync_directory(directory)
+
+
 def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
     """:func:`write` of a JSON object."""
     write(path, json.dumps(value, indent=1))

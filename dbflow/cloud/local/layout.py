@@ -25,14 +25,19 @@ class Layout:
         self.images = pathlib.Path(os.path.realpath(image_dir))
         self.owner = owner
         self.servers = self.root / "servers"
+        self.hosts = self.root / "hosts"
         self.volumes = self.root / "volumes"
         self.addresses = self.root / "addresses"
         self.locks = self.root / "locks"
         self._make()
 
     def server(self, instance_id: str) -> pathlib.Path:
-        """Directory of a server."""
+        """Directory of a server, as the server itself knows it."""
         return self.servers / checked_id(instance_id)
+
+    def make_host(self, name: str) -> None:
+        """Make the directory of a host; fine when it is there."""
+        self._make_open(self.hosts / name)
 
     def volume(self, instance_id: str) -> pathlib.Path:
         """Directory of a volume."""
@@ -70,15 +75,18 @@ class Layout:
                 self.root.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
                 self.root.mkdir(mode=self._mode, exist_ok=True)
                 self.root.chmod(self._mode)
-            for path in (self.servers, self.volumes, self.images):
-                path.mkdir(mode=self._mode, parents=True, exist_ok=True)
-                path.chmod(self._mode)
+            for path in (self.servers, self.hosts, self.volumes, self.images):
+                self._make_open(path)
             for path in (self.addresses, self.locks):
                 path.mkdir(mode=0o700, exist_ok=True)
             if not os.access(self.locks, os.W_OK | os.X_OK):
                 raise PermissionError(13, "not writable by this user", str(self.locks))
-        for path in (self.servers, self.volumes, self.images):
+        for path in (self.servers, self.hosts, self.volumes, self.images):
             self.owner.of_instance("127.0.0.1").check_reach(path)
+
+    def _make_open(self, path: pathlib.Path) -> None:
+        path.mkdir(mode=self._mode, parents=True, exist_ok=True)
+        path.chmod(self._mode)
 
 
 def checked_id(instance_id: str) -> str:

@@ -23,10 +23,7 @@ def write_config(
     programs: pathlib.Path | None,
     image_dir: pathlib.Path | None,
 ) -> None:
-    """Fill the server's directory, which does not exist yet: ``config`` (secret), ``log``, ``data`` if it has no
-    volume."""
-    directory.mkdir(mode=0o711)
-    directory.chmod(0o711)
+    """Fill the server's directory, which is empty: ``config`` (secret), ``log``, ``data`` if it has no volume."""
     config = directory / "config"
     config.mkdir(mode=0o700)
     owner.own(directory / "log")

@@ -11,44 +11,26 @@ import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import psutil
 
 from dbflow.cloud import base
 from dbflow.cloud.local import agent, files
 from dbflow.cloud.local.agent import Agent
+from dbflow.cloud.local.hosts import LocalHosts
 from dbflow.cloud.local.images import LocalImages
 from dbflow.cloud.local.layout import Layout, checked_id
 from dbflow.cloud.local.locks import Locks
 from dbflow.cloud.local.machine import equip, fence, unfence, write_config, write_files
 from dbflow.cloud.local.prepared import Prepared
 from dbflow.cloud.local.processes import Processes, end
+from dbflow.cloud.local.record import Record
 
 LOG = logging.getLogger(__name__)
 _RECORD = "server.json"
 _AGENT_GRACE = 5.0
 """Seconds an agent has to end by itself; it is made to be killed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Record:
-    flavor_id: str
-    run_dir: str
-    address: str
-    boot: int = 1
-    deleting: bool = False
-    fenced: bool = False
-    rebooted: str = ""
-    """What the last reboot was asked for with."""
-    image: str | None = None
-    rebuilt: str = ""
-    """What the last rebuild was asked for with."""
-
-    @property
-    def runs(self) -> bool:
-        """Whether it should."""
-        return not (self.deleting or self.fenced)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +50,7 @@ class LocalServers(base.Servers):
     def __init__(
         self,
         layout: Layout,
+        hosts: LocalHosts,
         locks: Locks,
         processes: Processes,
         flavors: base.Flavors,
@@ -76,6 +59,7 @@ class LocalServers(base.Servers):
         settings: Settings,
     ) -> None:
         self._layout = layout
+        self._hosts = hosts
         self._locks = locks
         self._processes = processes
         self._flavors = flavors
@@ -107,7 +91,12 @@ class LocalServers(base.Servers):
             status="ACTIVE" if alive else "SHUTOFF",
             flavor_id=record.flavor_id,
             image=record.image,
+            host=record.host,
         )
+
+    def hosts(self) -> list[str]:
+        """As configured."""
+        return self._hosts.names()
 
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """Change the flavor and reboot; a server already of that flavor is only made to run."""
@@ -127,6 +116,25 @@ class LocalServers(base.Servers):
     def revert_resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """A resize back."""
         return self.resize(instance_id, flavor_id)
+
+    def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
+        """Stop everything of the server cleanly, move what is on its disk, and start its agent again."""
+        return self._put(instance_id, lambda at: self._hosts.choose(host, old_host) if at == old_host else at)
+
+    def revert_migration(self, instance_id: str, old_host: str) -> base.Server:
+        """A migration back, also to a host that is not named any more."""
+        return self._put(instance_id, lambda _: old_host)
+
+    def _put(self, instance_id: str, choose: Callable[[str], str]) -> base.Server:
+        """``choose``: the present host -> where it should be."""
+        with self._working_on(instance_id):
+            record = self._existing(instance_id)
+            host = choose(record.host)
+            if record.host != host:
+                record = dataclasses.replace(record, host=host, boot=record.boot + 1)
+                self._save(instance_id, record)
+            self._converge(instance_id, record)
+        return self.get(instance_id)
 
     def reboot(self, instance_id: str, once: str) -> None:
         """Stop everything of the server cleanly and start its agent again."""
@@ -182,7 +190,7 @@ class LocalServers(base.Servers):
     def keep(self) -> None:
         """Start agents that should run but do not, and finish reboots that were interrupted."""
         agent.reap()
-        for instance_id in files.names(self._layout.servers):
+        for instance_id in self._hosts.servers():
             try:
                 if self._needs_care(instance_id):
                     self._care(instance_id)
@@ -203,10 +211,11 @@ class LocalServers(base.Servers):
                 LOG.info("Starting the guest agent of instance %s again", instance_id)
                 self._converge(instance_id, record)
 
-    def _prepare(self, boot: base.Boot) -> _Record:
+    def _prepare(self, boot: base.Boot) -> Record:
         """Write everything, the record last."""
         instance_id = boot.instance_id
-        directory = self._layout.server(instance_id)
+        host = self._hosts.choose()
+        directory = self._hosts.make(instance_id, host)
         run_dir = self._layout.run_dir(instance_id)
         owner = self._layout.owner.of_instance(boot.port.addresses[0]["address"])
         programs = self._images.programs(boot.image)
@@ -220,16 +229,17 @@ class LocalServers(base.Servers):
             image_dir=self._prepared.path(boot.manager) if programs is None else None,
         )
         address = boot.port.addresses[0]["address"]
-        record = _Record(flavor_id=boot.flavor_id, run_dir=str(run_dir), address=address, image=boot.image)
+        record = Record(boot.flavor_id, str(run_dir), address, image=boot.image, host=host)
         self._save(instance_id, record)
         return record
 
-    def _converge(self, instance_id: str, record: _Record) -> None:
+    def _converge(self, instance_id: str, record: Record) -> None:
         agent_process = self._agent(instance_id)
         if record.fenced or agent_process.boot() == record.boot:
             return
         if record.boot > 1:
             self._shut_down(instance_id, record.boot)
+            self._hosts.bring(instance_id, record.host)
             equip(self._layout.server(instance_id), self._images.programs(record.image))
         self._layout.make_run_dir(pathlib.Path(record.run_dir), self._layout.owner.of_instance(record.address))
         environment = self._processes.environment(instance_id, record.boot)
@@ -262,7 +272,7 @@ class LocalServers(base.Servers):
                 raise base.CloudError(f"Server of instance {instance_id}: an unknown process holds its agent.lock")
             time.sleep(0.01)
 
-    def _discard(self, instance_id: str, record: _Record | None) -> None:
+    def _discard(self, instance_id: str, record: Record | None) -> None:
         """Finish a delete, or remove what a create left before its record was written (and anything started)."""
         if record is not None:
             self._end(instance_id, self._settings.delete_timeout)
@@ -272,25 +282,28 @@ class LocalServers(base.Servers):
     def _working_on(self, instance_id: str, timeout: float | None = None) -> Iterator[None]:
         checked_id(instance_id)
         with files.naming(f"Server of instance {instance_id}"), self._locks.hold(instance_id, timeout):
+            self._hosts.mend(instance_id)
             yield
 
-    def _remove(self, instance_id: str, record: _Record | None) -> None:
+    def _remove(self, instance_id: str, record: Record | None) -> None:
         if record is not None:
             files.remove_tree(pathlib.Path(record.run_dir))
-        files.remove_tree(self._layout.server(instance_id))
+        self._hosts.remove(instance_id)
 
     def _agent(self, instance_id: str) -> Agent:
         return Agent(self._layout.server(instance_id))
 
-    def _record(self, instance_id: str) -> _Record | None:
-        found = files.read_json(self._layout.server(instance_id) / _RECORD)
-        return None if found is None else _Record(**found)
+    def _record(self, instance_id: str) -> Record | None:
+        # It may be moved between two looks.
+        looks = (files.read_json(self._hosts.find(instance_id) / _RECORD) for _ in range(2))
+        found = next((record for record in looks if record is not None), None)
+        return None if found is None else Record(**found)
 
-    def _existing(self, instance_id: str) -> _Record:
+    def _existing(self, instance_id: str) -> Record:
         record = self._record(instance_id)
         if record is None or record.deleting:
             raise base.NotFound(f"Server of instance {instance_id} cannot be found.")
         return record
 
-    def _save(self, instance_id: str, record: _Record) -> None:
+    def _save(self, instance_id: str, record: Record) -> None:
         files.write_json(self._layout.server(instance_id) / _RECORD, dataclasses.asdict(record))

@@ -6,11 +6,12 @@ import argparse
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.cmd.manage.context import Context, ManageError
+from dbflow.cmd.manage.context import Context, ManageError, explained
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.datastores import managers
 from dbflow.db.models import Datastore, DatastoreVersion
-from dbflow.services import parameters
+from dbflow.services import mgmt_datastores, parameters
+from dbflow.services.errors import ServiceError
 from dbflow.services.seed import ensure_datastore
 
 _FIELDS = ["id", "name", "version", "manager", "image_id", "active", "created", "updated"]
@@ -81,15 +82,14 @@ def make(context: Context, arguments: argparse.Namespace) -> None:
 
 
 def change(context: Context, arguments: argparse.Namespace) -> None:
-    """What is not named stays."""
-    with context.write() as session:
-        version = _version(session, arguments.id)
-        if arguments.image is not None:
-            version.image_id = arguments.image
-        if arguments.active is not None:
-            version.active = arguments.active
-        if arguments.default:
-            session.get_one(Datastore, version.datastore_id).default_version_id = version.id
+    """What is not named stays. The cloud is not asked for the image."""
+    named = {"image": arguments.image, "active": arguments.active, "default": arguments.default or None}
+    wanted = {name: value for name, value in named.items() if value is not None}
+    try:
+        with explained():
+            mgmt_datastores.change(context.database, arguments.id, wanted)
+    except ServiceError as error:
+        raise ManageError(str(error)) from None
     show(context, arguments)
 
 

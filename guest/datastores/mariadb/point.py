@@ -48,7 +48,8 @@ class Point:
             )
 
     def take(self, interrupted: threading.Event) -> None:
-        """Copy everything; fine when it is taken. Interrupted when it is not wanted any more. Those of other upgrades, which are over, go first."""
+        """Copy everything; fine when it is taken. Interrupted when it is not wanted any more. Points of other upgrades,
+        which are over, go first."""
         if self._place.exists():
             return
         self._end_copies()

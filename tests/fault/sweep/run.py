@@ -14,6 +14,7 @@ from tests.fault.sweep import (
     backups,
     certificates,
     configurations,
+    migrations,
     modules,
     reaching,
     replication,
@@ -28,7 +29,7 @@ from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
 from tests.functional.stack.rootfs import rootfs
 
-SCENARIOS = (scenarios, backups, certificates, configurations, modules, reaching, replication, upgrades)
+SCENARIOS = (scenarios, backups, certificates, configurations, migrations, modules, reaching, replication, upgrades)
 """Importing them makes them known."""
 PARTS: dict[str, Callable[[pathlib.Path, Settings], Stack]] = {"embedded": EmbeddedStack, "real": RealStack}
 SETTINGS: Settings = {

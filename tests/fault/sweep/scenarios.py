@@ -22,6 +22,7 @@ NEW = "swept"
 PARTS = {
     "instances": 1,
     "servers": 1,
+    "disks of servers": 1,
     "volumes": 1,
     "addresses": 1,
     "processes": 2,  # agent and database

@@ -36,7 +36,7 @@ SETTINGS: Settings = {
     # So that every test would show what is taken for an orphan.
     "conductor": {"orphan_interval": 2.0, "orphan_grace": 3.0},
     # Long enough for every lock that is held by one of us, short enough for a test that holds one.
-    "local_cloud": {"lock_timeout": 3.0},
+    "local_cloud": {"lock_timeout": 3.0, "hosts": "one,two"},
 }
 
 

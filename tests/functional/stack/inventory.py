@@ -24,6 +24,7 @@ Inventory = dict[str, list[str]]
 def of_cloud(cloud: pathlib.Path) -> Inventory:
     """Directories, addresses and processes of the local cloud in ``cloud``."""
     found = {name: _names(cloud / name) for name in ("servers", "volumes", "addresses")}
+    found["disks of servers"] = sorted(path.name for path in cloud.glob("hosts/*/*"))
     return found | {"processes": sorted(f"{one.server} {one.name()}" for one in Processes(str(cloud)).all())}
 
 

@@ -18,3 +18,9 @@ def world(tmp_path: pathlib.Path) -> Iterator[World]:
     yield made
     made.database.close()
     assert lost == []
+
+
+@pytest.fixture
+def impatient(world: World) -> None:
+    """Nobody waits long for an operation in a request."""
+    world.conf.set_override("max_wait", 0.05, "api")

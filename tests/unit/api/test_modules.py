@@ -17,6 +17,7 @@ from dbflow.operations import State
 from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
 from flows.registry import REGISTRY
+from tests.unit.api.endings import ending
 from tests.unit.api.world import World
 
 UUID = "0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11"
@@ -24,23 +25,7 @@ HELLO = base64.b64encode(b"message=hello").decode()
 SQL = base64.b64encode(b"SELECT 1;\n-- undo\nSELECT 2").decode()
 NEW = {"name": "hello", "module_type": "ping", "contents": HELLO}
 
-
-@pytest.fixture(autouse=True)
-def _impatient(world: World) -> None:
-    world.conf.set_override("max_wait", 0.05, "api")
-
-
-def ending(world: World, state: State = State.SUCCESS, error: str | None = None, left: Any = None) -> None:
-    """From now on every operation that is posted ends at once like that."""
-
-    def end(posted: Operation) -> None:
-        with world.database.write() as session:
-            operation = session.get_one(Operation, posted.id)
-            arguments = world.keyring.unseal(operation.arguments)
-            definition = REGISTRY.definition(operation.kind)
-            finish(session, operation, definition, arguments, state, error, world.services.outbox, left)
-
-    world.services.post = end
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 def make(world: World, token: str = "owner", **changes: Any) -> Any:

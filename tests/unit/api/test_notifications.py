@@ -165,6 +165,18 @@ def test_actions(telling: World, action: dict[str, Any], event: str, more: dict[
         assert payload["launched_at"] == payload["modify_at"] >= payload["created_at"]
 
 
+def test_a_migration(telling: World) -> None:
+    instance_id = telling.active()
+    told(telling.database)
+    path = f"mgmt/instances/{instance_id}/action"
+    assert telling.ask("POST", path, "admin", json={"migrate": {"host": "two"}}).status_code == 202
+    operation = newest(telling)
+    wanted = {"tenant_id": "padmin", "instance_id": instance_id, "host": "two"}
+    assert told(telling.database) == [("dbaas.migrate.start", base(operation) | wanted)]
+    end(telling, instance_id)
+    assert told(telling.database) == [("dbaas.migrate.end", base(operation, "taskmanager") | wanted)]
+
+
 def test_replicas(telling: World) -> None:
     """One create of several, each of which is used from its end on; then what is done to the set."""
     source = telling.active()

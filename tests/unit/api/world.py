@@ -19,7 +19,7 @@ from dbflow import conf as options
 from dbflow import objectstore
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
-from dbflow.cloud.base import Flavor, Flavors, Image, Images, NotFound
+from dbflow.cloud.base import CloudError, Flavor, Flavors, Image, Images, NotFound, Server
 from dbflow.crypto import Keyring
 from dbflow.db.models import Base, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
@@ -76,6 +76,30 @@ class FakeImages(Images):
             if image.tags >= set(tags):
                 return image
         raise NotFound(f"An image with the tags {', '.join(tags)} cannot be found.")
+
+
+class FakeMachines:
+    """Every server is on host ``one`` of two."""
+
+    def __init__(self) -> None:
+        self.names = ["one", "two"]
+        self.gone: set[str] = set()
+        self.silent = False
+
+    def hosts(self) -> list[str]:
+        if self.silent:
+            raise CloudError("silent")
+        return self.names
+
+    def get(self, instance_id: str) -> Server:
+        if self.silent:
+            raise CloudError("silent")
+        if instance_id in self.gone:
+            raise NotFound("gone")
+        return Server(f"server of {instance_id}", "its name", "ACTIVE", "1", host="one")
+
+    def several(self, instance_ids: Sequence[str]) -> dict[str, Server]:
+        return {one: self.get(one) for one in instance_ids if one not in self.gone}
 
 
 class FakeGuests:
@@ -209,7 +233,7 @@ class World:
         if url is not None:
             self.version_id = _stock(self.database)
         self.keyring = Keyring([Fernet.generate_key()])
-        self.flavors, self.guests = FakeFlavors(), FakeGuests()
+        self.flavors, self.guests, self.machines = FakeFlavors(), FakeGuests(), FakeMachines()
         self.conf.set_override("directory", f"{directory}/objects", "object_store")
         self.objects = objectstore.load(self.conf)
         self.posted: list[str] = []
@@ -220,6 +244,7 @@ class World:
             self.keyring,
             FlavorCache(self.flavors),
             FakeImages(),
+            self.machines,
             self.guests,
             self.objects,
             lambda operation: self.posted.append(operation.id),

@@ -125,6 +125,7 @@ def log_of(state_dir: pathlib.Path, instance_id: str, name: str) -> list[str]:
 
 
 def leftovers(state_dir: pathlib.Path) -> list[str]:
-    """Everything below the state directory but its five rooms."""
-    rooms = {state_dir / name for name in ("servers", "volumes", "addresses", "locks", "images")}
+    """Everything below the state directory but its rooms, and those of hosts."""
+    rooms = {state_dir / name for name in ("servers", "hosts", "volumes", "addresses", "locks", "images")}
+    rooms.update((state_dir / "hosts").iterdir())
     return sorted(str(path) for path in state_dir.rglob("*") if path not in rooms)

@@ -154,6 +154,34 @@ def test_resize_server_reboots_once(make_cloud: MakeCloud) -> None:
         cloud.servers.delete(instance_id)
 
 
+def test_migrate_server(make_cloud: MakeCloud, state_dir: pathlib.Path) -> None:
+    """Made again at once, made again after keep(), and undone, in turn."""
+    make = functools.partial(make_cloud, hosts=["a", "b"])
+    moments = every_moment(make, create_started_server, lambda c, i: c.servers.migrate(i, "a", None))
+    for number, instance_id in enumerate(moments):
+        cloud = make()
+        assert cloud.inventory()["servers"] == [instance_id]
+        meant = cloud.servers.get(instance_id).host
+        if number % 3 == 1:
+            cloud.keep()
+            wanted = {"a": "1", "b": "2"}[meant or ""]
+            wait_for(lambda c=cloud, i=instance_id, w=wanted: boots_of(c, i) == {w}, 10, "that boot alone")
+        if number % 3 < 2:
+            (host, boots), server = ("b", "2"), cloud.servers.migrate(instance_id, "a", None)
+        else:
+            (host, boots), server = (
+                ("a", "1" if meant == "a" else "3"),
+                cloud.servers.revert_migration(instance_id, "a"),
+            )
+        assert (server.status, server.host) == ("ACTIVE", host)
+        assert (state_dir / "servers" / instance_id).resolve() == state_dir / "hosts" / host / instance_id
+        wait_for(lambda c=cloud, i=instance_id: agents(c, i), 10, "the agent to run")
+        assert boots_of(cloud, instance_id) == {boots}
+        assert len(agents(cloud, instance_id)) == 1
+        cloud.servers.delete(instance_id)
+        assert leftovers(state_dir) == []
+
+
 def test_an_interrupted_resize_is_finished_by_keep(make_cloud: MakeCloud) -> None:
     for instance_id in every_moment(make_cloud, create_started_server, lambda c, i: c.servers.resize(i, "2")):
         cloud = make_cloud()

@@ -186,6 +186,15 @@ def test_datastore_versions(deployment: Deployment) -> None:
     assert deployment.run("datastore-version", "create", "oracle", "23") == 1
     assert "there is no plug-in 'oracle'" in deployment.capsys.readouterr().err
     assert deployment.run("datastore-version", "show", "nope") == 1
+    deployment.capsys.readouterr()
+    assert deployment.run("datastore-version", "update", "nope", "--active") == 1
+    assert "'nope' cannot be found" in deployment.capsys.readouterr().err
+    assert deployment.run("datastore-version", "update", made["id"], "--image", "") == 1
+    assert "an image or image tags must be specified" in deployment.capsys.readouterr().err
+    other = deployment.answer("datastore-version", "create", "mariadb", "11.8")
+    deployment.answer("datastore-version", "update", other["id"], "--default")
+    defaults = {row["name"]: row["default"] for row in deployment.answer("datastore-version", "list")}
+    assert defaults == {"10.11": False, "11.8": True}
 
 
 def test_cloud_inventory_and_flavors(deployment: Deployment) -> None:
