@@ -27,6 +27,11 @@ _AGAIN = datetime.timedelta(minutes=30)
 _BATCH = 20
 """Instances in a round: a new authority is for all of a project's."""
 _LATE = datetime.timedelta(days=7)
+_AT_REST = (
+    Instance.deleted.is_(False),
+    Instance.operation_id.is_(None),
+    Instance.task.in_([Task.NONE, Task.RESTART_REQUIRED]),
+)
 _TOLD_EVERY = 3600.0
 """Seconds between two warnings of certificates that end within that time."""
 
@@ -110,9 +115,7 @@ class CertificateKeeper:
             .join(Health, Health.instance_id == Instance.id)
             .where(
                 InstanceTls.mode == Mode.BUILTIN,
-                Instance.deleted.is_(False),
-                Instance.operation_id.is_(None),
-                Instance.task.in_([Task.NONE, Task.RESTART_REQUIRED]),
+                *_AT_REST,
                 Health.service_status.in_([Service.HEALTHY, Service.RUNNING]),
                 Health.seen > since,
                 ~tried,
@@ -122,9 +125,7 @@ class CertificateKeeper:
     def _renew(self, instance_id: str) -> bool:
         """Unless somebody has it by now."""
         with self._database.write() as session:
-            query = sa.select(Instance).where(
-                Instance.id == instance_id, Instance.deleted.is_(False), Instance.operation_id.is_(None)
-            )
+            query = sa.select(Instance).where(Instance.id == instance_id, *_AT_REST)
             instance = session.scalar(query.with_for_update())
             row = session.get(InstanceTls, instance_id)
             if instance is None or row is None or row.mode != Mode.BUILTIN:
