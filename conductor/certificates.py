@@ -8,7 +8,7 @@ import time
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from dbflow import authorities, operations
 from dbflow.authorities import Times
@@ -57,8 +57,8 @@ class CertificateKeeper:
         return sum(self._renew(instance_id) for instance_id in due)
 
     def _due(self, session: Session) -> list[str]:
-        """The ones that end first, then those of projects whose authorities have changed: replicas before their source,
-        whose new one they would not believe."""
+        """The ones that end first, then those of projects whose authorities have changed: each is made to know them all,
+        and when a whole set of replicas does, its members get certificates of the newest."""
         ending = InstanceTls.expires < utcnow() + self._times.renew_before
         found = list(session.scalars(self._idle().where(ending).order_by(InstanceTls.expires).limit(_BATCH)))
         for project_id in session.scalars(sa.select(Authority.project_id).distinct()):
@@ -69,25 +69,15 @@ class CertificateKeeper:
             if signer is None:
                 continue
             known = authorities.known(there)
+            others = authorities.unaware(known, Instance.id, Instance.replica_of_id)
             stale = sa.or_(
-                InstanceTls.authority_id != signer.id, InstanceTls.known.is_(None), InstanceTls.known != known
+                InstanceTls.known.is_(None),
+                InstanceTls.known != known,
+                sa.and_(InstanceTls.authority_id != signer.id, ~others),
             )
-            replicas = self._unaware(known)
-            query = self._idle().where(Instance.project_id == project_id, stale, ~ending, ~replicas)
+            query = self._idle().where(Instance.project_id == project_id, stale, ~ending)
             found += session.scalars(query.order_by(Instance.id).limit(_BATCH - len(found)))
         return found
-
-    @staticmethod
-    def _unaware(known: str) -> sa.Exists:
-        """Whether an instance has replicas that do not know all authorities."""
-        replica, of_replica = aliased(Instance), aliased(InstanceTls)
-        return sa.exists().where(
-            replica.replica_of_id == Instance.id,
-            replica.deleted.is_(False),
-            of_replica.instance_id == replica.id,
-            of_replica.mode == Mode.BUILTIN,
-            sa.or_(of_replica.known.is_(None), of_replica.known != known),
-        )
 
     def _warn(self, session: Session) -> None:
         """Of what nobody has renewed; owners' certificates are renewed by them."""
