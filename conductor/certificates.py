@@ -57,8 +57,8 @@ class CertificateKeeper:
         return sum(self._renew(instance_id) for instance_id in due)
 
     def _due(self, session: Session) -> list[str]:
-        """The ones that end first, then those of projects whose authorities have changed: each is made to know them all,
-        and when a whole set of replicas does, its members get certificates of the newest."""
+        """The ones that end first, then those of projects whose authorities have changed: each is made to know all of
+        them, and when a whole set of replicas does, its members get certificates of the newest."""
         ending = InstanceTls.expires < utcnow() + self._times.renew_before
         found = list(session.scalars(self._idle().where(ending).order_by(InstanceTls.expires).limit(_BATCH)))
         for project_id in session.scalars(sa.select(Authority.project_id).distinct()):

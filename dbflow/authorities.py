@@ -12,8 +12,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement
 from oslo_config import cfg
+from sqlalchemy import SQLColumnExpression
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -94,7 +94,7 @@ def issue(session: Session, keyring: Keyring, times: Times, instance: Instance, 
     return Issued(made, together, signer.id, known(found), certificates.show(made).expires)
 
 
-def unaware(known: str, mine: ColumnElement[str], source: ColumnElement[str | None]) -> sa.Exists:
+def unaware(known: str, mine: SQLColumnExpression[str], source: SQLColumnExpression[str | None]) -> sa.Exists:
     """Whether, in the set of replicas of the instance with that id and that source, another one than it does not know
     all authorities."""
     other, of_other = aliased(Instance), aliased(InstanceTls)

@@ -80,7 +80,10 @@ def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: 
 
 
 def _in_its_turn(session: Session, operation: Operation) -> None:
-    """The end of one that was parked earlier would take the ERROR away that a later one has left."""
+    """The end of one that was parked earlier would take the ERROR away that a later one has left. An upgrade that is
+    undone leaves nothing of what was tried after it."""
+    if operation.kind == "instance.upgrade":
+        return
     mine = _instances(operation)
     stuck = set(session.scalars(select(Instance.id).where(Instance.id.in_(mine), Instance.task == Task.ERROR)))
     if not stuck:

@@ -73,9 +73,9 @@ def test_a_start_that_is_refused_is_in_nobodys_way(
 
 def test_an_opening_that_failed_is_not_tried_again_by_the_agent(site: Site, upgrade: Upgrade) -> None:
     run(site, upgrade)
-    with socket.create_server((site.machine.address, site.machine.port)):
-        with pytest.raises(DatastoreError, match="does not start"):
-            upgrade.open()
+    taken = socket.create_server((site.machine.address, site.machine.port))
+    with taken, pytest.raises(DatastoreError, match="does not start"):
+        upgrade.open()
     assert status(site) == Service.SHUTDOWN
     site.datastore.lifecycle.resume()
     assert site.process() is None

@@ -143,7 +143,5 @@ def test_fitting_a_long_flow_keeps_what_is_running_in_sight() -> None:
 
 
 def test_json_of_a_definition_is_the_registrys(deployment: Deployment) -> None:
-    graph: dict[str, Any] = json.loads(
-        json.dumps(catalog().graph("instance.create", catalog().kind("instance.create").version, None))
-    )
+    graph: dict[str, Any] = json.loads(json.dumps(catalog().graph("instance.create", catalog().kind("instance.create").version, None)))
     assert deployment.answer("flow", "show", "instance.create") == graph
