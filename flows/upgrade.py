@@ -20,11 +20,11 @@ from dbflow.status import Task
 from flows.outcome import fault, hand_over, release
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.compute import NoteImage, RebuildServer
-from guest.datastores.base import WrittenSince
 from guest.tasks.upgrade import CheckUpgrade, OpenUpgraded, StopForUpgrade, TakePoint, UpgradeData
 
 _LAST = "open-upgraded"
-_WRITTEN = f"{WrittenSince.__module__}.{WrittenSince.__qualname__}"
+_WRITTEN = "guest.datastores.base.WrittenSince"
+"""Of the guest, which says so by its class."""
 EXAMPLE: Arguments = {
     "datastore_version_id": "6d0c5a9b-1e4a-4279-8f57-7f6f9f0c1a02",
     "release": "11.8",

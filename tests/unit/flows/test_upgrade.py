@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from dbflow.datastores.mariadb import MariaDB
+from flows import upgrade
 from flows.registry import REGISTRY
 from flows.tasks.base import FlowContext
 from flows.tasks.record import RecordHealth
-from guest.datastores.base import DatastoreError, Machine
+from guest.datastores.base import DatastoreError, Machine, WrittenSince
 from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.point import Point
 from guest.tasks.base import GuestTask
@@ -29,6 +30,10 @@ def test_a_full_volume_is_in_the_way_of_no_step_back() -> None:
     found = [one for one in steps("instance.upgrade") if isinstance(one, GuestTask) and one.reverts_on_guest()]
     assert [one.name for one in found if not (one.runs_on_a_full_volume and one.resumable)] == []
     assert len(found) == 4
+
+
+def test_what_the_guest_says_of_what_was_written() -> None:
+    assert f"{WrittenSince.__module__}.{WrittenSince.__qualname__}" == upgrade._WRITTEN
 
 
 def test_nothing_has_failed_when_nobody_answers_at_the_end() -> None:
