@@ -8,7 +8,7 @@ import time
 
 import sqlalchemy as sa
 from oslo_config import cfg
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from dbflow import authorities, operations
 from dbflow.authorities import Times
@@ -27,6 +27,11 @@ _AGAIN = datetime.timedelta(minutes=30)
 _BATCH = 20
 """Instances in a round: a new authority is for all of a project's."""
 _LATE = datetime.timedelta(days=7)
+_AT_REST = (
+    Instance.deleted.is_(False),
+    Instance.operation_id.is_(None),
+    Instance.task.in_([Task.NONE, Task.RESTART_REQUIRED]),
+)
 _TOLD_EVERY = 3600.0
 """Seconds between two warnings of certificates that end within that time."""
 
@@ -52,8 +57,8 @@ class CertificateKeeper:
         return sum(self._renew(instance_id) for instance_id in due)
 
     def _due(self, session: Session) -> list[str]:
-        """The ones that end first, then those of projects whose authorities have changed: replicas before their source,
-        whose new one they would not believe."""
+        """The ones that end first, then those of projects whose authorities have changed: each is made to know all of
+        them, and when a whole set of replicas does, its members get certificates of the newest."""
         ending = InstanceTls.expires < utcnow() + self._times.renew_before
         found = list(session.scalars(self._idle().where(ending).order_by(InstanceTls.expires).limit(_BATCH)))
         for project_id in session.scalars(sa.select(Authority.project_id).distinct()):
@@ -64,25 +69,15 @@ class CertificateKeeper:
             if signer is None:
                 continue
             known = authorities.known(there)
+            others = authorities.unaware(known, Instance.id, Instance.replica_of_id)
             stale = sa.or_(
-                InstanceTls.authority_id != signer.id, InstanceTls.known.is_(None), InstanceTls.known != known
+                InstanceTls.known.is_(None),
+                InstanceTls.known != known,
+                sa.and_(InstanceTls.authority_id != signer.id, ~others),
             )
-            replicas = self._unaware(known)
-            query = self._idle().where(Instance.project_id == project_id, stale, ~ending, ~replicas)
+            query = self._idle().where(Instance.project_id == project_id, stale, ~ending)
             found += session.scalars(query.order_by(Instance.id).limit(_BATCH - len(found)))
         return found
-
-    @staticmethod
-    def _unaware(known: str) -> sa.Exists:
-        """Whether an instance has replicas that do not know all authorities."""
-        replica, of_replica = aliased(Instance), aliased(InstanceTls)
-        return sa.exists().where(
-            replica.replica_of_id == Instance.id,
-            replica.deleted.is_(False),
-            of_replica.instance_id == replica.id,
-            of_replica.mode == Mode.BUILTIN,
-            sa.or_(of_replica.known.is_(None), of_replica.known != known),
-        )
 
     def _warn(self, session: Session) -> None:
         """Of what nobody has renewed; owners' certificates are renewed by them."""
@@ -110,9 +105,7 @@ class CertificateKeeper:
             .join(Health, Health.instance_id == Instance.id)
             .where(
                 InstanceTls.mode == Mode.BUILTIN,
-                Instance.deleted.is_(False),
-                Instance.operation_id.is_(None),
-                Instance.task.in_([Task.NONE, Task.RESTART_REQUIRED]),
+                *_AT_REST,
                 Health.service_status.in_([Service.HEALTHY, Service.RUNNING]),
                 Health.seen > since,
                 ~tried,
@@ -122,9 +115,7 @@ class CertificateKeeper:
     def _renew(self, instance_id: str) -> bool:
         """Unless somebody has it by now."""
         with self._database.write() as session:
-            query = sa.select(Instance).where(
-                Instance.id == instance_id, Instance.deleted.is_(False), Instance.operation_id.is_(None)
-            )
+            query = sa.select(Instance).where(Instance.id == instance_id, *_AT_REST)
             instance = session.scalar(query.with_for_update())
             row = session.get(InstanceTls, instance_id)
             if instance is None or row is None or row.mode != Mode.BUILTIN:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a flow's last state to the operation's, in words for its user."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
@@ -44,7 +44,8 @@ def on_end(
 
     def write(session: Session, flow: models.FlowDetail) -> None:
         left = frozenset(atom.name for atom in flow if atom.state not in _UNDONE)
-        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), outbox, left)
+        refused = {atom.name: next(iter(atom.revert_failure)) for atom in flow if atom.revert_failure is not None}
+        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), outbox, left, refused)
 
     return write
 
@@ -58,15 +59,18 @@ def finish(
     error: str | None,
     outbox: Outbox,
     left: frozenset[str] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> None:
-    """End the operation, and do to its target what that means; ``left``: see :class:`flows.registry.Ending`."""
+    """End the operation, and do to its target what that means; ``left`` and ``refused``: see
+    :class:`flows.registry.Ending`."""
     if error is None and state is State.REVERTED:  # nothing failed; perhaps the leader said why it was cancelled
         error = session.scalar(select(Operation.error).where(Operation.id == operation.id))
     session.connection().execute(
         _END, {"key": operation.id, "state": state, "error": error, "requested": None, "finished": utcnow()}
     )
     endings.tell(outbox, session, operation, arguments, state, error)
-    definition.ended(session, Ending(operation.id, operation.kind, operation.target_id, state, error, arguments, left))
+    told = (operation.id, operation.kind, operation.target_id, state, error, arguments)
+    definition.ended(session, Ending(*told, left, refused or {}))
 
 
 def _error(flow: models.FlowDetail) -> str | None:

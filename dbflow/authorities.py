@@ -13,8 +13,9 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 from oslo_config import cfg
+from sqlalchemy import SQLColumnExpression
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from dbflow import certificates
 from dbflow.crypto import Keyring
@@ -37,9 +38,11 @@ class Times:
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "Times":
-        """``[tls]``; nothing is renewed in the first two thirds of its life."""
+        """``[tls]``; nothing is renewed in the first two thirds of its life, and the next authority signs before what
+        the last one signs would be cut short by its end."""
         days = (conf.tls.certificate_days, conf.tls.renew_before_days, conf.tls.authority_days, conf.tls.overlap_days)
         certificate, renew_before, authority, overlap = (datetime.timedelta(days=count) for count in days)
+        certificate, overlap = min(certificate, authority / 4), min(overlap, authority / 4)
         return cls(certificate, min(renew_before, certificate / 3), authority, overlap)
 
 
@@ -82,12 +85,39 @@ def issue(session: Session, keyring: Keyring, times: Times, instance: Instance, 
         make(session, keyring, times, instance.project_id, _last(session, instance.project_id) + 1)
         found = of_project(session, instance.project_id, lock=True)
         signer = signing(found) or found[0]
+    signer = _believed(session, times, instance, found) or signer
     names = [one["address"] for one in instance.addresses]
     names += [instance.hostname] if instance.hostname else []
     authority = certificates.Authority(signer.certificate, keyring.unseal(signer.sealed))
     made = certificates.issue(authority, csr, instance.id, names, times.certificate)
     together = certificates.together(*(one.certificate for one in found))
     return Issued(made, together, signer.id, known(found), certificates.show(made).expires)
+
+
+def unaware(known: str, mine: SQLColumnExpression[str], source: SQLColumnExpression[str | None]) -> sa.Exists:
+    """Whether, in the set of replicas of the instance with that id and that source, another one than it does not know
+    all authorities."""
+    other, of_other = aliased(Instance), aliased(InstanceTls)
+    return sa.exists().where(
+        sa.or_(other.replica_of_id == mine, other.replica_of_id == source, other.id == source),
+        other.id != mine,
+        other.deleted.is_(False),
+        of_other.instance_id == other.id,
+        of_other.mode == Mode.BUILTIN,
+        sa.or_(of_other.known.is_(None), of_other.known != known),
+    )
+
+
+def _believed(session: Session, times: Times, instance: Instance, found: Sequence[Authority]) -> Authority | None:
+    """The authority of the certificate that the instance has, while there is one in its set that may not believe a
+    newer one, and as long as it is good; None: any may sign."""
+    row = session.get(InstanceTls, instance.id)
+    others = unaware(known(found), sa.literal(instance.id), sa.literal(instance.replica_of_id, sa.String))
+    if row is None or not session.scalar(sa.select(others)):
+        return None
+    now = utcnow()
+    last = next((one for one in found if one.id == row.authority_id and one.signs_from <= now), None)
+    return last if last is not None and last.expires > now + times.certificate else None
 
 
 def make(

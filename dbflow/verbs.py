@@ -62,6 +62,7 @@ def retry(session: Session, operation: Operation) -> None:
 def ask(session: Session, keyring: Callable[[], Keyring], operation: Operation, verb: str) -> None:
     """Do one of :data:`VERBS`, if nothing that was done since stands against it. Raises Busy, LookupError."""
     if verb == "retry":
+        _in_its_turn(session, operation)
         _not_overtaken(session, keyring, operation)
     VERBS[verb](session, operation)
 
@@ -76,6 +77,25 @@ def _not_overtaken(session: Session, keyring: Callable[[], Keyring], operation: 
     )
     if overtaken_by is not None:
         raise LookupError(f"operation {overtaken_by} has changed what it would go back to.")
+
+
+def _in_its_turn(session: Session, operation: Operation) -> None:
+    """The end of one that was parked earlier would take the ERROR away that a later one has left. An upgrade that is
+    undone leaves nothing of what was tried after it."""
+    if operation.kind == "instance.upgrade":
+        return
+    mine = _instances(operation)
+    stuck = set(session.scalars(select(Instance.id).where(Instance.id.in_(mine), Instance.task == Task.ERROR)))
+    if not stuck:
+        return
+    later = select(Operation.id, Operation.target_id, Operation.members).where(
+        Operation.state == State.FAILED,
+        Operation.project_id == operation.project_id,
+        Operation.created > operation.created,
+    )
+    for one in session.execute(later.order_by(Operation.created.desc())):
+        if stuck & {one.target_id, *(one.members or ())}:
+            raise LookupError(f"operation {one.id} of the same instance was parked later: retry that one first.")
 
 
 def _newer_set(session: Session, operation: Operation) -> str | None:
@@ -110,18 +130,25 @@ _OVERTAKEN_BY = {
 to."""
 
 
+_STARTING_NOTHING = ("instance.update_access", "instance.resize_volume", "instance.settle_replicas")
+"""Kinds whose success says nothing of whether the server was started for its users: they are done with a stopped one,
+too."""
+
+
 def newer_data(session: Session, operation: Operation) -> str | None:
     """The operation since which an upgrade, which goes back to a copy of everything, can't be undone any more: whatever
     has ended well after it had the server serve."""
     if operation.kind != "instance.upgrade":
         return None
-    later = select(Operation).where(
+    later = select(Operation.id, Operation.target_id, Operation.members).where(
         Operation.target_type == "instance",
+        Operation.kind.not_in(_STARTING_NOTHING),
         Operation.state == State.SUCCESS,
         Operation.project_id == operation.project_id,
         Operation.created > operation.created,
     )
-    return next((one.id for one in session.scalars(later) if operation.target_id in _instances(one)), None)
+    mine = operation.target_id
+    return next((one.id for one in session.execute(later) if mine in (one.target_id, *(one.members or ()))), None)
 
 
 def _newer_configuration(session: Session, keyring: Callable[[], Keyring], operation: Operation) -> str | None:

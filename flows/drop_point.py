@@ -12,7 +12,7 @@ from dbflow.status import Task
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
 from flows.tasks.record import RecordHealth
-from guest.tasks.status import Status
+from guest.tasks.status import LastLook
 from guest.tasks.upgrade import DropPoint
 
 
@@ -34,9 +34,9 @@ def ended(session: Session, ending: Ending) -> None:
     cancellable=False,
 )
 def build(arguments: Arguments) -> tf_flow.Flow:
-    """And a look at what there is then."""
+    """And a look at what there is then: one that was not answered changes nothing."""
     return linear_flow.Flow("instance.drop_point").add(
         DropPoint("drop-point"),
-        Status("check-upgraded", provides="health"),
+        LastLook("check-upgraded", provides="health"),
         RecordHealth("record-upgraded"),
     )

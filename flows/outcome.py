@@ -3,10 +3,10 @@
 
 from typing import Any
 
-from sqlalchemy import case, update
+from sqlalchemy import case, exists, update
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Instance, utcnow
+from dbflow.db.models import Instance, Operation, utcnow
 from dbflow.operations import State
 from dbflow.status import Task
 from flows.registry import Ending
@@ -28,11 +28,12 @@ def release(session: Session, ending: Ending, instance_id: str | None = None, **
 
 
 def hand_over(session: Session, ending: Ending, next_id: str, **columns: Any) -> bool:
-    """Set columns of the operation's instance, and give its lock to the operation that comes next. False: as of
-    ``release``."""
+    """Set columns of the operation's instance, and give its lock to the operation that comes next. False, with nothing
+    written: as of ``release``, or that one has ended already and would never give it back."""
+    waits = exists().where(Operation.id == next_id, Operation.state == State.ACCEPTED)
     taken = session.execute(
         update(Instance)
-        .where(Instance.id == ending.target_id, Instance.operation_id == ending.operation_id)
+        .where(Instance.id == ending.target_id, Instance.operation_id == ending.operation_id, waits)
         .values(**columns, operation_id=next_id, updated=utcnow())
     )
     return bool(getattr(taken, "rowcount", 0))

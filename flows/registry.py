@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -39,6 +39,8 @@ class Ending:
     arguments: Arguments
     left: frozenset[str] | None = None
     """Names of the steps that are not undone; None when that is not known."""
+    refused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Of those whose undoing failed: name -> the full name of the error's class."""
 
 
 Ended = Callable[[Session, Ending], None]

@@ -23,6 +23,8 @@ from flows.tasks.compute import NoteImage, RebuildServer
 from guest.tasks.upgrade import CheckUpgrade, OpenUpgraded, StopForUpgrade, TakePoint, UpgradeData
 
 _LAST = "open-upgraded"
+_WRITTEN = "guest.datastores.base.WrittenSince"
+"""Of the guest, which says so by its class."""
 EXAMPLE: Arguments = {
     "datastore_version_id": "6d0c5a9b-1e4a-4279-8f57-7f6f9f0c1a02",
     "release": "11.8",
@@ -39,15 +41,17 @@ def ended(session: Session, ending: Ending) -> None:
     """The new version, and the backup point is dropped next; or the old version with a fault, and nothing to drop. Nor
     is there where a delete waits for this end. ``point`` is the id of the operation that would.
 
-    A server that was written to stays of the new version, whatever became of the operation."""
+    A server that was written to stays of the new version, whatever became of the operation. Of one that was left half
+    way for another reason the backup point may be all there is: it stays for when the operation is retried."""
     following = ending.arguments["point"]
-    stays = ending.state == State.FAILED and _LAST in (ending.left or ())
+    stays = ending.state == State.FAILED and ending.refused.get(_LAST) == _WRITTEN
     if ending.state == State.SUCCESS or stays:
         version = ending.arguments["datastore_version_id"]
         told = fault(ending, "Upgrading the instance") if stays else None
         done: dict[str, Any] = {"datastore_version_id": version, "restart_required": False, "fault": told}
         if hand_over(session, ending, following, **done):
             return
+        release(session, ending, task=Task.NONE, **done)
     else:
         task = Task.NONE if ending.state == State.REVERTED else Task.ERROR
         release(session, ending, task=task, fault=fault(ending, "Upgrading the instance"))

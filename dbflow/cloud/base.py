@@ -12,6 +12,9 @@ import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+UNDONE = " undone"
+"""Behind what names a rebuild: the one that takes it back."""
+
 
 class CloudError(Exception):
     """The cloud refused or failed. ``str()`` names the resource and is fit for a user to read."""
@@ -224,7 +227,8 @@ class Servers(abc.ABC):
     @abc.abstractmethod
     def rebuild(self, instance_id: str, image: str | None, files: Mapping[str, str], once: str) -> None:
         """Make the machine anew of an image, with the same volume and address, and wait for ACTIVE. What was on its own
-        disk may be lost. ``files`` as of Boot. Asked for again with the same ``once`` it is the same rebuild."""
+        disk may be lost. ``files`` as of Boot. Asked for again with the same ``once`` it is the same rebuild; after
+        one with that and UNDONE behind it, it comes too late and does nothing."""
 
     @abc.abstractmethod
     def fence(self, instance_id: str) -> None:

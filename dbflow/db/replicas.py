@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas of a source."""
 
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db.models import Instance
+from dbflow.db.models import DatastoreVersion, Instance
 from dbflow.status import Task
 
 
@@ -45,6 +46,16 @@ def make_source(session: Session, source_id: str, follower_ids: Sequence[str], b
     _set(session, before, replication=None)
     _set(session, everybody, replica_of_id=source_id, replication=None)
     _set(session, [source_id], replica_of_id=None, replication=login if follower_ids else None)
+
+
+def versions_of(session: Session, instance_ids: Sequence[str]) -> dict[str, list[int]]:
+    """Instance -> the numbers of its datastore's version, which compare as versions do."""
+    query = (
+        sa.select(Instance.id, DatastoreVersion.version)
+        .join(DatastoreVersion, DatastoreVersion.id == Instance.datastore_version_id)
+        .where(Instance.id.in_(instance_ids))
+    )
+    return {one: [int(part) for part in re.findall(r"\d+", version)] for one, version in session.execute(query)}
 
 
 def change_task(session: Session, instance_ids: Sequence[str], before: Task, after: Task) -> None:

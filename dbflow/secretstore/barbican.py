@@ -29,10 +29,10 @@ class BarbicanSecrets(SecretStore):
         """See the base class: the payload of a secret, or of the only secret of a container."""
         kind, secret_id = _parsed(reference)
         if kind == "containers":
-            refs = self._ask(f"containers/{secret_id}", token, "application/json").json().get("secret_refs") or []
-            if len(refs) != 1:
+            references = _held(self._ask(f"containers/{secret_id}", token, "application/json"))
+            if len(references) != 1:
                 raise SecretError("the container must hold one secret, the PKCS#12 data.")
-            kind, secret_id = _parsed(str(refs[0].get("secret_ref")))
+            kind, secret_id = _parsed(references[0])
         data: bytes = self._ask(f"secrets/{secret_id}/payload", token, *_PAYLOADS).content
         if len(data) > LARGEST:
             raise SecretError(f"it has more than {LARGEST} bytes.")
@@ -58,6 +58,14 @@ class BarbicanSecrets(SecretStore):
             if status != HTTPStatus.NOT_ACCEPTABLE:
                 break
         raise _refusal(status)
+
+
+def _held(answer: requests.Response) -> list[str]:
+    """References of a container's secrets."""
+    try:
+        return [str(one["secret_ref"]) for one in answer.json().get("secret_refs") or []]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise StoreUnavailable("Barbican's answer is not what it should be.") from None
 
 
 def _parsed(reference: str) -> tuple[str, str]:

@@ -127,18 +127,23 @@ def resize_flavor(services: Services, caller: Caller, instance_id: str, referenc
 
 @contended
 def reset_status(services: Services, caller: Caller, instance_id: str) -> None:
-    """Cancel what runs on the instance; where nothing runs, forget its error."""
+    """Cancel what runs on the instance, unless that has no way back; where nothing runs, forget its error."""
     with services.database.write() as session:
         instance, running = instances.load_with_operation(session, caller, instance_id)
         announcing.at_once(services, session, caller, "instance_reset_status", {"instance_id": instance.id})
         woken = None
-        if instance.operation_id is not None and instance.task != Task.DELETING:
+        if instance.operation_id is not None and instance.task != Task.DELETING and _may_be_cancelled(running):
             _, woken = instances.cancel_running(session, running)
         elif instance.operation_id is None:
             instance.task = Task.RESTART_REQUIRED if instance.restart_required else Task.NONE
             instance.fault, instance.updated = None, utcnow()
     if woken is not None:
         services.post_accepted(woken)
+
+
+def _may_be_cancelled(running: Operation | None) -> bool:
+    """Whether it has a way back, or has not begun."""
+    return running is None or running.started is None or operations.catalog().kind(running.kind).cancellable
 
 
 @contended

@@ -120,6 +120,7 @@ def _rebuilt(services: Services, image_id: str) -> Plan:
     def plan(session: Session, instance: Instance) -> dict[str, Any]:
         must_not_be_stopped(session, instance)
         must_not_lose(services, session, instance)
+        _must_not_be_stuck(session, instance)
         version = session.get_one(DatastoreVersion, instance.datastore_version_id)
         release = datastores.load(version.manager).release(version.version)
         return {"image": image_id, "manager": version.manager, "release": release}

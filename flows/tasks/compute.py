@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dbflow import guestconfig
-from dbflow.cloud.base import Boot, CloudError, Port, Volume
+from dbflow.cloud.base import UNDONE, Boot, CloudError, Port, Volume
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
 
@@ -93,7 +93,7 @@ class RebuildServer(LocalTask):
 
     def revert(self, instance_id: str, old_image: str | None, manager: str, **_: Any) -> None:
         """Anew of the old image, whether the new one was used or not."""
-        self._rebuild(instance_id, old_image, manager, f"{self.context.fence.operation_id} undone")
+        self._rebuild(instance_id, old_image, manager, f"{self.context.fence.operation_id}{UNDONE}")
 
     def _rebuild(self, instance_id: str, image: str | None, manager: str, once: str) -> None:
         files = guest_files(self.context, instance_id, manager)

@@ -57,8 +57,10 @@ class RecordAccess(LocalTask):
 class RecordHealth(LocalTask):
     """Record the guest's state, so that the instance is seen as healthy when it is seen as active."""
 
-    def execute(self, instance_id: str, health: dict[str, Any]) -> None:
-        """``health``: what guest.tasks.status.Status returns."""
+    def execute(self, instance_id: str, health: dict[str, Any] | None) -> None:
+        """``health``: what guest.tasks.status.Status returns; None where its guest did not answer."""
+        if health is None:
+            return
         row = {
             "instance_id": instance_id,
             "seen": utcnow(),

@@ -6,7 +6,7 @@ from typing import Any
 
 from dbflow.datastores.gtid import transactions
 from dbflow.db.models import Instance
-from dbflow.db.replicas import change_task, following, make_source, remaining
+from dbflow.db.replicas import change_task, following, make_source, remaining, versions_of
 from dbflow.operations import under_way
 from dbflow.status import Task
 from dbflow.waits import NotYet, Overdue
@@ -57,8 +57,16 @@ class ElectSource(LocalTask):
         whole = [one for one, held in had.items() if held == most]
         if not whole:
             raise Overdue("Each replica has what the others do not have, so none can be made the source.")
-        elected = max(whole)
+        elected = self._oldest(whole)
         return elected, dict(answers[elected]), len(answers) - 1
+
+    def _oldest(self, replica_ids: Sequence[str]) -> str:
+        """Of the oldest version: what is newer can follow it, and not the other way round."""
+        if len(replica_ids) == 1:
+            return replica_ids[0]
+        with self.context.fence.database.read() as session:
+            versions = versions_of(session, replica_ids)
+        return min(sorted(replica_ids, reverse=True), key=lambda one: versions[one])
 
 
 class RecordSource(LocalTask):

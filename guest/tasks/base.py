@@ -30,7 +30,8 @@ class GuestTask(Task):
     reads_only: ClassVar[bool] = False
     """Changes nothing, so it needs no journal (API look-ups)."""
     runs_on_a_full_volume: ClassVar[bool] = False
-    """Makes room, so it is done even when there is none to write it down first; it must be resumable."""
+    """Makes room, or is in the way of what does, so it is done even when there is none to write it down first; it must
+    be resumable."""
 
     beside: ClassVar[bool] = False
     """Takes long and is in nobody's way: other tasks do not wait for it, and its revert breaks it off (it looks at

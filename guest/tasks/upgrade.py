@@ -48,6 +48,7 @@ class StopForUpgrade(UpgradeTask):
     """Stop the server on purpose, with nothing left that only its own version could finish."""
 
     deadline: ClassVar[float] = 3600.0
+    runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str) -> None:
         """Returns when its process is gone."""
@@ -79,6 +80,7 @@ class UpgradeData(UpgradeTask):
 
     deadline: ClassVar[float] = _LONG
     interruptible: ClassVar[bool] = True
+    runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str, ram: int, vcpus: int, overrides: dict[str, Any], release: str) -> None:
         """Leaves the server stopped."""
@@ -91,6 +93,9 @@ class UpgradeData(UpgradeTask):
 
 class OpenUpgraded(UpgradeTask):
     """Start the upgraded server for everybody."""
+
+    deadline: ClassVar[float] = 3600.0
+    runs_on_a_full_volume: ClassVar[bool] = True
 
     def execute(self, instance_id: str) -> None:
         """Returns when it answers."""

@@ -132,7 +132,36 @@ def test_a_failure_leaves_the_old_one(stack: Stack, password: str) -> None:
         assert shown["datastore"]["version"] == OLD
         assert "Upgrading the instance failed" in shown["fault"]["message"]
         assert left(stack, instance_id) == []
+
+        parked = park(stack, instance_id)
+        assert left(stack, instance_id)
+        restarted = client.raw("POST", f"/instances/{instance_id}/action", {"restart": {}})
+        assert restarted.status_code == 202, restarted.text
+        refused = client.wait_operation(operation_of(restarted), "FAILED")
+        assert "only an upgrade may start them on it" in refused["error"]["message"]
+        assert client.raw("POST", f"/operations/{parked}/retry").status_code == 202
+        client.wait_operation(parked, "REVERTED")
+        assert look(client, instance_id, password) == before
+        assert left(stack, instance_id) == []
         client.deleted(instance_id)
+
+
+def park(stack: Stack, instance_id: str) -> str:
+    """An upgrade that breaks off with half of the data upgraded, and whose machine is not there to undo it: an
+    administrator has looked at it since."""
+    client, admin = stack.client(), stack.admin()
+    stopped = stack.cloud / "volumes" / instance_id / "data" / "mariadb" / "stopped"
+    aside = stopped.with_name("stopped-aside")
+    stack.faults.arm("guest.upgrade-data.execute.within.2", "raise")
+    with stack.faults.holding("guest.upgrade-data.revert.before") as held:
+        operation_id = upgrade(client, instance_id)
+        held.reached()
+        stopped.rename(aside)  # so that each try is refused
+    client.wait_operation(operation_id, "FAILED")
+    aside.rename(stopped)
+    answer = admin.raw("POST", f"/mgmt/instances/{instance_id}/action", {"reset-task-status": {}})
+    assert answer.status_code == 202, answer.text
+    return operation_id
 
 
 def test_what_was_written_is_not_given_up(stack: Stack, password: str) -> None:

@@ -25,6 +25,9 @@ PAYLOADS = {
     f"/v1/secrets/{TEXT}/payload": ("text/plain", b"pass phrase"),
     f"/v1/secrets/{LARGE}/payload": (BINARY, bytes(LARGEST + 1)),
 }
+ODD = "e0000000-0000-4000-8000-00000000000"
+ODD_ANSWERS = {"0": b"<html>", "1": b"[]", "2": b'{"secret_refs": ["it"]}', "3": b'{"secret_refs": [{}]}'}
+"""Last digit -> what is said of that container."""
 
 
 def configured(**values: str) -> cfg.ConfigOpts:
@@ -48,6 +51,8 @@ class Barbican(BaseHTTPRequestHandler):
         if path in PAYLOADS:
             kind, data = PAYLOADS[path]
             return (200, data) if accept == kind else (406, b"")
+        if ODD in path:
+            return 200, ODD_ANSWERS[path.rpartition(ODD)[2]]
         refs = {CONTAINER: [SECRET], SEVERAL: [SECRET, TEXT]}.get(path.rpartition("/")[2])
         if refs is None:
             return (500 if BROKEN in path else 404), b""
@@ -97,6 +102,7 @@ def test_what_barbican_does_not_give(barbican: SecretStore) -> None:
         (url("secrets", BROKEN), "mine", StoreUnavailable, "status 500"),
         (url("secrets", LARGE), "mine", SecretError, "more than"),
         (url("containers", SEVERAL), "mine", SecretError, "one secret"),
+        *((url("containers", f"{ODD}{which}"), "mine", StoreUnavailable, "not what it") for which in ODD_ANSWERS),
         ("http://127.0.0.1/v1/secrets/../../latest", "mine", SecretError, "URL of a secret"),
         ("file:mine", "mine", SecretError, "URL of a secret"),
     ]

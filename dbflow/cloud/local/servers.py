@@ -151,7 +151,7 @@ class LocalServers(base.Servers):
         self._images.programs(image)
         with self._working_on(instance_id):
             record = self._existing(instance_id)
-            if record.rebuilt != once:
+            if record.rebuilt not in (once, f"{once}{base.UNDONE}"):
                 record = dataclasses.replace(record, boot=record.boot + 1, image=image, rebuilt=once)
                 write_files(self._layout.server(instance_id), files)
                 self._save(instance_id, record)

@@ -58,6 +58,7 @@ __all__ = [
     "Upgrade",
     "User",
     "UserSpec",
+    "WrittenSince",
     "cloud_marks",
 ]
 
@@ -88,6 +89,10 @@ class Interrupted(DatastoreError):
 
 class Untouched(DatastoreError):
     """It was refused, and nothing was done."""
+
+
+class WrittenSince(DatastoreError):
+    """It can't be undone, since users have written to what it would throw away; the server runs."""
 
 
 class Datastore(abc.ABC):

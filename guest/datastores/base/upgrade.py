@@ -53,7 +53,7 @@ class Upgrade(abc.ABC):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Stop it again; but DatastoreError, and it runs, when it was written to since ``open``."""
+        """Stop it again; but WrittenSince, and it runs, when it was written to since ``open``."""
 
     @abc.abstractmethod
     def drop_point(self, name: str) -> None:

@@ -37,5 +37,5 @@ class Datastore(base.Datastore):
         self.backups = Backups(layout, client, self.lifecycle)
         self.accounts = Accounts(client, layout)
         self.replication = Replication(layout, client)
-        self.tls = tls.Tls(layout, client, server)
+        self.tls = tls.Tls(layout, client, server, self.lifecycle)
         self.scripts = Scripts(layout, client)

@@ -143,6 +143,11 @@ class Layout:
         return self.state / "unopened"
 
     @property
+    def kept(self) -> pathlib.Path:
+        """There when the server was written to after it was upgraded last, and so remains what it is."""
+        return self.state / "kept"
+
+    @property
     def tls_state(self) -> pathlib.Path:
         """How the server uses TLS, with its private key; only the agent may read it."""
         return self.state / "tls"

@@ -15,7 +15,7 @@ from dbflow.datastores.mariadb import ADMIN_USER, REPLICATION_USER
 from dbflow.status import Service
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Health, Progress, Settings
-from guest.datastores.mariadb import config, image, logs, quoting, role, trial
+from guest.datastores.mariadb import config, image, logs, quoting, release, role, trial
 from guest.datastores.mariadb.certified import waive_certificates
 from guest.datastores.mariadb.client import Client, LockedOut, Session
 from guest.datastores.mariadb.configuration import waits_for_a_restart
@@ -98,7 +98,10 @@ class Lifecycle(base.Lifecycle):
             raise DatastoreError("There is no database server on this machine yet.")
         self._layout.make_directories()
         self._make_administrator()
-        self._layout.stopped.unlink(missing_ok=True)
+        if self._server.process() is None:
+            release.must_fit(self._layout)  # one that is refused is stopped on purpose still
+        for mark in (self._layout.stopped, self._layout.unopened):
+            mark.unlink(missing_ok=True)
         if self.health().locked_out:
             # At every start the server makes the administrator anew, whatever its users did to it.
             LOG.warning("the administrator was changed by somebody else; starting the server anew")

@@ -84,7 +84,12 @@ class Point:
         """Remove it: there is no way back from now on. Fine when it is gone."""
         if self._place.exists():
             self._place.rename(self._unfinished)
-        shutil.rmtree(self._unfinished, ignore_errors=True)
+        try:
+            shutil.rmtree(self._unfinished)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise DatastoreError(f"The backup point could not be removed: {error.strerror}.") from None
 
     def _others(self) -> list[pathlib.Path]:
         """What is left of upgrades that are over."""

@@ -61,6 +61,11 @@ def must_fit(layout: Layout) -> None:
         )
 
 
+def begin(layout: Layout, release: str) -> None:
+    """From now on the data is on its way to that release: it is no release's until ``note`` says so."""
+    write(layout.release, json.dumps({"release": f"{release} (unfinished)", "program": ""}))
+
+
 def note(layout: Layout, release: str, *, started: bool) -> None:
     """The data is of that release. ``started``: the programs that are here have started a server on it; those of one
     that runs since nobody knows when may be others by now."""

@@ -37,8 +37,9 @@ class Replication(base.Replication):
         self._layout, self._client = layout, client
 
     def bound(self) -> None:
-        """See the base class."""
-        binlog.bound(self._layout, self._client)
+        """See the base class. One that runs for an upgrade only has its replicas away."""
+        if not self._layout.stopped.exists():
+            binlog.bound(self._layout, self._client)
 
     def admit(self, password: str) -> None:
         """See the base class."""
@@ -320,6 +321,12 @@ def follows(session: Session) -> bool:
     """Whether the server takes what its source has, or tries to: nothing of that was stopped."""
     channel = _channel(session)
     return channel is not None and "No" not in (channel["Slave_IO_Running"], channel["Slave_SQL_Running"])
+
+
+def is_connected(session: Session) -> bool:
+    """Whether the server has its source."""
+    channel = _channel(session)
+    return channel is not None and channel["Slave_IO_Running"] == "Yes"
 
 
 def _rests(channel: dict[str, Any]) -> bool:

@@ -77,7 +77,7 @@ class Server:
                 process.wait(_KILLED_WITHIN)
 
     def stop_without_force(self, timeout: float) -> None:
-        """End it cleanly. DatastoreError when it takes longer: it is on its way down still."""
+        """End it cleanly. DatastoreError when it takes longer, and is on its way down still, or died of it."""
         process = self.process()
         if process is None:
             return
@@ -85,9 +85,11 @@ class Server:
             process.terminate()
             faults.within()
             try:
-                process.wait(timeout)
+                code = process.wait(timeout)  # None of one that another agent has started
             except psutil.TimeoutExpired:
                 raise DatastoreError(f"The database server did not stop within {timeout:g} s.") from None
+            if code:
+                raise DatastoreError("The database server died while it stopped.")
 
     def answers(self) -> bool:
         """Whether it takes a connection now."""

@@ -79,8 +79,8 @@ def requires_certificates(layout: Layout) -> bool:
 class Tls(base.Tls):
     """See the base class."""
 
-    def __init__(self, layout: Layout, client: Client, server: Server) -> None:
-        self._layout, self._client, self._server = layout, client, server
+    def __init__(self, layout: Layout, client: Client, server: Server, lifecycle: base.Lifecycle) -> None:
+        self._layout, self._client, self._server, self._lifecycle = layout, client, server, lifecycle
 
     def offered(self) -> bool:
         """See the base class."""
@@ -148,8 +148,10 @@ class Tls(base.Tls):
 
     def _follow(self, state: State) -> None:
         _write_files(self._layout, state)
-        if self._server.process() is None:
+        if self._server.process() is None and not self._asks_for_it(state):
             return
+        if self._server.process() is None:
+            self._lifecycle.resume()  # one that has died
         with self._client.session() as session:
             session.run("SET SESSION sql_log_bin = 0")
             session.run("FLUSH LOCAL SSL")
@@ -161,6 +163,13 @@ class Tls(base.Tls):
                 session.run("SET SESSION sql_log_bin = 1")
                 _align(session, state)
             session.run(f"SET GLOBAL require_secure_transport = {enforcing}")
+
+    def _asks_for_it(self, state: State) -> bool:
+        """Whether files are not all: accounts, and how a source is followed, are changed in a server that runs. One
+        that is down after all is told of as such."""
+        before = Mode(state.before["mode"]) if state.before is not None else Mode.BUILTIN
+        replica = role.load(self._layout).part is Part.REPLICA
+        return state.mode in ENFORCING if replica else Mode.MTLS in (state.mode, before)
 
 
 def _offers(session: Session) -> bool:

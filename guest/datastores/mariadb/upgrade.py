@@ -15,12 +15,13 @@ import psutil
 from dbflow import faults
 from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
-from guest.datastores.base import DatastoreError, Settings
+from guest.datastores.base import DatastoreError, Settings, WrittenSince
 from guest.datastores.mariadb import image, programs, release, role, trial
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
 from guest.datastores.mariadb.point import Point
+from guest.datastores.mariadb.replication import is_connected
 from guest.datastores.mariadb.role import Part
 from guest.datastores.mariadb.server import Server
 
@@ -44,6 +45,7 @@ _HASTY = (
     "--aria-group-commit-interval=10000000",
 )
 """Of one that upgrades the tables."""
+_KEPT = "It was written to after it was upgraded, so it must remain so."
 
 
 class Upgrade(base.Upgrade):
@@ -74,6 +76,8 @@ class Upgrade(base.Upgrade):
             with contextlib.suppress(psutil.Error):
                 process.wait(START_TIMEOUT)
         self._lifecycle.start(START_TIMEOUT)
+        with self._client.session() as session:
+            session.run("SET GLOBAL innodb_fast_shutdown = DEFAULT")
 
     def take_point(self, name: str, interrupted: threading.Event) -> None:
         """See the base class."""
@@ -104,6 +108,8 @@ class Upgrade(base.Upgrade):
         trial.parse(settings, self._layout)
         self._lifecycle.configure(settings)
         self._server.stop(_STOP_TIMEOUT)
+        self._layout.kept.unlink(missing_ok=True)
+        release.begin(self._layout, wanted)
         self._server.start(START_TIMEOUT, (*_PRIVATE, *_HASTY))
         faults.within()
         self._upgrade_tables(interrupted)
@@ -120,28 +126,41 @@ class Upgrade(base.Upgrade):
 
     def open(self) -> None:
         """See the base class."""
-        self._layout.unopened.unlink(missing_ok=True)
         try:
             self._lifecycle.start(START_TIMEOUT)
         except DatastoreError:
             if self._server.process() is None:
+                write(self._layout.stopped, "")  # or the agent would start it, and users write to what is given up
                 write(self._layout.unopened, "")
             raise
 
     def close(self) -> None:
         """See the base class."""
-        write(self._layout.stopped, "")  # or the agent would take it for a server that died
-        replica = role.load(self._layout).part is Part.REPLICA
-        if self._server.process() is None and not replica and not self._layout.unopened.exists():
+        if self._layout.kept.exists():
+            raise WrittenSince(_KEPT)
+        loses_nothing = self._layout.unopened.exists() or self._has_its_source()
+        if not self._layout.stopped.exists():  # or the agent would take it for a server that died
+            write(self._layout.stopped, "")
+        if self._server.process() is None and not loses_nothing:
             # One that died has not written down what it had; the next one does.
             self._server.start(START_TIMEOUT, _PRIVATE)
         self._server.stop_without_force(_STOP_TIMEOUT)
-        # A replica has of its source what it loses.
-        if replica or not self._layout.upgraded.exists() or self._layout.unopened.exists():
+        if loses_nothing or not self._layout.upgraded.exists():
             return
         if self._written() != self._layout.upgraded.read_text():
             self._lifecycle.start(START_TIMEOUT)
-            raise DatastoreError("It was written to after it was upgraded, so it must remain so.")
+            write(self._layout.kept, "")  # or it would be stopped for the same answer at each further try
+            raise WrittenSince(_KEPT)
+
+    def _has_its_source(self) -> bool:
+        """Whether it is a replica, and gets once more what it loses."""
+        if role.load(self._layout).part is not Part.REPLICA or self._server.process() is None:
+            return False
+        try:
+            with self._client.session() as session:
+                return is_connected(session)
+        except DatastoreError:
+            return False
 
     def _must_not_have_served(self) -> None:
         """Whoever starts a server for everybody takes the mark of its stop away. (In the middle of going back there is

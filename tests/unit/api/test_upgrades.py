@@ -10,6 +10,7 @@ from dbflow.db.models import Configuration, DatastoreVersion, Health, Instance, 
 from dbflow.operations import State
 from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
+from flows.registry import REGISTRY, Ending
 from tests.unit.api.world import World
 
 NEXT = ("mariadb", "11.8", "11.8.6", "mariadb", "img-2")
@@ -127,8 +128,6 @@ def test_replicas_go_first(world: World) -> None:
 
 
 def test_what_comes_after_it_is_not_run_for_an_upgrade_that_was_not_done(world: World) -> None:
-    from flows.registry import REGISTRY, Ending
-
     offer(world)
     instance_id = world.active()
     ask(world, instance_id)
@@ -159,6 +158,101 @@ def test_one_that_is_stuck_is_not_undone_once_the_server_served_again(world: Wor
     with world.database.write() as session:
         session.get_one(Operation, restarted).state = State.REVERTED
     assert world.ask("POST", f"operations/{stuck}/retry").status_code == 202
+
+
+def stuck_upgrade(world: World) -> tuple[str, str]:
+    """(instance, the operation that was parked)"""
+    offer(world)
+    instance_id = world.active()
+    ask(world, instance_id)
+    stuck = world.instance(instance_id).operation_id
+    assert stuck is not None
+    world.finish(instance_id, State.FAILED, Task.ERROR)
+    reset(world, instance_id)
+    return instance_id, stuck
+
+
+def reset(world: World, instance_id: str) -> None:
+    path = f"mgmt/instances/{instance_id}/action"
+    assert world.ask("POST", path, "admin", json={"reset-task-status": {}}).status_code == 202
+
+
+def test_room_may_be_made_for_one_that_is_stuck(world: World) -> None:
+    instance_id, stuck = stuck_upgrade(world)
+    answer = world.ask("POST", f"instances/{instance_id}/action", json={"resize": {"volume": {"size": 2}}})
+    assert answer.status_code == 202, answer.text
+    world.finish(instance_id)
+    assert world.ask("POST", f"operations/{stuck}/retry").status_code == 202
+
+
+def test_the_machine_of_one_that_is_stuck_is_not_made_anew(world: World) -> None:
+    instance_id, stuck = stuck_upgrade(world)
+    path, body = f"mgmt/instances/{instance_id}/action", {"rebuild": {"image_id": "img-2"}}
+    answer = world.ask("POST", path, "admin", json=body)
+    assert (answer.status_code, f"Upgrade {stuck}" in answer.text) == (422, True), answer.text
+
+
+def test_what_was_parked_last_is_retried_first(world: World) -> None:
+    """The end of the other would take the ERROR away."""
+    offer(world)
+    instance_id = world.active()
+    world.ask("POST", f"instances/{instance_id}/action", json={"restart": {}})
+    earlier = world.instance(instance_id).operation_id
+    world.finish(instance_id, State.FAILED, Task.ERROR)
+    reset(world, instance_id)
+    ask(world, instance_id)
+    later = world.instance(instance_id).operation_id
+    world.finish(instance_id, State.FAILED, Task.ERROR)
+    answer = world.ask("POST", f"operations/{earlier}/retry")
+    assert (answer.status_code, f"operation {later} of the same" in answer.text) == (409, True), answer.text
+    assert world.instance(instance_id).task == Task.ERROR
+    assert world.ask("POST", f"operations/{later}/retry").status_code == 202
+
+
+def end_parked(world: World, instance_id: str, refused: dict[str, str]) -> str:
+    """The instance's upgrade, with open-upgraded left; the id of the operation that would drop the point."""
+    operation = world.operation(world.instance(instance_id).operation_id or "")
+    arguments = world.keyring.unseal(operation.arguments)
+    told = (operation.id, operation.kind, instance_id, State.FAILED, "no", arguments)
+    ending = Ending(*told, frozenset({"open-upgraded"}), refused)
+    with world.database.write() as session:
+        session.get_one(Operation, operation.id).state = State.FAILED
+        REGISTRY.definition("instance.upgrade").ended(session, ending)
+    point: str = arguments["point"]
+    return point
+
+
+def test_only_what_was_written_to_is_of_the_new_version(world: World) -> None:
+    """Of a server that was not heard, or does not start, the backup point may be all there is."""
+    version_id, instance_id = offer(world), world.active()
+    ask(world, instance_id)
+    point = end_parked(world, instance_id, {"open-upgraded": "dbflow.messaging.errors.GuestOverdue"})
+    instance = world.instance(instance_id)
+    assert (instance.task, instance.operation_id, instance.datastore_version_id) == ("ERROR", None, world.version_id)
+    assert world.operation(point).state == State.REVERTED
+
+    (stuck,) = (one for one in world.posted if world.operation(one).kind == "instance.upgrade")
+    assert world.ask("POST", f"operations/{stuck}/retry").status_code == 202
+    end_parked(world, instance_id, {"open-upgraded": "guest.datastores.base.WrittenSince"})
+    instance = world.instance(instance_id)
+    assert (instance.task, instance.operation_id, instance.datastore_version_id) == ("NONE", None, version_id)
+
+    other = world.active(name="other")
+    ask(world, other)
+    point = end_parked(world, other, {"open-upgraded": "guest.datastores.base.WrittenSince"})
+    instance = world.instance(other)
+    assert (instance.task, instance.operation_id, instance.datastore_version_id) == ("UPGRADING", point, version_id)
+
+
+def test_the_dropping_of_a_point_is_not_broken_off(world: World) -> None:
+    offer(world)
+    instance_id = world.active()
+    ask(world, instance_id)
+    point = end_parked(world, instance_id, {"open-upgraded": "guest.datastores.base.WrittenSince"})
+    with world.database.write() as session:
+        session.get_one(Operation, point).started = utcnow()
+    reset(world, instance_id)
+    assert world.operation(point).requested is None
 
 
 def test_rebuild(world: World) -> None:

@@ -11,7 +11,7 @@ import uuid
 import psutil
 import pytest
 
-from dbflow.cloud.base import CloudError, NotFound, Unavailable, Volume
+from dbflow.cloud.base import UNDONE, CloudError, NotFound, Unavailable, Volume
 from dbflow.cloud.local import LocalCloud
 from tests.unit.cloud import forked
 from tests.unit.cloud.conftest import MakeCloud, agents, boot, boots_of, leftovers, log_of, processes, settings
@@ -354,6 +354,11 @@ def test_rebuilt_of_another_image_and_back(make_cloud: MakeCloud, state_dir: pat
     assert cloud.servers.get(instance_id).image is None
     assert "programs" not in (config / "machine.conf").read_text()
     wait_for(lambda: log_of(state_dir, instance_id, "boots") == ["1", "2", "3"], 10, "the third boot")
+
+    cloud.servers.rebuild(instance_id, None, {"guest.conf": "old"}, f"c{UNDONE}")
+    cloud.servers.rebuild(instance_id, "next", {"guest.conf": "new"}, "c")
+    assert cloud.servers.get(instance_id).image is None, "one that comes after its undoing is too late"
+    wait_for(lambda: log_of(state_dir, instance_id, "boots") == ["1", "2", "3", "4"], 10, "the fourth boot")
 
 
 def test_an_image_that_is_not_there(cloud: LocalCloud, state_dir: pathlib.Path, instance_id: str) -> None:

@@ -21,6 +21,7 @@ from dbflow.db.models import Authority, Base, Health, Instance, InstanceTls, Ope
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.services.seed import ensure_datastore
+from dbflow.status import Task
 from flows import renew_certificate
 from flows.registry import Ending
 
@@ -160,14 +161,64 @@ def test_an_authority_is_followed_by_the_next_in_time(fleet: Fleet) -> None:
     assert [one.number for one in fleet.authorities()] == [2, 1]
 
 
-def test_replicas_are_renewed_before_their_source(fleet: Fleet) -> None:
-    """They would not believe a certificate of an authority that they do not know."""
+def signers(fleet: Fleet) -> dict[str, int]:
+    """Name -> the number of the authority of its certificate."""
+    numbers = {one.id: one.number for one in fleet.authorities()}
+    with fleet.database.read() as session:
+        return {row.instance_id: numbers[row.authority_id or ""] for row in session.scalars(sa.select(InstanceTls))}
+
+
+def test_a_set_gets_certificates_that_all_of_it_believe(fleet: Fleet) -> None:
+    """Also one of which a member is away for a while, or whose certificates end soon."""
     fleet.add("a-source")
     fleet.add("replica", replica_of_id="a-source")
+    fleet.add("silent", replica_of_id="a-source", seen=utcnow() - DAY)
+    fleet.set("a-source", expires=utcnow() + DAY)
     fleet.rotate(datetime.timedelta(0))
-    assert fleet.kept() == ["replica"]
+    assert fleet.kept() == ["a-source", "replica"]
     fleet.finish()
+    assert signers(fleet) == {"a-source": 1, "replica": 1, "silent": 1}
+    assert fleet.kept() == [], "there is one that would believe none of the new ones"
+    with fleet.database.write() as session:
+        session.get_one(Health, "silent").seen = utcnow()
+    assert fleet.kept() == ["silent"]
+    fleet.finish()
+    assert signers(fleet) == {"a-source": 1, "replica": 1, "silent": 2}
+    assert fleet.kept() == ["a-source", "replica"]
+    fleet.finish()
+    assert signers(fleet) == {"a-source": 2, "replica": 2, "silent": 2}
+    assert fleet.kept() == []
+
+
+def test_nobody_waits_until_the_old_authority_has_ended(fleet: Fleet) -> None:
+    fleet.add("a-source")
+    fleet.add("replica", replica_of_id="a-source", seen=utcnow() - DAY)
+    fleet.rotate(datetime.timedelta(0))
+    with fleet.database.write() as session:
+        ending = utcnow() + fleet.times.certificate
+        session.execute(sa.update(Authority).where(Authority.number == 1).values(expires=ending))
     assert fleet.kept() == ["a-source"]
+    fleet.finish()
+    assert signers(fleet)["a-source"] == 2
+
+
+def test_one_that_fails_meanwhile_is_left_alone(fleet: Fleet) -> None:
+    fleet.add("ending")
+    fleet.set("ending", expires=utcnow() + DAY)
+    keeper = CertificateKeeper(fleet.conf, fleet.database, fleet.keyring)
+    with fleet.database.write() as session:
+        session.get_one(Instance, "ending").task = Task.ERROR
+    assert not keeper._renew("ending")
+
+
+@pytest.mark.parametrize("days", [2, 20, 60, 88, 400])
+def test_authorities_that_are_good_for_a_short_time(fleet: Fleet, days: int) -> None:
+    """What they sign is never cut short, or it would be renewed again and again."""
+    fleet.conf.set_override("authority_days", days, "tls")
+    times = Times.from_conf(fleet.conf)
+    next_signs = min(times.certificate + times.overlap, times.authority / 2) - times.overlap
+    assert times.certificate <= next_signs
+    assert times.renew_before <= times.certificate / 3
 
 
 def test_after_a_theft_the_one_that_waits_does_not_sign(fleet: Fleet) -> None:

@@ -35,6 +35,8 @@ def test_what_is_left_of_an_operation_that_could_not_be_undone(world: World) -> 
     for number, state in enumerate((states.SUCCESS, states.PENDING, states.REVERTED, states.REVERT_FAILURE)):
         atom = models.TaskDetail(f"step-{number}", str(number))
         atom.state = state
+        if state == states.REVERT_FAILURE:
+            atom.revert_failure = failure.Failure.from_exception(DatastoreError("no"))
         flow.add(atom)
     flow.state = states.FAILURE
     told: list[Ending] = []
@@ -43,3 +45,4 @@ def test_what_is_left_of_an_operation_that_could_not_be_undone(world: World) -> 
         told_to = dataclasses.replace(definition, ended=lambda _session, ending: told.append(ending))
         on_end(operation, told_to, {}, Outbox())(session, flow)
     assert told[0].left == {"step-0", "step-3"}
+    assert told[0].refused == {"step-3": "guest.datastores.base.DatastoreError"}

@@ -2,6 +2,7 @@
 """Who is elected, and what that leaves."""
 
 import pathlib
+import tempfile
 import types
 from typing import Any, cast
 
@@ -22,20 +23,38 @@ from flows.tasks.base import FlowContext
 from flows.tasks.replicas import ElectSource, JoinSource
 
 
-def elect(**positions: str) -> tuple[str, Any, int]:
-    """Of replicas that are called by their names."""
+def elect(newer: str = "", **positions: str) -> tuple[str, Any, int]:
+    """Of replicas that are called by their names; that one is of a newer version."""
     names = [f"settled_{number}" for number in range(1, len(positions) + 1)]
     task = ElectSource(requires=names)
-    fence = types.SimpleNamespace(confirm=lambda within=0.0: None)
-    task.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
     answers = [{"position": one, "port": 3306} for one in positions.values()]
-    return task.execute(list(positions), **dict(zip(names, answers, strict=True)))
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database(f"sqlite:///{directory}/state.sqlite")
+        Base.metadata.create_all(database.engine)
+        for version, members in (("9.9.9", set(positions) - {newer}), ("10.11.4", {newer} - {""})):
+            version_id = ensure_datastore(database, "mariadb", version, version, "mariadb", None)
+            owner = {"project_id": "p", "user_id": "u", "datastore_version_id": version_id, "flavor_id": "1"}
+            with database.write() as session:
+                session.add_all(Instance(id=one, name=one, addresses=[], **owner) for one in members)
+        fence = types.SimpleNamespace(confirm=lambda within=0.0: None, database=database)
+        task.bind(cast(FlowContext, types.SimpleNamespace(fence=fence)))
+        try:
+            return task.execute(list(positions), **dict(zip(names, answers, strict=True)))
+        finally:
+            database.close()
 
 
 def test_the_one_that_has_most() -> None:
     assert elect(a="0-1-9", b="0-1-10", c="0-1-2")[0] == "b"
     assert elect(a="0-7-9", b="0-1-9,1-1-3") == ("b", {"position": "0-1-9,1-1-3", "port": 3306}, 1)
     assert elect(a="1-7-3", b="0-1-1,1-7-3")[0] == "b"
+
+
+def test_the_oldest_version_of_those_that_have_it_all() -> None:
+    """It can't follow a newer one."""
+    assert elect(a="0-1-9", b="0-1-9", newer="b")[0] == "a"
+    assert elect(a="0-1-9", b="0-1-9", newer="a")[0] == "b"
+    assert elect(a="0-1-8", b="0-1-9", newer="b")[0] == "b", "nothing is lost for that"
 
 
 def test_nobody_when_each_has_something_of_its_own() -> None:
