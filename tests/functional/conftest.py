@@ -11,6 +11,8 @@ from tests.functional.stack.fixtures import embedded_stack, images, pytest_runte
 
 __all__ = ["embedded_stack", "images", "pytest_runtest_makereport", "real_stack", "stack"]
 
+_LONGEST = "test_stored_flows.py"
+
 
 class _ByParts(LoadScopeScheduling):  # type: ignore[misc]
     """Where several processes share the tests, each set of parts has one of them, so that it is started once; tests
@@ -23,4 +25,10 @@ class _ByParts(LoadScopeScheduling):  # type: ignore[misc]
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByParts:
     """Whatever ``--dist`` says."""
+    config.option.loadscopereorder = False
     return _ByParts(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first: at the end, the other processes would wait for it."""
+    items.sort(key=lambda item: _LONGEST not in item.nodeid)
