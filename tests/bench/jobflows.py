@@ -49,15 +49,15 @@ class Hold(Tell):
 
 def register() -> None:
     """Make them known to this process."""
-    REGISTRY.kinds()  # loads the real ones, which are replaced then
-    for name, step, priority in (
-        (CREATE, Tell, "NORMAL"),
-        (PLAIN, Tell, "NORMAL"),
-        (HELD, Hold, "NORMAL"),
-        (URGENT, Hold, "HIGH"),
+    version = REGISTRY.kind(CREATE).version  # loads the real ones, which are replaced then
+    for name, number, step, priority in (
+        (CREATE, version, Tell, "NORMAL"),
+        (PLAIN, 1, Tell, "NORMAL"),
+        (HELD, 1, Hold, "NORMAL"),
+        (URGENT, 1, Hold, "HIGH"),
     ):
-        kind = Kind(name, name, 1, priority, "instance", "BUILDING")
-        REGISTRY._definitions[name, 1] = Definition(
+        kind = Kind(name, name, number, priority, "instance", "BUILDING")
+        REGISTRY._definitions[name, number] = Definition(
             kind, lambda _, step=step: linear_flow.Flow("bench").add(step()), lambda _session, _ending: None, {}
         )
 

@@ -9,19 +9,12 @@ import requests
 
 from tests.fault.sweep.points import SUCCESS
 from tests.fault.sweep.scenarios import Scenario
-from tests.functional.stack import Client, Stack, query
+from tests.functional.stack import Stack, query
 
 SCRIPT = (
     "CREATE TABLE IF NOT EXISTS d.site (n INT PRIMARY KEY); REPLACE INTO d.site VALUES (%(n)d);\n"
     "-- undo\nDROP TABLE IF EXISTS d.site"
 )
-
-
-def make_module(client: Client, kind: str, contents: str, **options: Any) -> str:
-    """Its id."""
-    body = {"name": f"swept-{kind}", "module_type": kind, "contents": encoded(contents), **options}
-    made: str = client.ask("POST", "/modules", {"module": body})["module"]["id"]
-    return made
 
 
 def encoded(contents: str) -> str:
@@ -37,8 +30,15 @@ class _Modules(Scenario):
 
     def make(self) -> None:
         super().make()
-        ping = make_module(self.client, "ping", "message=swept", apply_order=1)
-        self.module_ids = [ping, make_module(self.client, "sql", SCRIPT % {"n": 1}, live_update=1)]
+        ping = self.make_module("ping", "message=swept", apply_order=1)
+        self.module_ids = [ping, self.make_module("sql", SCRIPT % {"n": 1}, live_update=1)]
+
+    def make_module(self, module_type: str, contents: str, **options: Any) -> str:
+        """Its id. Other scenarios have modules of the same types in the same stack."""
+        name = f"{self.kind}-{module_type}"
+        body = {"name": name, "module_type": module_type, "contents": encoded(contents), **options}
+        made: str = self.client.ask("POST", "/modules", {"module": body})["module"]["id"]
+        return made
 
     @property
     def path(self) -> str:

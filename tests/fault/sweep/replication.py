@@ -77,8 +77,10 @@ class Grouped(Scenario):
         return found
 
     def at_rest(self) -> Inventory:
-        """What there is of the set. Guests may still be on their way back to a broker that was started again."""
-        members = {self.source_id, *self.replica_ids}
+        """What there is, of the set and of the other scenarios of the stack. Guests may still be on their way back to a
+        broker that was started again."""
+        others = (one["id"] for one in self.client.ask("GET", "/instances")["instances"] if one["status"] == "ACTIVE")
+        members = {self.source_id, *self.replica_ids, *others}
         wait_for(lambda: members <= set(self.stack.inventory()["queues"]), SETTLED, "the guests to be back")
         return self.stack.settled_inventory()
 
