@@ -31,6 +31,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> Backup
         project_id = caller.project_id
         if instance_id:
             project_id = instances.load(session, caller, instance_id).project_id
+        # Locked, there or not: of two that make it at once, one is begun anew and finds it.
+        session.get(BackupStrategy, (project_id, instance_id), with_for_update=True)
         return session.merge(
             BackupStrategy(
                 project_id=project_id,
