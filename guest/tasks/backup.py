@@ -42,9 +42,14 @@ class StreamTask(GuestTask):
 
 
 class MakeBackup(StreamTask):
-    """Send a copy of the data to the object store."""
+    """Send a copy of the data to the object store.
+
+    A guest that does not answer when it is to end that is in nobody's way: what it sends all the same is removed with
+    the backup's other objects, or found by the leader.
+    """
 
     beside: ClassVar[bool] = True
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(
         self,
