@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dbflow import quota
 from dbflow.db.models import BackupStrategy
 from dbflow.services import instances
 from dbflow.services.backups import must_be_container
@@ -31,8 +32,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> Backup
         project_id = caller.project_id
         if instance_id:
             project_id = instances.load(session, caller, instance_id).project_id
-        # Locked, there or not: of two that make it at once, one is begun anew and finds it.
-        session.get(BackupStrategy, (project_id, instance_id), with_for_update=True)
+        # The row is not there to be locked: of two that make it at once, the second must find it.
+        quota.lock(session, project_id)
         return session.merge(
             BackupStrategy(
                 project_id=project_id,
