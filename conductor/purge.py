@@ -38,7 +38,8 @@ class Purge:
 
     def purge(self) -> None:
         """Forget flows that ended long ago or are nobody's, answered keys, silent conductors, and the health,
-        modules, certificates and backup strategies of instances that are gone. Parked operations keep their flows: they can be retried."""
+        modules, certificates and backup strategies of instances that are gone. Parked operations keep their flows:
+        they can be retried."""
         now = utcnow()
         while self._purge_flows(now - self._retention) == _BATCH:
             pass
