@@ -20,7 +20,7 @@ from dbflow.db.models import (
 )
 from dbflow.objectstore import base as store
 from dbflow.services import announcing, instances
-from dbflow.services.actions import must_be_ready
+from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import families, load, missing, of_reference, refusals
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -103,6 +103,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
             instance = instances.load(session, caller, of_reference(wanted["instance"]), lock=True)
             parent = _parent(session, caller, instance, wanted)
             must_be_ready(session, instance)
+            must_not_be_stopped(session, instance)
             reserve(services, session, instance.project_id, {"backups": 1})
             backup = _backup(services, session, caller, instance, parent, wanted)
             session.add(backup)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dbflow.backupmanifest import NAME, Manifest, digest
-from dbflow.db.models import Backup, Instance, Operation, ProjectKey, new_id
+from dbflow.db.models import Backup, Health, Instance, Operation, ProjectKey, new_id
 from dbflow.operations import State
 from dbflow.status import BackupState, Task
 from tests.unit.api.world import World
@@ -412,6 +412,15 @@ def test_strategies(world: World) -> None:
     assert world.ask("DELETE", f"backup_strategies?instance_id={instance_id}").status_code == 404
     assert world.ask("DELETE", "backup_strategies").status_code == 202
     assert row(world, completed(world, instance_id)).container == "database_backups"
+
+
+def test_a_stopped_server_can_not_be_backed_up(world: World) -> None:
+    instance_id = world.active()
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).service_status = "SHUTDOWN"
+    answer = back_up(world, instance_id)
+    assert (answer.status_code, "is stopped" in answer.text) == (422, True)
+    assert (world.count(Backup), world.instance(instance_id).operation_id) == (0, None)
 
 
 def test_the_same_key_is_the_same_backup(world: World) -> None:
