@@ -112,7 +112,8 @@ class KeystoneAuth:
         """The middleware leaves the refusal to us, so that open pages stay open."""
         from keystonemiddleware import auth_token
 
-        settings = {"oslo_config_config": self._conf, "delay_auth_decision": True}
+        # Application credentials may be limited to some requests of a type of service.
+        settings = {"oslo_config_config": self._conf, "delay_auth_decision": True, "service_type": "database"}
         middleware = auth_token.AuthProtocol(wsgi, settings)
         self.challenge = f'Keystone uri="{self._conf.keystone_authtoken.www_authenticate_uri}"'
         return cast(Wsgi, middleware)
