@@ -278,6 +278,12 @@ class Poster:
             request = self._client.create_async(path, _posting(operation), sequence=True)
             request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
 
+    def ping(self) -> None:
+        """BoardUnavailable when ZooKeeper does not answer, or its servers can't agree."""
+        with _unavailable():
+            self._connect()
+            self._client.sync_async(self._path).get(timeout=_POST)
+
     def _connect(self) -> None:
         with self._lock:
             if not self._started:

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_restx import Api
 
-from dbflow.api import docs, errors, resources, versions
+from dbflow.api import docs, errors, health, resources, versions
 from dbflow.api.auth import Auth
 from dbflow.api.gate import Gate
 from dbflow.api.here import attach
@@ -16,6 +16,7 @@ from dbflow.api.ratelimit import RateLimits
 from dbflow.api.schemas.versions import EVERY
 from dbflow.console import app as console
 from dbflow.console.session import is_console
+from dbflow.healthcheck import Checks
 from dbflow.policy import Policy
 from dbflow.services.context import Services
 from dbflow.services.fan import Seats
@@ -53,8 +54,10 @@ def create_app(services: Services, auth: Auth) -> Flask:
     app.extensions["dbflow.rates"] = rates
     seats = Seats(group.max_event_streams)
     app.extensions["dbflow.feed"] = Feed(services.database, group.event_interval, seats)
+    app.extensions[health.EXTENSION] = Checks({**services.probes, **auth.probes()})
     Gate(app, auth, rates)
     app.register_blueprint(versions.pages)
+    app.register_blueprint(health.pages)
     _serve(app)
     console.register(app, services, auth, rates, seats)
     app.wsgi_app = console.wrap(auth.wrap(app.wsgi_app), services)  # type: ignore[method-assign, assignment]

@@ -99,6 +99,7 @@ class Parts:
         """What the API answers with."""
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
         watcher = Watcher(self.boards, unique_name())
+        poster = self.boards.poster()
         return Services(
             self.conf,
             self.database,
@@ -108,7 +109,8 @@ class Parts:
             self.cloud.servers,
             dispatcher,
             self.objects,
-            self.boards.poster().post,
+            poster.post,
             watcher.jobs,
             Outbox.from_conf(self.conf),
+            {"sql": self.database.ping, "zookeeper": poster.ping, "broker": dispatcher.ping},
         )

@@ -94,6 +94,12 @@ class Database:
         with self._raw(self._looks) as connection:
             yield connection.cursor()
 
+    def ping(self) -> None:
+        """Raises one of AWAY when the database does not answer."""
+        with self.look() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+
     @contextlib.contextmanager
     def rows(self, session: Session) -> Iterator[Any]:
         """A cursor of the driver within a session's transaction."""
