@@ -160,6 +160,10 @@ class Board:
         """Jobs to claim, in the order to claim them."""
         return self._board.waiting()
 
+    def counted(self) -> tuple[int, int]:
+        """How many jobs wait, and are claimed, as far as is known here."""
+        return self._board.counted()
+
     def wait(self, timeout: float) -> None:
         """Until something on the board changed, or for ``timeout`` seconds."""
         self._changed.wait(timeout)

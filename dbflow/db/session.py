@@ -112,6 +112,11 @@ class Database:
             self._prepared[statement] = Prepared(statement, self.engine.dialect)
         return self._prepared[statement]
 
+    def in_use(self) -> int:
+        """How many connections are at work now."""
+        pools = [engine.pool for engine in (self.engine, self._rows, self._looks)]
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, sa.pool.QueuePool))
+
     def close(self) -> None:
         """Close every idle connection."""
         for engine in (self.engine, self._rows, self._looks):
