@@ -45,6 +45,41 @@ mkdir -p "$drive"
 mount --bind "$guest/config" "$drive"
 mount -o remount,bind,ro "$drive"
 
+# Ready when its user data has been done: the network is there already, and the rest of cloud-init has nothing to do.
+cat >"$root/etc/cloud/cloud.cfg.d/99-devcloud.cfg" <<END
+datasource_list: [ConfigDrive]
+network: {config: disabled}
+manage_etc_hosts: false
+ssh_deletekeys: false
+ssh_genkeytypes: []
+cloud_init_modules: [migrator, seed_random, bootcmd, write-files, set_hostname, users-groups]
+cloud_config_modules: [runcmd]
+cloud_final_modules: [scripts-vendor, scripts-per-once, scripts-per-boot, scripts-per-instance, scripts-user, final-message]
+END
+
+# What would touch the host's kernel, or wait for hardware.
+mkdir -p "$root/run/systemd/system"
+for unit in systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service \
+    systemd-modules-load.service systemd-sysctl.service systemd-remount-fs.service systemd-growfs-root.service \
+    systemd-timesyncd.service systemd-networkd.service systemd-networkd.socket systemd-networkd-wait-online.service \
+    systemd-resolved.service systemd-logind.service getty.target console-getty.service cloud-init-hotplugd.socket \
+    dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
+    apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
+    ln -s /dev/null "$root/run/systemd/system/$unit"
+done
+# journald itself writes to terminals only.
+mkdir -p "$root/run/systemd/system/sysinit.target.wants"
+cat >"$root/run/systemd/system/devcloud-console.service" <<END
+[Unit]
+Description=The journal on the console
+DefaultDependencies=no
+After=systemd-journald.service
+[Service]
+ExecStart=/usr/bin/journalctl --boot --lines=all --follow --output=short-iso
+StandardOutput=append:/dev/console
+END
+ln -s ../devcloud-console.service "$root/run/systemd/system/sysinit.target.wants/"
+
 tr -d - </proc/sys/kernel/random/uuid >"$root/run/machine-id"
 hostname "$NAME"
 echo "$NAME" >"$root/etc/hostname"
