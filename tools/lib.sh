@@ -64,5 +64,9 @@ find_python() {
     return 1
 }
 
-# Let programs of the virtual environment, and servers in sbin, be found by name.
-use_environment() { export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"; }
+# Let programs of the virtual environment, and servers in sbin, be found by name. Python keeps what it has compiled: the
+# tests start thousands of processes, most of whose time would go into compiling the same modules again.
+use_environment() {
+    export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"
+    unset PYTHONDONTWRITEBYTECODE
+}
