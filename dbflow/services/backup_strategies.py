@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from dbflow import quota
 from dbflow.db.models import BackupStrategy
 from dbflow.services import instances
-from dbflow.services.backups import must_be_container
+from dbflow.services.backing_up import must_be_container
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import NotFound
