@@ -111,6 +111,7 @@ class MakeBackup(StreamTask):
             "command": list(source.command),
             "user": source.user,
             "expected": source.expected,
+            "holds": source.holds,
             "store": upload["store"],
             "key": upload["backup_key"],
             "label": upload["label"],

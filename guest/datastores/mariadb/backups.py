@@ -22,6 +22,8 @@ _LEAST_PREPARE, _MOST_PREPARE = 96, 4096
 _LOG_INTERVAL = 50
 """Milliseconds between two looks at the log, where a second is usual: at the end of a copy nobody can commit until the
 next one."""
+_HOLDS = ("Starting BACKUP STAGE BLOCK_COMMIT", "All tables unlocked")
+"""What mariadb-backup says, up to 11.8 at least, before it lets nobody commit any more, and after it does again."""
 _LOGIN = "login.cnf"
 _LSN = re.compile(r"^to_lsn = (\d+)$", re.MULTILINE)
 _GTID = re.compile(r"GTID of the last change '([^']*)'")
@@ -36,9 +38,10 @@ class Backups(base.Backups):
     def source(self, strategy: str, base: Mapping[str, Any] | None, work: pathlib.Path) -> Source:
         """See the base class."""
         login = work / _LOGIN
-        command = self._copy(login, base, work) if strategy == Strategy.PHYSICAL else self._dump(login)
+        physical = strategy == Strategy.PHYSICAL
+        command = self._copy(login, base, work) if physical else self._dump(login)
         self._write_login(login)
-        return Source(command, self._user, allocated(self._layout.data))
+        return Source(command, self._user, allocated(self._layout.data), _HOLDS if physical else None)
 
     def position(self, strategy: str, work: pathlib.Path) -> dict[str, Any]:
         """See the base class: {"to_lsn", "gtid"} of a physical one; a logical one has none."""
