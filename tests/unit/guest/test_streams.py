@@ -261,7 +261,11 @@ def test_a_store_that_gives_nothing_back(tmp_path: pathlib.Path, data: pathlib.P
 
 def holding(data: pathlib.Path, *, times: int = 1) -> list[str]:
     """A program's command."""
-    return ["sh", "-c", f"echo it begins >&2; for n in $(seq {times}); do cat {data}; done; echo it ends >&2; cat {data}"]
+    return [
+        "sh",
+        "-c",
+        f"echo it begins >&2; for n in $(seq {times}); do cat {data}; done; echo it ends >&2; cat {data}",
+    ]
 
 
 def test_a_slow_store_does_not_hold_others_up(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
