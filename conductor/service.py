@@ -38,6 +38,8 @@ _RECONNECT = 1.0
 _WISHES_EVERY = 0.5
 _DRAIN_EVERY = 1.0
 _REPORT_EVERY = 5.0
+_ASLEEP = 90.0
+"""Seconds: longer than a database that keeps its connections and says nothing can hold a duty up."""
 _FORGET_RESTS = 600.0
 _RELEASED_RESTS = 4
 """As after so many failures: whoever wants a claim to be given up wants somebody else to have it."""
@@ -93,6 +95,8 @@ class ConductorService:
         self._leads: Board | None = None
         """The board by whose session this conductor leads."""
         self._draining = False
+        self._rounds: dict[int, float] = {}
+        """When each of the duties beside the claim loop was last done, or put off."""
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
@@ -157,6 +161,13 @@ class ConductorService:
     def flows(self) -> int:
         """How many flows run here now."""
         return len(self._running)
+
+    @property
+    def awake(self) -> bool:
+        """Whether its duties go round. That servers are away is no reason to begin anew: duties do not wait for them,
+        or not long."""
+        now = time.monotonic()
+        return all(now - at < _ASLEEP for at in list(self._rounds.values()))
 
     @property
     def leads(self) -> bool:
@@ -324,6 +335,9 @@ class ConductorService:
             LOG.warning("left without a word: %s", type(error).__name__)
 
     def _beside(self, duty: Callable[[], Any], every: float) -> None:
+        number = len(self._rounds)
+        self._rounds[number] = time.monotonic()
+
         def loop() -> None:
             while True:
                 try:
@@ -332,6 +346,7 @@ class ConductorService:
                     LOG.warning("%s put off: %s", getattr(duty, "__name__", duty), type(error).__name__)
                 except Exception:
                     LOG.exception("%s", duty)
+                self._rounds[number] = time.monotonic()
                 if self._stopping.wait(every):
                     return
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Sequence
 
 from dbflow import faults, plugins
+from dbflow.systemd import Systemd
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -44,13 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for chatty in ("amqp", "kombu", "taskflow"):  # at DEBUG they show messages and arguments
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    systemd = Systemd()
     try:
         settings = load(options.config_dir)
         agent, heart = build(settings)
     except (BadSettings, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)
         return 1
-    _serve(agent, heart)
+    _serve(agent, heart, systemd)
     return 0
 
 
@@ -86,14 +88,17 @@ def _datastore(settings: Settings) -> Datastore:
     return made
 
 
-def _serve(agent: Agent, heart: Heart) -> None:
+def _serve(agent: Agent, heart: Heart, systemd: Systemd) -> None:
     faults.point("guest.started")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     agent.start()
     heart.start(agent)
+    systemd.watch(lambda: heart.beats)
+    systemd.ready()
     stopping.wait()
+    systemd.stopping()
     LOG.info("stopping")
     agent.stop(GRACE)
     heart.stop()
