@@ -20,13 +20,14 @@ from conductor.control import Control, Wishes
 from conductor.health import HealthBook
 from conductor.leader import Leader
 from conductor.runner import Job, Runner
-from dbflow import __version__, faults
+from dbflow import __version__, faults, logcontext
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
 from dbflow.db.models import Conductor, Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Board, Boards, BoardUnavailable
+from dbflow.logcontext import About
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.metrics import Metrics
 from dbflow.operations import State
@@ -216,6 +217,10 @@ class ConductorService:
         self._flows.submit(self._work, board, job, operation_id, control)
 
     def _work(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
+        with logcontext.at(About(operation_id=operation_id)):
+            self._work_claimed(board, job, operation_id, control)
+
+    def _work_claimed(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
         try:
             faults.point("operation.claimed")
             outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)

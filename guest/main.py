@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from dbflow import faults, plugins
+from dbflow import faults, logcontext, plugins
 from dbflow.systemd import Systemd
 from guest.agent import Agent
 from guest.datastores.base import Datastore
@@ -37,10 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config-dir", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--debug", action="store_true", help="log more")
     options = parser.parse_args(argv)
+    logcontext.install()
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.INFO,
-        format="%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
+        format=logcontext.FORMAT,
+        datefmt=logcontext.DATES,
         stream=sys.stderr,
     )
     for chatty in ("amqp", "kombu", "taskflow"):  # at DEBUG they show messages and arguments
