@@ -16,13 +16,14 @@ from conductor.engine import Engine
 from conductor.leftovers import not_undone
 from conductor.pool import TaskPool
 from conductor.steptimes import StepTimes
-from dbflow import objectstore
+from dbflow import logcontext, objectstore
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import AWAY, Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
 from dbflow.guestkeys import GuestKeys
+from dbflow.logcontext import About
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.metrics import Metrics
 from dbflow.notifications.outbox import Outbox
@@ -82,6 +83,7 @@ class Runner:
             LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
             return Job.POSTPONE
         control.epoch = fence.epoch
+        logcontext.enter(About(operation.request_id or "", operation.id))
         return self._run_taken(fence, operation, control)
 
     def _run_taken(self, fence: Fence, operation: Operation, control: Control) -> Job:

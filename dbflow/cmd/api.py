@@ -18,10 +18,8 @@ from dbflow.cmd.wiring import Parts, configure
 def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
     """gunicorn's settings. Threads, since an event stream holds one while it lasts."""
     bind = [_address(conf.api.bind_host, conf.api.bind_port)]
-    hooks = {}
     if conf.metrics.api_port is not None:
         bind.append(_address(conf.metrics.bind_host, conf.metrics.api_port))
-        hooks = {"on_starting": workers.on_starting, "child_exit": workers.child_exit, "on_exit": workers.on_exit}
     return {
         "bind": bind,
         "workers": conf.api.workers,
@@ -30,7 +28,10 @@ def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
         "proc_name": "dbflow-api",
         "graceful_timeout": 5,
         "control_socket_disable": True,
-        **hooks,
+        "on_starting": workers.on_starting,
+        "when_ready": workers.when_ready,
+        "child_exit": workers.child_exit,
+        "on_exit": workers.on_exit,
     }
 
 

@@ -11,7 +11,7 @@ from oslo_log import log
 from conductor.figures import Figures
 from conductor.health import HealthBook
 from conductor.service import ConductorService, unique_name
-from dbflow import cloud, conf, objectstore
+from dbflow import cloud, conf, logcontext, objectstore
 from dbflow.boardwatch import Watcher
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
@@ -35,7 +35,9 @@ LOG = logging.getLogger(__name__)
 
 def configure(arguments: Sequence[str] | None = None, default_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
     """The process's configuration, from files and arguments; logging is set up as it says."""
+    logcontext.install()
     log.register_options(conf.CONF)
+    conf.CONF.set_default("logging_context_format_string", logcontext.FORMAT)
     conf.register(conf.CONF)
     files = None if default_files is None else list(default_files)
     conf.CONF(arguments, project="dbflow", default_config_files=files)

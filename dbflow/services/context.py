@@ -85,9 +85,11 @@ class Services:
     """Of what this process can't do without; for its health check."""
 
     def post_accepted(self, operation: Operation) -> None:
-        """After the commit. The answer is 202 even if the board is away."""
+        """After the commit, also of one that is to go on. The answer is 202 even if the board is away."""
         faults.point("operation.accepted")
-        self.metrics.accepted(operation.kind)
+        if operation.attempts == 0:  # not one that is to go on
+            self.metrics.accepted(operation.kind)
+            LOG.info("operation %s accepted: %s of %s", operation.id, operation.kind, operation.target_id)
         try:
             self.post(operation)
         except Exception as error:
