@@ -62,6 +62,8 @@ class DevCloud:
         self.succeed("down")
         shutil.rmtree(LOGS, ignore_errors=True)
         shutil.copytree(self.directory / "log", LOGS)
+        for console in self.directory.glob("guests/*/console.log"):
+            shutil.copy(console, LOGS / f"{console.parent.name}.log")
         self.succeed("down", "--purge")
 
 
