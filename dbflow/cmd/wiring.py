@@ -110,5 +110,6 @@ class Parts:
             self.objects,
             self.boards.poster().post,
             watcher.jobs,
+            self.cloud.check,
             Outbox.from_conf(self.conf),
         )

@@ -35,8 +35,10 @@ class CreateServer(LocalTask):
         volume: Mapping[str, Any] | None,
         availability_zone: str | None,
         locality: str | None,
+        source_id: str | None = None,
     ) -> None:
-        """The server gets its instance id, its message key, its login at the broker, and nothing else."""
+        """The server gets its instance id, its message key, its login at the broker, and nothing else. ``source_id``
+        where it is made for a replica."""
         server = self.context.cloud.servers.create(
             Boot(
                 instance_id=instance_id,
@@ -47,6 +49,7 @@ class CreateServer(LocalTask):
                 files=guest_files(self.context, instance_id, manager),
                 availability_zone=availability_zone,
                 locality=locality,
+                beside=source_id,
                 manager=manager,
             )
         )
