@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from dbflow import guestconfig
 from dbflow.cloud.base import UNDONE, Boot, CloudError, Port, Volume
+from dbflow.db.models import Instance
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
 
@@ -35,10 +36,8 @@ class CreateServer(LocalTask):
         volume: Mapping[str, Any] | None,
         availability_zone: str | None,
         locality: str | None,
-        source_id: str | None = None,
     ) -> None:
-        """The server gets its instance id, its message key, its login at the broker, and nothing else. ``source_id``
-        where it is made for a replica."""
+        """The server gets its instance id, its message key, its login at the broker, and nothing else."""
         server = self.context.cloud.servers.create(
             Boot(
                 instance_id=instance_id,
@@ -49,11 +48,15 @@ class CreateServer(LocalTask):
                 files=guest_files(self.context, instance_id, manager),
                 availability_zone=availability_zone,
                 locality=locality,
-                beside=source_id,
+                beside=self._source_of(instance_id),
                 manager=manager,
             )
         )
         update_instance(self.context.fence, instance_id, server_id=server.id)
+
+    def _source_of(self, instance_id: str) -> str | None:
+        with self.context.fence.database.read() as session:
+            return session.get_one(Instance, instance_id).replica_of_id
 
     def revert(self, instance_id: str, **_: Any) -> None:
         """Delete the server and all that runs on it."""
