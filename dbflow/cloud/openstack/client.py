@@ -49,18 +49,23 @@ class Client:
 
     def _connect(self) -> openstack.connection.Connection:
         options = self._conf[_GROUP]
-        common = {"region_name": options.region_name, "strict_proxies": True, "app_name": "dbflow"}
+        common = {
+            "region_name": options.region_name,
+            "interface": options.interface,
+            # A service that does not answer when it is first needed is no service without versions.
+            "strict_proxies": True,
+            "app_name": "dbflow",
+        }
         if options.cloud:
-            own = {"interface": options.interface, "api_timeout": options.timeout}
             try:
-                return openstack.connect(options.cloud, **own, **common)
+                return openstack.connect(options.cloud, api_timeout=options.timeout, **common)
             except sdk.ConfigException as error:
                 raise base.CloudError(f"[openstack] cloud: {error}") from error
         auth = loading.load_auth_from_conf_options(self._conf, _GROUP)
         if auth is None:
             raise base.CloudError("[openstack] cloud or auth_type must be set for [cloud] driver = openstack")
         session = loading.load_session_from_conf_options(self._conf, _GROUP, auth=auth)
-        return openstack.connection.Connection(session=session, default_interface=options.interface, **common)
+        return openstack.connection.Connection(session=session, **common)
 
     def _proxy(self, name: str) -> Callable[[], Any]:
         return lambda: getattr(self.connection(), name)
