@@ -6,7 +6,8 @@
 RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
 # its dependency on a desktop's Java. The console is looked at with Chromium.
-TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware)
+TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware
+    xfsprogs e2fsprogs)
 # A whole OpenStack; its python3- packages only, since those of the services bring a hundred others. Without
 # python3-sqlalchemy-ext, which is only recommended, Neutron takes twice the processor time.
 DEVCLOUD_PACKAGES=(mariadb-server-core mariadb-client-core memcached rabbitmq-server uwsgi-core uwsgi-plugin-python3

@@ -238,6 +238,7 @@ class World:
         self.objects = objectstore.load(self.conf)
         self.posted: list[str] = []
         self.jobs: list[JobView] = []
+        self.wishes: list[Wish] = []
         self.ungranted: CloudError | None = None
         """What the cloud raises of wishes."""
         self.services = Services(
@@ -258,7 +259,8 @@ class World:
         self.app: Flask = create_app(self.services, TokenFileAuth(self.token_file))
         self.client: FlaskClient = self.app.test_client()
 
-    def _check_wish(self, _wish: Wish) -> None:
+    def _check_wish(self, wish: Wish) -> None:
+        self.wishes.append(wish)
         if self.ungranted is not None:
             raise self.ungranted
 
