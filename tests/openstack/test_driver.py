@@ -99,7 +99,7 @@ def test_resize_confirm_and_revert(driver: OpenStackCloud, instance: str) -> Non
 
 def test_a_size_for_which_there_is_no_room(place: Place, driver: OpenStackCloud, instance: str) -> None:
     admin = place.devcloud.openstack("admin")
-    huge = admin.compute.create_flavor(name="huge", ram=10**8, vcpus=1, disk=5)
+    huge = admin.compute.create_flavor(name="huge", ram=256, vcpus=1, disk=10**6)
     try:
         with pytest.raises(base.OutOfCapacity, match="No valid host"):
             done(driver.servers.resize, instance, huge.id)

@@ -36,18 +36,20 @@ class Passing(base.Unavailable):
 def of_response(resource: str, response: requests.Response) -> base.CloudError:
     """What an answer of 4xx or 5xx means for ``resource``."""
     status, reason = response.status_code, _reason(response)
-    text = f"{resource}: {reason}"
-    if status in (429, 503) or status >= 500 or (status == 413 and "Retry-After" in response.headers):
-        return Passing(f"{resource}: the cloud does not answer just now (HTTP {status})", _pause(response))
+    full = _FULL.search(reason) is not None
+    # Cinder says of a quota when to ask again, too: not before somebody has made room.
+    if status == 429 or status >= 500 or (status == 413 and not full):
+        text = f"{resource}: the cloud does not answer just now (HTTP {status})"
+        return Passing(text, _pause(response))
     if status == 404:
         return base.NotFound(f"{resource} cannot be found. ({reason})")
     if status == 401:
         return base.CloudError(f"{resource}: the cloud does not accept dbflow's login")
-    if status == 413 or _FULL.search(reason):
-        return base.OutOfCapacity(f"{resource}: the cloud has no room: {reason}")
+    if full:
+        return of_reason(resource, reason)
     if status == 409 and not _TAKEN.search(reason):
         return Passing(f"{resource}: {reason}")
-    return base.CloudError(text)
+    return base.CloudError(f"{resource}: {reason}")
 
 
 def of_reason(resource: str, reason: str) -> base.CloudError:

@@ -2,7 +2,7 @@
 """Other hosts. A migration is a resize to the same flavor, and waits to be confirmed as one."""
 
 from dbflow.cloud import base
-from dbflow.cloud.openstack.nova import HOST, Nova, Turn, failure
+from dbflow.cloud.openstack.nova import HOST, Nova, Turn
 from dbflow.cloud.openstack.resizing import VERIFY, Resizing
 
 _CHOOSING = "2.56"
@@ -26,7 +26,7 @@ class Migrating:
         """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
         server = self._nova.settled(instance_id)
         if server["status"] == "ERROR":
-            raise failure(instance_id, server)
+            raise self._nova.failure(instance_id, server)
         if server[HOST] != old_host or server["status"] == VERIFY:
             return self._nova.running(instance_id)
         mark = f"{old_host} {host or _ANY}"

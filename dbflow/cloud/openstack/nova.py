@@ -99,7 +99,7 @@ class Nova:
             self.act(instance_id, server, "os-start")
             raise self._waiting.soon(f"server of instance {instance_id} to start")
         if server["status"] not in ("ACTIVE", "VERIFY_RESIZE"):
-            raise failure(instance_id, server)
+            raise self.failure(instance_id, server)
         return self.view(server)
 
     def soon(self, instance_id: str, what: str) -> Exception:
@@ -152,6 +152,12 @@ class Nova:
         reasons = [event["details"] for event in found.get("events") or () if event.get("details")]
         return of_reason(named(instance_id), reasons[0] if reasons else f"Nova could not {action} it")
 
+    def failure(self, instance_id: str, server: Json) -> base.CloudError:
+        """Why a server is not as it should be. A list does not say it of those that were never on a host."""
+        shown = self.compute.get(named(instance_id), f"/servers/{server['id']}")["server"]
+        reason = (shown.get("fault") or {}).get("message")
+        return of_reason(named(instance_id), reason or f"it is in state {server['status']}")
+
     def _actions(self, instance_id: str, server: Json, action: str) -> list[Json]:
         """Newest first."""
         path = f"/servers/{server['id']}/os-instance-actions"
@@ -167,12 +173,6 @@ class Nova:
 def named(instance_id: str) -> str:
     """In errors."""
     return f"Server of instance {instance_id}"
-
-
-def failure(instance_id: str, server: Json) -> base.CloudError:
-    """Why a server is not as it should be."""
-    reason = (server.get("fault") or {}).get("message")
-    return of_reason(named(instance_id), reason or f"it is in state {server['status']}")
 
 
 def _key(action: str) -> str:

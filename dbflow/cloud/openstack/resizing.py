@@ -2,7 +2,7 @@
 """Other flavors. Nova keeps the old server until the new one is confirmed, and goes back to it when told so."""
 
 from dbflow.cloud import base
-from dbflow.cloud.openstack.nova import Nova, Turn, failure
+from dbflow.cloud.openstack.nova import Nova, Turn
 
 VERIFY = "VERIFY_RESIZE"
 _CONFIRMING = "has not been resized"
@@ -18,7 +18,7 @@ class Resizing:
         """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
         server = self._nova.settled(instance_id)
         if server["status"] == "ERROR":
-            raise failure(instance_id, server)
+            raise self._nova.failure(instance_id, server)
         if str(server["flavor"]["id"]) == flavor_id:
             return self._nova.running(instance_id)
         if server["status"] == VERIFY:

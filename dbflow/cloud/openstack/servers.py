@@ -11,7 +11,7 @@ from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.groups import ServerGroups
 from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import USER, Names
-from dbflow.cloud.openstack.nova import TASK, Nova, Turn, failure, named
+from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
 from dbflow.cloud.openstack.resizing import Resizing
 
 
@@ -90,7 +90,7 @@ class NovaServers(base.Servers):
         """Restart the machine, and wait for ACTIVE."""
         server = self._nova.settled(instance_id)
         if server["status"] == "ERROR":
-            raise failure(instance_id, server)
+            raise self._nova.failure(instance_id, server)
         if self._nova.turn(instance_id, server, "reboot", once) is Turn.NEVER:
             self._nova.mark(instance_id, server, "reboot", once)
             kind = "SOFT" if server["status"] == "ACTIVE" else "HARD"
@@ -109,7 +109,7 @@ class NovaServers(base.Servers):
     def _rebuild(self, instance_id: str, server: Json, image: str | None, files: Mapping[str, str], once: str) -> None:
         turn = self._nova.turn(instance_id, server, "rebuild", once)
         if turn is Turn.FAILED:
-            raise failure(instance_id, server)
+            raise self._nova.failure(instance_id, server)
         if turn is Turn.NEVER:
             user = server["metadata"].get(USER)
             body = self._booting.again(instance_id, image or server["image"]["id"], files, user)

@@ -228,8 +228,10 @@ class Nova:
                 return missing("Instance") if server is None else self._of(server, request, rest)
         raise AssertionError(path)
 
-    def _of(self, server: Json, request: Request, rest: list[str]) -> Answer:
+    def _of(self, server: Json, request: Request, rest: list[str]) -> Answer:  # noqa: PLR0911
         match rest:
+            case [] if request.method == "GET":
+                return 200, {"server": self._shown(server, "fault")}
             case []:
                 self._later(server, "deleting", lambda: self._remove(server))
                 return 204, None
@@ -273,11 +275,14 @@ class Nova:
     def _list(self, pattern: str) -> list[Json]:
         """As they are, and then what goes on with them ends."""
         found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
-        kept = ("then", "actions", "body")
-        shown = [{key: value for key, value in server.items() if key not in kept} for server in found]
+        shown = [self._shown(server) for server in found]
         for server in found:
             server.pop("then", lambda: None)()
         return shown
+
+    def _shown(self, server: Json, *more: str) -> Json:
+        kept = {"then", "actions", "body", "fault"} - set(more)
+        return {key: value for key, value in server.items() if key not in kept}
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
         status = server["status"]

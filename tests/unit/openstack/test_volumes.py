@@ -48,8 +48,10 @@ def test_one_that_could_not_be_made_says_why_and_can_be_deleted(world: World, cl
 
 
 def test_quota(world: World, cloud: OpenStackCloud) -> None:
-    world.fake.trouble("POST /volume", 413, "VolumeSizeExceedsAvailableQuota: Requested volume exceeds allowed size")
-    with pytest.raises(base.OutOfCapacity, match="exceeds allowed"):
+    """Cinder says when to try again, as one who is busy does."""
+    message = "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes'."
+    world.fake.trouble("POST /volume", 413, message, headers={"Retry-After": "0"})
+    with pytest.raises(base.OutOfCapacity, match="exceeded for quota"):
         world.done(cloud.volumes.create, ID, 1, None)
 
 
