@@ -16,6 +16,7 @@ import threading
 from collections.abc import Sequence
 
 from dbflow import faults, plugins
+from guest import disk
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -46,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load(options.config_dir)
+        if settings.device is not None:
+            disk.bring(settings.device, settings.data_dir, settings.filesystem, options.config_dir)
         agent, heart = build(settings)
-    except (BadSettings, OSError, sqlite3.Error) as error:
+    except (BadSettings, disk.DiskError, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)
         return 1
     _serve(agent, heart)

@@ -146,8 +146,8 @@ def _register(stack: EmbeddedStack, clouds: pathlib.Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _say_why(request: pytest.FixtureRequest, site: Site) -> Iterator[None]:
-    """Show what the server said when a test failed."""
+def _say_why(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Show what the server said when a test that uses it failed."""
     yield
-    if request.node.stash.get(FAILED, False):
-        print(site.stack.tell())
+    if request.node.stash.get(FAILED, False) and "site" in request.fixturenames:
+        print(request.getfixturevalue("site").stack.tell())
