@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of databases in a real OpenStack, by the unmodified ``openstack`` of a plain member of a project."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.functional.stack import new_password, query
+from tests.functional.stack.fixtures import after_failure
+from tests.openstack.product import OTHER, READER, USER, Product
+from tests.servers.devcloud import DevCloud
+from tests.waiting import wait_for
+from tests.wire.cli import OpenStack, Refused
+
+PATIENCE = 240.0
+ROWS = 1000
+
+
+@pytest.fixture(scope="module")
+def running(cloud: DevCloud, guest_image: str) -> Iterator[Product]:
+    with Product(cloud, guest_image) as product:
+        product.register()
+        yield product
+
+
+@pytest.fixture
+def product(running: Product, request: pytest.FixtureRequest) -> Iterator[Product]:
+    yield running
+    after_failure(request, running)
+
+
+class Shop:
+    """A user of the command, and what it has made."""
+
+    def __init__(self, product: Product) -> None:
+        self.product, self.password = product, new_password()
+        self.run: OpenStack = product.command(USER)
+        self.api = product.client()
+
+    def create(self, name: str, *words: object) -> str:
+        """An instance that serves: its id."""
+        made = self.run.table(f"database instance create {name}", *words)
+        return self.active(made["id"])
+
+    def active(self, instance_id: str) -> str:
+        """When it is."""
+        self.api.wait_status(instance_id, "ACTIVE", PATIENCE)
+        self.api.wait_healthy(instance_id, PATIENCE)
+        return instance_id
+
+    def connect(self, instance_id: str) -> Any:
+        return self.product.connect(self.api.show(instance_id), "app", self.password, "shop")
+
+    def rows(self, instance_id: str) -> int:
+        with contextlib.closing(self.connect(instance_id)) as connection:
+            found: int = query(connection, "SELECT COUNT(*) FROM t")[0][0]
+        return found
+
+    def is_written_to(self, instance_id: str) -> bool:
+        with contextlib.closing(self.connect(instance_id)) as connection:
+            return query(connection, "SELECT @@read_only") == [(0,)]
+
+
+def test_a_life(product: Product) -> None:
+    """Nothing is left of it."""
+    shop = Shop(product)
+    with product.nothing_left():
+        first = _created(shop)
+        _resized(shop, first)
+        _access(shop, first)
+        restored = _backed_up_and_restored(shop, first)
+        shop.run("database instance delete", restored)
+        replica = _replicated_and_promoted(shop, first)
+        _strangers(product, replica)
+        for instance in (first, replica):
+            shop.run("database instance delete", instance)
+        for instance in (restored, first, replica):
+            wait_for(lambda i=instance: shop.api.raw("GET", f"/instances/{i}").status_code == 404, PATIENCE, "its end")
+
+
+def _created(shop: Shop) -> str:
+    words = ["--flavor", "2", "--size", "1", "--datastore", "mariadb", "--databases", "shop"]
+    made = shop.create("shop", *words, "--users", f"app:{shop.password}")
+    with contextlib.closing(shop.connect(made)) as connection:
+        query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
+        query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
+    return made
+
+
+def _resized(shop: Shop, instance: str) -> None:
+    shop.run("database instance resize flavor", instance, "3")
+    wait_for(lambda: shop.api.show(instance)["flavor"]["id"] == "3", PATIENCE, "the flavor")
+    shop.active(instance)
+    shop.run("database instance resize volume", instance, "2")
+    wait_for(lambda: shop.api.show(instance)["volume"]["size"] == 2, PATIENCE, "the volume")
+    shop.active(instance)
+    assert shop.rows(instance) == ROWS
+
+
+def _access(shop: Shop, instance: str) -> None:
+    """Whoever is not let in finds nothing."""
+    ways = {"10.9.0.0/16": False, "10.77.3.0/24": True}
+    for cidr, reached in ways.items():
+        shop.run("database instance update --allowed-cidr", cidr, instance)
+        shown = shop.api.show(instance)
+        wait_for(lambda s=shown, r=reached: shop.product.answers(s, "app", shop.password, "shop") is r, PATIENCE, cidr)
+        shop.active(instance)
+
+
+def _backed_up_and_restored(shop: Shop, instance: str) -> str:
+    made = shop.run.table("database backup create monday --instance", instance)["id"]
+    shop.api.wait_backup(made)
+    stored = shop.product.inventory_of_cloud()["containers"]
+    assert any(made in name for name in stored)
+    words = ["--flavor", "2", "--size", "2", "--datastore", "mariadb", "--backup", made]
+    restored = shop.create("again", *words)
+    assert shop.rows(restored) == ROWS
+    shop.run("database backup delete", made)
+    wait_for(lambda: shop.api.raw("GET", f"/backups/{made}").status_code == 404, PATIENCE, "the end of the backup")
+    return restored
+
+
+def _replicated_and_promoted(shop: Shop, instance: str) -> str:
+    made = shop.run.table("database instance create second --replica-of", instance, "--flavor", "3", "--size", "2")
+    replica = shop.active(made["id"])
+    assert shop.rows(replica) == ROWS
+    assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (True, False)
+    shop.run("database instance promote", replica)
+    wait_for(lambda: shop.api.show(instance).get("replica_of", {}).get("id") == replica, PATIENCE, "the promotion")
+    assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (False, True)
+    with contextlib.closing(shop.connect(replica)) as connection:
+        query(connection, "INSERT INTO t VALUES (0)")
+    wait_for(lambda: shop.rows(instance) == ROWS + 1, PATIENCE, "the row on the old source")
+    shop.run("database instance detach", instance)
+    wait_for(lambda: "replica_of" not in shop.api.show(instance), PATIENCE, "the detachment")
+    shop.active(instance)
+    return replica
+
+
+def _strangers(product: Product, instance: str) -> None:
+    """A user of another project finds nothing, a reader changes nothing, a member does not administer."""
+    other = product.client_of(OTHER)
+    for method, path in [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("PATCH", ""),
+        ("POST", "/action"),
+        ("GET", "/databases"),
+        ("GET", "/users"),
+        ("GET", "/backups"),
+        ("GET", "/configuration"),
+        ("POST", "/root"),
+        ("GET", "/log"),
+    ]:
+        body = {"restart": {}} if path == "/action" else {"instance": {"name": "x"}} if method == "PATCH" else None
+        answer = other.raw(method, f"/instances/{instance}{path}", body)
+        assert answer.status_code == 404, (method, path, answer.text)
+    with pytest.raises(Refused, match="HTTP 403"):
+        product.command(READER)("database instance restart", instance)
+    assert product.client().raw("GET", "/mgmt/instances").status_code == 403
