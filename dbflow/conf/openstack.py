@@ -35,8 +35,7 @@ _OWN = [
     cfg.StrOpt("volume_type", help="Cinder's type of volumes that name none; its own default when unset."),
     cfg.StrOpt(
         "volume_availability_zone",
-        help="Cinder's zone of all volumes. When unset they are in the zone that their instance names where Cinder has "
-        "one of that name, else where Cinder puts them.",
+        help="Cinder's zone of all volumes; where Cinder puts them when unset.",
     ),
     cfg.ListOpt(
         "networks",

@@ -93,6 +93,8 @@ class NoteImage(LocalTask):
 class RebuildServer(LocalTask):
     """Make the server anew of another image; its volume and its address stay."""
 
+    deadline: ClassVar[float] = 1800.0
+
     def execute(self, instance_id: str, image: str | None, manager: str) -> None:
         """Once in this operation, as far as the cloud can tell."""
         self._rebuild(instance_id, image, manager, self.context.fence.operation_id)
@@ -135,6 +137,8 @@ class MigrateServer(LocalTask):
 
 class ResizeServer(LocalTask):
     """Change the server's flavor."""
+
+    deadline: ClassVar[float] = 1800.0
 
     def execute(self, instance_id: str, flavor_id: str) -> None:
         """Return when the server runs with the new flavor."""

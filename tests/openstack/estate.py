@@ -5,17 +5,6 @@ from openstack.connection import Connection
 
 from tests.functional.stack.inventory import Inventory
 
-NETWORK = "databases"
-
-
-def network(cloud: Connection, cidr: str) -> str:
-    """The id of a network of that name; made if need be."""
-    found = cloud.network.find_network(NETWORK, ignore_missing=True)
-    if found is None:
-        found = cloud.network.create_network(name=NETWORK)
-        cloud.network.create_subnet(network_id=found.id, ip_version=4, cidr=cidr)
-    return str(found.id)
-
 
 def inventory(cloud: Connection) -> Inventory:
     """Everything that an instance may be made of, or leave behind."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of databases in a real OpenStack, by the unmodified ``openstack`` of a plain member of a project."""
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 
 from tests.functional.stack import new_password, query
 from tests.functional.stack.fixtures import after_failure
-from tests.openstack.product import OTHER, READER, USER, Product
+from tests.openstack.place import Place
+from tests.openstack.stack import USER, CloudStack
 from tests.servers.devcloud import DevCloud
 from tests.waiting import wait_for
 from tests.wire.cli import OpenStack, Refused
@@ -18,15 +18,18 @@ PATIENCE = 240.0
 ROWS = 1000
 
 
+OTHER, READER = "tenant2", "reader"
+
+
 @pytest.fixture(scope="module")
-def running(cloud: DevCloud, guest_image: str) -> Iterator[Product]:
-    with Product(cloud, guest_image) as product:
-        product.register()
-        yield product
+def running(cloud: DevCloud, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
+    with CloudStack(tmp_path_factory.mktemp("images"), Place.make(cloud), guest_image) as stack:
+        stack.register()
+        yield stack
 
 
 @pytest.fixture
-def product(running: Product, request: pytest.FixtureRequest) -> Iterator[Product]:
+def stack(running: CloudStack, request: pytest.FixtureRequest) -> Iterator[CloudStack]:
     yield running
     after_failure(request, running)
 
@@ -34,10 +37,10 @@ def product(running: Product, request: pytest.FixtureRequest) -> Iterator[Produc
 class Shop:
     """A user of the command, and what it has made."""
 
-    def __init__(self, product: Product) -> None:
-        self.product, self.password = product, new_password()
-        self.run: OpenStack = product.command(USER)
-        self.api = product.client()
+    def __init__(self, stack: CloudStack) -> None:
+        self.stack, self.password = stack, new_password()
+        self.run: OpenStack = stack.command(USER)
+        self.api = stack.client()
 
     def create(self, name: str, *words: object) -> str:
         """An instance that serves: its id."""
@@ -51,29 +54,29 @@ class Shop:
         return instance_id
 
     def connect(self, instance_id: str) -> Any:
-        return self.product.connect(self.api.show(instance_id), "app", self.password, "shop")
+        return self.stack.mysql(self.api.show(instance_id), "app", self.password, "shop")
 
     def rows(self, instance_id: str) -> int:
-        with contextlib.closing(self.connect(instance_id)) as connection:
+        with self.connect(instance_id) as connection:
             found: int = query(connection, "SELECT COUNT(*) FROM t")[0][0]
         return found
 
     def is_written_to(self, instance_id: str) -> bool:
-        with contextlib.closing(self.connect(instance_id)) as connection:
+        with self.connect(instance_id) as connection:
             return query(connection, "SELECT @@read_only") == [(0,)]
 
 
-def test_a_life(product: Product) -> None:
+def test_a_life(stack: CloudStack) -> None:
     """Nothing is left of it."""
-    shop = Shop(product)
-    with product.nothing_left():
+    shop = Shop(stack)
+    with stack.nothing_left():
         first = _created(shop)
         _resized(shop, first)
         _access(shop, first)
         restored = _backed_up_and_restored(shop, first)
         shop.run("database instance delete", restored)
         replica = _replicated_and_promoted(shop, first)
-        _strangers(product, replica)
+        _strangers(stack, replica)
         for instance in (first, replica):
             shop.run("database instance delete", instance)
         for instance in (restored, first, replica):
@@ -83,7 +86,7 @@ def test_a_life(product: Product) -> None:
 def _created(shop: Shop) -> str:
     words = ["--flavor", "2", "--size", "1", "--datastore", "mariadb", "--databases", "shop"]
     made = shop.create("shop", *words, "--users", f"app:{shop.password}")
-    with contextlib.closing(shop.connect(made)) as connection:
+    with shop.connect(made) as connection:
         query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
         query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
     return made
@@ -101,18 +104,18 @@ def _resized(shop: Shop, instance: str) -> None:
 
 def _access(shop: Shop, instance: str) -> None:
     """Whoever is not let in finds nothing."""
-    ways = {"10.9.0.0/16": False, "10.77.3.0/24": True}
+    ways = {"192.0.2.0/24": False, "10.30.0.0/24": True}
     for cidr, reached in ways.items():
         shop.run("database instance update --allowed-cidr", cidr, instance)
         shown = shop.api.show(instance)
-        wait_for(lambda s=shown, r=reached: shop.product.answers(s, "app", shop.password, "shop") is r, PATIENCE, cidr)
+        wait_for(lambda s=shown, r=reached: shop.stack.reaches(s, "app", shop.password, "shop") is r, PATIENCE, cidr)
         shop.active(instance)
 
 
 def _backed_up_and_restored(shop: Shop, instance: str) -> str:
     made = shop.run.table("database backup create monday --instance", instance)["id"]
     shop.api.wait_backup(made)
-    stored = shop.product.inventory_of_cloud()["containers"]
+    stored = shop.stack.inventory_of_cloud()["containers"]
     assert any(made in name for name in stored)
     words = ["--flavor", "2", "--size", "2", "--datastore", "mariadb", "--backup", made]
     restored = shop.create("again", *words)
@@ -130,7 +133,7 @@ def _replicated_and_promoted(shop: Shop, instance: str) -> str:
     shop.run("database instance promote", replica)
     wait_for(lambda: shop.api.show(instance).get("replica_of", {}).get("id") == replica, PATIENCE, "the promotion")
     assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (False, True)
-    with contextlib.closing(shop.connect(replica)) as connection:
+    with shop.connect(replica) as connection:
         query(connection, "INSERT INTO t VALUES (0)")
     wait_for(lambda: shop.rows(instance) == ROWS + 1, PATIENCE, "the row on the old source")
     shop.run("database instance detach", instance)
@@ -139,9 +142,9 @@ def _replicated_and_promoted(shop: Shop, instance: str) -> str:
     return replica
 
 
-def _strangers(product: Product, instance: str) -> None:
+def _strangers(stack: CloudStack, instance: str) -> None:
     """A user of another project finds nothing, a reader changes nothing, a member does not administer."""
-    other = product.client_of(OTHER)
+    other = stack.of(OTHER)
     for method, path in [
         ("GET", ""),
         ("DELETE", ""),
@@ -158,5 +161,39 @@ def _strangers(product: Product, instance: str) -> None:
         answer = other.raw(method, f"/instances/{instance}{path}", body)
         assert answer.status_code == 404, (method, path, answer.text)
     with pytest.raises(Refused, match="HTTP 403"):
-        product.command(READER)("database instance restart", instance)
-    assert product.client().raw("GET", "/mgmt/instances").status_code == 403
+        stack.command(READER)("database instance restart", instance)
+    assert stack.client().raw("GET", "/mgmt/instances").status_code == 403
+
+
+def test_users_see_none_of_it(stack: CloudStack) -> None:
+    client = stack.client()
+    with stack.nothing_left():
+        instance = client.created("hidden")
+        tenant = stack.place.devcloud.openstack("tenant1")
+        assert not list(tenant.compute.servers())
+        assert not list(tenant.block_storage.volumes())
+        assert not list(tenant.network.ports())
+        stranger = stack.of("tenant2")
+        stranger.ask("GET", f"/instances/{instance['id']}", status=404)
+        stranger.ask("DELETE", f"/instances/{instance['id']}", status=404)
+        client.ask("GET", "/mgmt/instances", status=401)
+        client.deleted(instance["id"])
+
+
+def test_what_the_cloud_can_not_do_is_refused(stack: CloudStack) -> None:
+    client = stack.client()
+    theirs = stack.place.devcloud.openstack("tenant2").network.create_network(name="theirs")
+    wrong: dict[str, dict[str, Any]] = {
+        "flavorRef": {"flavor": "99"},
+        "volume.type": {"volume": {"size": 1, "type": "gold"}},
+        "availability_zone": {"availability_zone": "mars"},
+        "nics": {"nics": [{"net-id": theirs.id}]},
+        "nics.subnet_id": {"nics": [{"subnet_id": theirs.id}]},
+    }
+    with stack.nothing_left():
+        for field, change in wrong.items():
+            wanted = {"name": "wrong", "flavorRef": change.pop("flavor", "1"), "volume": {"size": 1}, **change}
+            answer = client.raw("POST", "/instances", {"instance": wanted})
+            assert answer.status_code == 400, answer.text
+            assert f"({field})" in answer.text
+    stack.place.devcloud.openstack("tenant2").network.delete_network(theirs)
