@@ -3,21 +3,25 @@
 
 import contextlib
 import pathlib
+import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import pymysql
 
-from dbflow.cloud.openstack import OpenStackCloud
 from devcloud import identity
 from devcloud.fabric import client as fabric
 from devcloud.fabric import names
+from devcloud.settings import REGION
 from tests.functional.stack import Client, RealStack
 from tests.functional.stack.base import Settings
 from tests.functional.stack.inventory import Inventory
+from tests.functional.stack.process import SCRIPTS
+from tests.openstack import estate
 from tests.openstack.place import SERVICE, Place
 from tests.waiting import wait_for
+from tests.wire.cli import OpenStack, environment
 
 USER = "tenant1"
 """A plain member of a project of its own."""
@@ -33,7 +37,6 @@ class CloudStack(RealStack):
         super().__init__(images)
         self.image = image
         self.place = place
-        self.driver: OpenStackCloud = place.cloud(self.directory)
 
     def start(self) -> None:
         """Guests reach the broker as they do the services of the cloud."""
@@ -70,11 +73,24 @@ class CloudStack(RealStack):
         login = self.place.devcloud.openstack(user)
         return Client(f"http://127.0.0.1:{self._port}/v1.0/{login.current_project_id}", login.auth_token)
 
+    def command(self, user: str) -> OpenStack:
+        """``openstack`` of a user, which finds the API in the catalog."""
+        return OpenStack(self._clouds, user)
+
+    def register(self) -> None:
+        """As an operator does, once: put the API into the catalog."""
+        words = ["--config-file", str(self.conf), "keystone", "register", "--os-cloud", "admin"]
+        where = ["--region", REGION, "--public-url", f"http://127.0.0.1:{self._port}"]
+        settings = environment({"OS_CLIENT_CONFIG_FILE": str(self._clouds)})
+        subprocess.run([SCRIPTS / "dbflow-manage", *words, *where], env=settings, check=True)
+
+    @property
+    def _clouds(self) -> pathlib.Path:
+        return self.place.devcloud.directory / "clouds.yaml"
+
     def inventory_of_cloud(self) -> Inventory:
-        """What dbflow has of the services, and of Swift."""
-        swift = self.place.admin.object_store
-        objects = [f"{box.name}/{one.name}" for box in swift.containers() for one in swift.objects(box)]
-        return {**self.driver.inventory(), "objects in Swift": sorted(objects)}
+        """What the project of dbflow's user has, as the services say."""
+        return estate.inventory(self.place.admin)
 
     @contextlib.contextmanager
     def mysql(self, instance: Mapping[str, Any], user: str, password: str, database: str) -> Iterator[Any]:

@@ -1,121 +1,174 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole life of an instance in an OpenStack, asked for by a plain member of a project, with real databases."""
+"""The life of databases in a real OpenStack, by the unmodified ``openstack`` of a plain member of a project."""
 
-import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from devcloud.settings import ROOT
-from tests.functional.stack import Client, new_password, query
-from tests.functional.stack.client import operation_of
+from tests.functional.stack import new_password, query
+from tests.functional.stack.fixtures import after_failure
 from tests.openstack.place import Place
-from tests.openstack.stack import CloudStack
+from tests.openstack.stack import USER, CloudStack
 from tests.servers.devcloud import DevCloud
 from tests.waiting import wait_for
+from tests.wire.cli import OpenStack, Refused
 
+PATIENCE = 240.0
 ROWS = 1000
 
 
+OTHER, READER = "tenant2", "reader"
+
+
 @pytest.fixture(scope="module")
-def stack(cloud: DevCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    place = Place.make(cloud)
-    directory = tmp_path_factory.mktemp("image")
-    path = directory / "guest.squashfs"
-    subprocess.run([ROOT / "tools" / "build-image", path], check=True)
-    form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
-    image = str(place.admin.image.create_image(name="guest", filename=str(path), **form).id)
-    with CloudStack(directory, place, image) as made:
-        yield made
+def running(cloud: DevCloud, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
+    with CloudStack(tmp_path_factory.mktemp("images"), Place.make(cloud), guest_image) as stack:
+        stack.register()
+        yield stack
 
 
 @pytest.fixture
-def password() -> str:
-    return new_password()
+def stack(running: CloudStack, request: pytest.FixtureRequest) -> Iterator[CloudStack]:
+    yield running
+    after_failure(request, running)
 
 
-class Clock:
-    """Prints what each step took."""
+class Shop:
+    """A user of the command, and what it has made."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, stack: CloudStack) -> None:
+        self.stack, self.password = stack, new_password()
+        self.run: OpenStack = stack.command(USER)
+        self.api = stack.client()
 
-    def __call__(self, what: str) -> None:
-        now = time.monotonic()
-        print(f"{now - self._began:6.1f} s  {what}")
-        self._began = now
+    def create(self, name: str, *words: object) -> str:
+        """An instance that serves: its id."""
+        made = self.run.table(f"database instance create {name}", *words)
+        return self.active(made["id"])
+
+    def active(self, instance_id: str) -> str:
+        """When it is."""
+        self.api.wait_status(instance_id, "ACTIVE", PATIENCE)
+        self.api.wait_healthy(instance_id, PATIENCE)
+        return instance_id
+
+    def connect(self, instance_id: str) -> Any:
+        return self.stack.mysql(self.api.show(instance_id), "app", self.password, "shop")
+
+    def rows(self, instance_id: str) -> int:
+        with self.connect(instance_id) as connection:
+            found: int = query(connection, "SELECT COUNT(*) FROM t")[0][0]
+        return found
+
+    def is_written_to(self, instance_id: str) -> bool:
+        with self.connect(instance_id) as connection:
+            return query(connection, "SELECT @@read_only") == [(0,)]
 
 
-def make(client: Client, password: str, **more: Any) -> dict[str, Any]:
-    """An instance with a user."""
-    user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
-    return client.created("life", databases=[{"name": "d"}], users=[user], **more)
-
-
-def replicate(client: Client, source_id: str) -> str:
-    answer = client.raw("POST", "/instances", {"instance": {"name": "replica", "replica_of": source_id}})
-    assert answer.status_code == 200, answer.text
-    client.wait_operation(operation_of(answer))
-    replica_id: str = answer.json()["instance"]["id"]
-    client.wait_healthy(replica_id)
-    return replica_id
-
-
-def test_a_whole_life(stack: CloudStack, password: str) -> None:
-    client, clock = stack.client(), Clock()
+def test_a_life(stack: CloudStack) -> None:
+    """Nothing is left of it."""
+    shop = Shop(stack)
     with stack.nothing_left():
-        source = make(client, password)
-        clock("create")
-
-        def count(instance_id: str) -> Any:
-            with stack.mysql(client.show(instance_id), "u", password, "d") as connection:
-                return query(connection, "SELECT COUNT(*), MAX(n) FROM t")
-
-        with stack.mysql(source, "u", password, "d") as connection:
-            query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
-            query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
-
-        client.wait_operation(client.act(source["id"], {"resize": {"flavorRef": "2"}}))
-        client.wait_operation(client.act(source["id"], {"resize": {"volume": {"size": 2}}}))
-        clock("resize")
-        shown = client.wait_status(source["id"], "ACTIVE")
-        assert (shown["flavor"]["id"], shown["volume"]["size"]) == ("2", 2)
-        (volume,) = stack.place.admin.block_storage.volumes(name=f"dbflow-{source['id']}")
-        assert (volume.size, volume.status) == (2, "in-use")
-        assert count(source["id"]) == ((ROWS, ROWS),)
-        wait_for(lambda: _total(stack, source["id"]) > 1.5, 60, "a larger file system")
-
-        backup_id, operation = client.back_up(source["id"])
-        client.wait_operation(operation)
-        clock("backup")
-        restored = client.created("restored", size=2, flavor="2", restorePoint={"backupRef": backup_id})
-        clock("restore")
-        assert count(restored["id"]) == ((ROWS, ROWS),)
-
-        replica_id = replicate(client, source["id"])
-        clock("replicate")
-        wait_for(lambda: count(replica_id) == ((ROWS, ROWS),), 60, "the rows on the replica")
-        client.wait_operation(client.act(replica_id, {"promote_to_replica_source": {}}))
-        clock("promote")
-        with stack.mysql(client.show(replica_id), "u", password, "d") as connection:
-            query(connection, f"INSERT INTO t VALUES ({ROWS + 1})")
-        wait_for(lambda: count(source["id"]) == ((ROWS + 1, ROWS + 1),), 60, "the row on the old source")
-
-        _check_access(stack, client, restored, password)
-        clock("access")
-
-        client.delete_backup(backup_id)
-        client.deleted(source["id"])
-        client.deleted(replica_id, restored["id"])
-        clock("delete")
+        first = _created(shop)
+        _resized(shop, first)
+        _access(shop, first)
+        restored = _backed_up_and_restored(shop, first)
+        shop.run("database instance delete", restored)
+        replica = _replicated_and_promoted(shop, first)
+        _strangers(stack, replica)
+        for instance in (first, replica):
+            shop.run("database instance delete", instance)
+        for instance in (restored, first, replica):
+            wait_for(lambda i=instance: shop.api.raw("GET", f"/instances/{i}").status_code == 404, PATIENCE, "its end")
 
 
-def test_users_see_none_of_it(stack: CloudStack, password: str) -> None:
+def _created(shop: Shop) -> str:
+    words = ["--flavor", "2", "--size", "1", "--datastore", "mariadb", "--databases", "shop"]
+    made = shop.create("shop", *words, "--users", f"app:{shop.password}")
+    with shop.connect(made) as connection:
+        query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
+        query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
+    return made
+
+
+def _resized(shop: Shop, instance: str) -> None:
+    shop.run("database instance resize flavor", instance, "3")
+    wait_for(lambda: shop.api.show(instance)["flavor"]["id"] == "3", PATIENCE, "the flavor")
+    shop.active(instance)
+    shop.run("database instance resize volume", instance, "2")
+    wait_for(lambda: shop.api.show(instance)["volume"]["size"] == 2, PATIENCE, "the volume")
+    shop.active(instance)
+    assert shop.rows(instance) == ROWS
+
+
+def _access(shop: Shop, instance: str) -> None:
+    """Whoever is not let in finds nothing."""
+    ways = {"192.0.2.0/24": False, "10.30.0.0/24": True}
+    for cidr, reached in ways.items():
+        shop.run("database instance update --allowed-cidr", cidr, instance)
+        shown = shop.api.show(instance)
+        wait_for(lambda s=shown, r=reached: shop.stack.reaches(s, "app", shop.password, "shop") is r, PATIENCE, cidr)
+        shop.active(instance)
+
+
+def _backed_up_and_restored(shop: Shop, instance: str) -> str:
+    made = shop.run.table("database backup create monday --instance", instance)["id"]
+    shop.api.wait_backup(made)
+    stored = shop.stack.inventory_of_cloud()["containers"]
+    assert any(made in name for name in stored)
+    words = ["--flavor", "2", "--size", "2", "--datastore", "mariadb", "--backup", made]
+    restored = shop.create("again", *words)
+    assert shop.rows(restored) == ROWS
+    shop.run("database backup delete", made)
+    wait_for(lambda: shop.api.raw("GET", f"/backups/{made}").status_code == 404, PATIENCE, "the end of the backup")
+    return restored
+
+
+def _replicated_and_promoted(shop: Shop, instance: str) -> str:
+    made = shop.run.table("database instance create second --replica-of", instance, "--flavor", "3", "--size", "2")
+    replica = shop.active(made["id"])
+    assert shop.rows(replica) == ROWS
+    assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (True, False)
+    shop.run("database instance promote", replica)
+    wait_for(lambda: shop.api.show(instance).get("replica_of", {}).get("id") == replica, PATIENCE, "the promotion")
+    assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (False, True)
+    with shop.connect(replica) as connection:
+        query(connection, "INSERT INTO t VALUES (0)")
+    wait_for(lambda: shop.rows(instance) == ROWS + 1, PATIENCE, "the row on the old source")
+    shop.run("database instance detach", instance)
+    wait_for(lambda: "replica_of" not in shop.api.show(instance), PATIENCE, "the detachment")
+    shop.active(instance)
+    return replica
+
+
+def _strangers(stack: CloudStack, instance: str) -> None:
+    """A user of another project finds nothing, a reader changes nothing, a member does not administer."""
+    other = stack.of(OTHER)
+    for method, path in [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("PATCH", ""),
+        ("POST", "/action"),
+        ("GET", "/databases"),
+        ("GET", "/users"),
+        ("GET", "/backups"),
+        ("GET", "/configuration"),
+        ("POST", "/root"),
+        ("GET", "/log"),
+    ]:
+        body = {"restart": {}} if path == "/action" else {"instance": {"name": "x"}} if method == "PATCH" else None
+        answer = other.raw(method, f"/instances/{instance}{path}", body)
+        assert answer.status_code == 404, (method, path, answer.text)
+    with pytest.raises(Refused, match="HTTP 403"):
+        stack.command(READER)("database instance restart", instance)
+    assert stack.client().raw("GET", "/mgmt/instances").status_code == 403
+
+
+def test_users_see_none_of_it(stack: CloudStack) -> None:
     client = stack.client()
     with stack.nothing_left():
-        instance = make(client, password)
+        instance = client.created("hidden")
         tenant = stack.place.devcloud.openstack("tenant1")
         assert not list(tenant.compute.servers())
         assert not list(tenant.block_storage.volumes())
@@ -144,27 +197,3 @@ def test_what_the_cloud_can_not_do_is_refused(stack: CloudStack) -> None:
             assert answer.status_code == 400, answer.text
             assert f"({field})" in answer.text
     stack.place.devcloud.openstack("tenant2").network.delete_network(theirs)
-
-
-def _total(stack: CloudStack, instance_id: str) -> float:
-    """GiB of the file system, as the guest says."""
-    found = stack.admin().ask("GET", f"/mgmt/instances/{instance_id}")["instance"]
-    return float((found.get("volume") or {}).get("total") or 0.0)
-
-
-def _check_access(stack: CloudStack, client: Client, instance: dict[str, Any], password: str) -> None:
-    """From the gateway, which is of neither network, nobody comes in; and everybody when all may."""
-
-    def change(cidrs: list[str]) -> None:
-        body = {"instance": {"access": {"allowed_cidrs": cidrs}}}
-        answer = client.raw("PUT", f"/instances/{instance['id']}", body)
-        assert answer.status_code == 202, answer.text
-        client.wait_operation(operation_of(answer))
-
-    def reached() -> bool:
-        return stack.reaches(client.show(instance["id"]), "u", password, "d")
-
-    change(["192.0.2.0/24"])
-    wait_for(lambda: not reached(), 60, "the door to be shut")
-    change([])
-    wait_for(reached, 60, "the door to be open")

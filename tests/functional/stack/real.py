@@ -119,8 +119,9 @@ class RealStack(Stack):
             "messaging": {"url": self.rabbitmq.url(), "management_url": self.rabbitmq.management_url},
             "local_cloud": {"state_dir": self.cloud},
             "object_store": {"directory": self.objects, "bind_port": self._objects_port},
-            "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},
+            "api": {"token_file": tokens, "bind_port": self._port, "workers": 2},
         }
+        self._settings["api"].setdefault("auth", "token_file")
         self.write_settings(self.conf, more)
 
     def _serves(self, _: Service) -> bool:
