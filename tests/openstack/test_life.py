@@ -126,7 +126,7 @@ def _backed_up_and_restored(shop: Shop, instance: str) -> str:
 
 
 def _replicated_and_promoted(shop: Shop, instance: str) -> str:
-    made = shop.run.table("database instance create second --replica-of", instance, "--flavor", "3", "--size", "2")
+    made = shop.run.table("database instance create second --replica-of", instance)
     replica = shop.active(made["id"])
     assert shop.rows(replica) == ROWS
     assert (shop.is_written_to(instance), shop.is_written_to(replica)) == (True, False)
