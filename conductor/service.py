@@ -28,6 +28,7 @@ from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Board, Boards, BoardUnavailable
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.metrics import Metrics
 from dbflow.operations import State
 from flows.registry import REGISTRY
 
@@ -74,12 +75,13 @@ class ConductorService:
         boards: Boards,
         dispatcher: Dispatcher,
         health: HealthBook | None,
+        metrics: Metrics,
     ) -> None:
         """``health``: whose heartbeats this process writes down; None where another conductor of the same process
         does."""
         self.name = unique_name()
         self._conf, self._database, self._boards, self._health = conf, database, boards, health
-        self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher)
+        self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher, metrics)
         self._leader = Leader(conf, database, keyring, cloud, dispatcher)
         self._wishes = Wishes(database)
         self._flows = futures.ThreadPoolExecutor(conf.conductor.max_flows, thread_name_prefix="flow")
@@ -155,6 +157,26 @@ class ConductorService:
     def flows(self) -> int:
         """How many flows run here now."""
         return len(self._running)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this conductor sees to the leader's duties."""
+        return self._leads is not None
+
+    def jobs(self) -> tuple[int, int] | None:
+        """How many jobs on the board wait, and are claimed; None while there is no board."""
+        board = self._board
+        return board.counted() if board is not None else None
+
+    @property
+    def unposted(self) -> int | None:
+        """How many operations were not on the board when the leader looked; None before it did."""
+        return self._leader.unposted
+
+    @property
+    def orphans(self) -> int | None:
+        """How many are reported; None where this conductor has not looked since it leads."""
+        return self._leader.orphans(self._leads)
 
     def _claim_jobs(self, board: Board) -> None:
         while not self._stopping.is_set() and not board.lost.is_set():

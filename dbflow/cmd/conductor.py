@@ -22,6 +22,7 @@ def main() -> int:
     dispatcher = parts.dispatcher(health.note)
     dispatcher.start()
     service = parts.conductor(dispatcher, health)
+    parts.figures([service], dispatcher)
 
     def stop(*_: Any) -> None:
         service.stop()

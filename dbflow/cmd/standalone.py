@@ -99,6 +99,7 @@ class _Standalone:
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
             self._conduct(self._health if index == 0 else None)
+        self._parts.figures([service for service, _ in self._conductors], self._dispatcher)
         threading.Thread(target=server.run, daemon=True).start()
         base = f"http://{self._options.bind}:{self._options.port}"
         # In one write: who finds the one finds the other, too.

@@ -3,7 +3,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
@@ -14,6 +14,8 @@ from dbflow.cloud.base import Images, Server
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
+from dbflow.healthcheck import Probe
+from dbflow.metrics import Metrics
 from dbflow.notifications.outbox import Outbox
 from dbflow.objectstore import ObjectStore
 from dbflow.services.flavors import FlavorCache
@@ -77,10 +79,14 @@ class Services:
     """What is on the board now; raises BoardUnavailable."""
     outbox: Outbox = dataclasses.field(default_factory=Outbox)
     """Of notifications."""
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    probes: Mapping[str, Probe] = dataclasses.field(default_factory=dict)
+    """Of what this process can't do without; for its health check."""
 
     def post_accepted(self, operation: Operation) -> None:
         """After the commit. The answer is 202 even if the board is away."""
         faults.point("operation.accepted")
+        self.metrics.accepted(operation.kind)
         try:
             self.post(operation)
         except Exception as error:
