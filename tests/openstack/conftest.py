@@ -16,6 +16,7 @@ from swiftclient import client as swift_client
 from devcloud.settings import ROOT
 from tests.functional.stack import EmbeddedStack
 from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_makereport
+from tests.openstack.place import Place
 from tests.servers import Swift
 from tests.servers.devcloud import DevCloud
 from tests.servers.keystone import Keystone
@@ -145,6 +146,12 @@ def _register(stack: EmbeddedStack, clouds: pathlib.Path) -> None:
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
+
+
+@pytest.fixture(scope="session")
+def place(cloud: DevCloud) -> Place:
+    """Where instances are."""
+    return Place.make(cloud)
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,6 @@ from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from devcloud.processes import Process
 from tests.openstack.place import REACH, Place, done, remove
-from tests.servers.devcloud import DevCloud
-
-
-@pytest.fixture(scope="module")
-def place(cloud: DevCloud) -> Place:
-    return Place.make(cloud)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from tests.functional.stack import new_password, query
 from tests.functional.stack.fixtures import after_failure
 from tests.openstack.place import Place
 from tests.openstack.stack import USER, CloudStack
-from tests.servers.devcloud import DevCloud
 from tests.waiting import wait_for
 from tests.wire.cli import OpenStack, Refused
 
@@ -22,8 +21,8 @@ OTHER, READER = "tenant2", "reader"
 
 
 @pytest.fixture(scope="module")
-def running(cloud: DevCloud, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    with CloudStack(tmp_path_factory.mktemp("images"), Place.make(cloud), guest_image) as stack:
+def running(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
+    with CloudStack(tmp_path_factory.mktemp("images"), place, guest_image) as stack:
         stack.register()
         yield stack
 
