@@ -68,7 +68,8 @@ run_suite() {
         # One file's tests share an instance, or a server that one of them stops.
         contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
         bench) tests bench tests/bench -n 2 --timeout=300 ;;
-        openstack) tests openstack tests/openstack --timeout=300 ;;
+        # The first of its tests waits for a cloud and an image.
+        openstack) tests openstack tests/openstack --timeout=900 ;;
     esac
 }
 
