@@ -7,7 +7,7 @@ RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
 # its dependency on a desktop's Java. The console is looked at with Chromium.
 TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware
-    logrotate)
+    logrotate shellcheck)
 DATABASE_USER=dbflow-db
 VENV=.venv
 CACHE=.cache
