@@ -6,8 +6,16 @@
 RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
 # its dependency on a desktop's Java. The console is looked at with Chromium.
+# Networks are cut with iproute2 and nftables.
 TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware
-    logrotate shellcheck)
+    iproute2 nftables logrotate shellcheck)
+# A whole OpenStack; its python3- packages only, since those of the services bring a hundred others. Without
+# python3-sqlalchemy-ext, which is only recommended, Neutron takes twice the processor time.
+DEVCLOUD_PACKAGES=(mariadb-server-core mariadb-client-core memcached rabbitmq-server uwsgi-core uwsgi-plugin-python3
+    python3-sqlalchemy-ext python3-keystonemiddleware python3-pymysql python3-keystone python3-swift python3-glance
+    python3-placement python3-neutron python3-cinder python3-nova python3-designate bind9 iproute2 util-linux nftables)
+# What tools/build-image builds with.
+IMAGE_PACKAGES=(debootstrap squashfs-tools fdisk e2fsprogs grub-common grub-pc-bin qemu-utils)
 DATABASE_USER=dbflow-db
 VENV=.venv
 CACHE=.cache
@@ -36,6 +44,14 @@ missing_packages() {
     done
 }
 
+# The mirror that this machine itself installs from, else Debian's.
+mirror() {
+    local found
+    found=$(apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
+        awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
+    say "${found:-http://deb.debian.org/debian}"
+}
+
 # Print a Python 3.11 or later that can make virtual environments; fail when there is none.
 find_python() {
     local python
@@ -48,5 +64,9 @@ find_python() {
     return 1
 }
 
-# Let programs of the virtual environment, and servers in sbin, be found by name.
-use_environment() { export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"; }
+# Let programs of the virtual environment, and servers in sbin, be found by name. Python keeps what it has compiled: the
+# tests start thousands of processes, most of whose time would go into compiling the same modules again.
+use_environment() {
+    export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"
+    unset PYTHONDONTWRITEBYTECODE
+}

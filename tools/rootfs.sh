@@ -14,14 +14,6 @@ PACKAGES=(mariadb-server-core mariadb-client-core mariadb-client mariadb-backup)
 NOT_NEEDED='perl|perl-base|perl-modules.*|libperl.*|libconfig-inifiles-perl|libdb5.*|libgdbm.*|debianutils'
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# The mirror that this machine itself installs from, else Debian's.
-mirror() {
-    local found
-    found=$(apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
-        awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
-    say "${found:-http://deb.debian.org/debian}"
-}
-
 # Everything apt keeps is in $1: this machine's own lists and packages are not touched.
 write_apt_conf() {
     local place=$1 suite=$2

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Install what dbflow needs: `bash tools/setup.sh run` for the product, `bash tools/setup.sh test` for its tests too.
+# Install what dbflow needs: `bash tools/setup.sh run` for the product, `bash tools/setup.sh test` for its tests too,
+# `bash tools/setup.sh devcloud` for an OpenStack to develop with (tools/devcloud), `bash tools/setup.sh image` for the
+# images that database servers boot from (tools/build-image).
 # What is there already is left alone, so that a second time takes no time.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -56,8 +58,12 @@ make_environment() {
         tail -n 20 "$log" >&2
         die "pip failed; all of its output is in $log"
     fi
+    [[ $profile == test ]] && compile "$VENV/lib"
     say "$wanted" >"$VENV/installed-$profile"
 }
+
+# Here and not by pip, which does it with one processor. Some packages hold files of other Pythons, for which it fails.
+compile() { "$VENV/bin/python" -m compileall -q -j 0 "$1" >/dev/null 2>&1 || true; }
 
 # The tests' Keystone: packages beside those of the environment, which Keystone uses, too.
 make_keystone() {
@@ -71,6 +77,7 @@ make_keystone() {
         tail -n 20 "$log" >&2
         die "pip failed; all of its output is in $log"
     fi
+    compile "$place"
     say "$wanted" >"$place/installed"
 }
 
@@ -80,9 +87,11 @@ main() {
         run) ;;
         test)
             extras='[test,doc]'
-            packages+=("${TEST_PACKAGES[@]}")
+            packages+=("${TEST_PACKAGES[@]}" "${DEVCLOUD_PACKAGES[@]}" "${IMAGE_PACKAGES[@]}")
             ;;
-        *) die "usage: bash tools/setup.sh run|test" ;;
+        devcloud) packages=("${DEVCLOUD_PACKAGES[@]}") ;;
+        image) packages=("${IMAGE_PACKAGES[@]}") ;;
+        *) die "usage: bash tools/setup.sh run|test|devcloud|image" ;;
     esac
     mkdir -p "$CACHE"
     exec 9>"$CACHE/setup.lock"
@@ -90,6 +99,7 @@ main() {
     find_python >/dev/null || packages+=(python3-venv)
     mapfile -t missing < <(missing_packages "${packages[@]}")
     ((${#missing[@]})) && install_packages "${missing[@]}"
+    if [[ $profile == devcloud || $profile == image ]]; then return; fi
     make_database_user
     python=$(find_python) || die "Python 3.11 or later, with venv, is needed"
     make_environment "$profile" "$python" "$extras"

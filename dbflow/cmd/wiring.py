@@ -84,7 +84,7 @@ class Parts:
 
     def _logins(self) -> Logins:
         options = self.conf.messaging
-        made = logins(options.url, options.exchange, options.management_url)
+        made = logins(options.guest_url or options.url, options.exchange, options.management_url)
         if not made.named:
             LOG.warning("guests share the broker's login of [messaging] url; management_url gives each its own")
         return made

@@ -30,8 +30,9 @@ LOG = logging.getLogger(__name__)
 class Once(Protocol):
     """The claim of an Idempotency-Key by the request that carries it."""
 
-    def accepted(self, session: Session, operation_id: str, target_id: str) -> None:
-        """Remember, in the transaction that accepts the operation, what the key now stands for."""
+    def accepted(self, session: Session, operation_id: str | None, target_id: str) -> None:
+        """Remember, in the transaction that accepts the operation (None: that makes the target, which needs none),
+        what the key now stands for."""
 
 
 class Machines(Protocol):
