@@ -17,7 +17,8 @@ LAST = ("mariadb", "memcached", "rabbitmq")
 
 
 def down(settings: Settings, purge: bool) -> None:
-    """Servers are cut off, as by a power failure; with the next start they come back. ``purge`` removes everything."""
+    """Servers are cut off, as by a power failure; Nova switches them on at the next start, as it knows that they were.
+    ``purge`` removes everything."""
     running = Process.all(settings)
     stop(process for process in running if process.name not in (*LAST, "epmd"))
     stop(process for process in running if process.name in LAST)
@@ -35,10 +36,7 @@ def _end_servers(cloud: pathlib.Path) -> None:
         if pid := guest.pid:
             os.kill(pid, signal.SIGKILL)
     for guest in guests:
-        resumed = guest.power  # of one that does not boot: nobody else remembers
         power.off(guest, 0.0)
-        if not guest.boots:
-            guest.set_power(resumed)
         attempt("ip", "netns", "del", guest.namespace)
         power.remove_cgroup(guest)
     network.remove_all(cloud)

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 enter_repo
 
 SUITES=(lint unit contract functional wire openstack console fault bench)
-CODE=(dbflow flows guest conductor)
+CODE=(dbflow flows guest conductor devcloud)
 RESULTS=$CACHE/tests
 summary=()
 failed=0

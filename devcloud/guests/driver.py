@@ -195,7 +195,7 @@ class Driver(fake.SameHostColdMigrateDriver):
     def instance_exists(self, instance: Any) -> bool:
         return _guest(instance).exists
 
-    def get_console_output(self, context: Any, instance: Any) -> str:
+    def get_console_output(self, context: Any, instance: Any) -> bytes:
         return _guest(instance).tail()
 
     def snapshot(self, context: Any, instance: Any, image_id: str, update_task_state: Any) -> None:

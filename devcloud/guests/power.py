@@ -70,7 +70,7 @@ def _first_process(outer: "subprocess.Popen[bytes]", guest: Guest) -> int:
         if found := children.read_text().split():
             return int(found[0])
         time.sleep(0.02)
-    raise HostError(f"the server ended at its start: {guest.tail(2000)}")
+    raise HostError(f"the server ended at its start: {guest.tail(2000).decode(errors='replace')}")
 
 
 def remove_cgroup(guest: Guest) -> None:

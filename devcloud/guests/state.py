@@ -71,11 +71,9 @@ class Guest:
         unified = top / "unified"
         return (unified if unified.is_dir() else top) / "devcloud" / self.uuid
 
-    def tail(self, size: int = 100_000) -> str:
+    def tail(self, size: int = 100_000) -> bytes:
         """The end of its console."""
-        if not self.console.exists():
-            return ""
-        return self.console.read_bytes()[-size:].decode(errors="replace")
+        return self.console.read_bytes()[-size:] if self.console.exists() else b""
 
 
 def all_of(cloud: pathlib.Path) -> list[Guest]:

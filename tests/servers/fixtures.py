@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from kazoo.client import KazooClient
 
-from tests.servers import MariaDBServer, RabbitMQ, Swift, ZooKeeper
+from tests.servers import MariaDBServer, RabbitMQ, Swift, ZooKeeper, devcloud
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +48,13 @@ def mariadb_server(servers_base: pathlib.Path) -> Iterator[MariaDBServer]:
 def swift(servers_base: pathlib.Path) -> Iterator[Swift]:
     with Swift(servers_base) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[devcloud.DevCloud]:
+    """A whole OpenStack."""
+    with devcloud.running() as running:
+        yield running
 
 
 @pytest.fixture

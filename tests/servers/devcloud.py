@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A devcloud of the tests' own: ``tools/devcloud``, as a developer calls it."""
+
+import contextlib
+import fcntl
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Self
+
+import openstack
+from openstack.connection import Connection
+
+from devcloud import identity
+from devcloud.settings import OFFSETS, ROOT, Settings
+from tests.servers import ports
+from tests.servers.process import ServerError
+
+COMMAND = ROOT / "tools" / "devcloud"
+PLACE = ROOT / ".cache" / "devcloud" / "tests"
+"""Always the same, so that what a killed test run has left is found by the next one."""
+LOGS = ROOT / ".cache" / "tests" / "devcloud"
+"""Where its logs stay."""
+
+
+class DevCloud:
+    """Stopped and purged at the end, whatever happened."""
+
+    def __init__(self, directory: pathlib.Path = PLACE) -> None:
+        self.directory = directory
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.load(self.directory)
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Call the command, which may fail; its output is one."""
+        argv = [COMMAND, "--dir", self.directory, *arguments]
+        return subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """What the command prints. ServerError when it fails."""
+        done = self.run(*arguments)
+        if done.returncode:
+            raise ServerError(f"devcloud {arguments[0]} ended with {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def openstack(self, user: str) -> Connection:
+        """A client that is one of its users."""
+        login = identity.login(self.settings, user)
+        return openstack.connect(**login, compute_api_version="2.90", volume_api_version="3.70")
+
+    def __enter__(self) -> Self:
+        self.succeed("down", "--purge")
+        self.succeed("up", "--port-base", str(_free_base()))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.succeed("down")
+        shutil.rmtree(LOGS, ignore_errors=True)
+        shutil.copytree(self.directory / "log", LOGS)
+        for console in self.directory.glob("guests/*/console.log"):
+            shutil.copy(console, LOGS / f"{console.parent.name}.log")
+        self.succeed("down", "--purge")
+
+
+@contextlib.contextmanager
+def running() -> Iterator[DevCloud]:
+    """The one in PLACE; a second test run of this checkout waits for the first."""
+    PLACE.parent.mkdir(parents=True, exist_ok=True)
+    with (PLACE.parent / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with DevCloud() as cloud:
+            yield cloud
+
+
+def _free_base() -> int:
+    """With which all of its ports are free now."""
+    for base in range(ports.FIRST, ports.LAST - max(OFFSETS.values()), 1000):
+        if all(ports.is_free(base + offset) for offset in OFFSETS.values()):
+            return base
+    raise ServerError("no place for the ports of a devcloud")
