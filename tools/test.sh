@@ -84,7 +84,7 @@ report() {
             failed=1
             ;;
     esac
-    summary+=("$(printf '%-11s%-13s%8s s' "$suite" "$word" "$seconds")")
+    summary+=("$(printf '%-15s%-13s%8s s' "$suite" "$word" "$seconds")")
     say "== ${summary[-1]}"
 }
 
