@@ -2,6 +2,7 @@
 """Where an engine's tasks run: guest tasks on their instance's guest, all others in this process."""
 
 import contextlib
+import contextvars
 import logging
 from collections.abc import Callable, Mapping
 from concurrent import futures
@@ -110,7 +111,10 @@ class GuestExecutor(executor.TaskExecutor):
             self._asked[answer] = request.id
             if task.interruptible and event == executor.EXECUTED:
                 self._interruptible[answer] = future
-            answer.add_done_callback(lambda done: _settle(future, (event, _received(task, request, done.result()))))
+            context = contextvars.copy_context()  # of the engine; whoever hears the answer knows of no operation
+            answer.add_done_callback(
+                lambda done: _settle(future, (event, context.run(_received, task, request, done.result())))
+            )
         return future
 
 

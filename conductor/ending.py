@@ -34,7 +34,8 @@ _END = (
 )
 _UNDONE = frozenset({states.PENDING, states.REVERTED, states.IGNORE})
 """States of steps that have left nothing behind, or never began."""
-_STATES = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
+ENDINGS = {states.SUCCESS: State.SUCCESS, states.REVERTED: State.REVERTED, states.FAILURE: State.FAILED}
+"""State of a flow that has ended -> that of its operation."""
 
 
 def on_end(
@@ -45,7 +46,7 @@ def on_end(
     def write(session: Session, flow: models.FlowDetail) -> None:
         left = frozenset(atom.name for atom in flow if atom.state not in _UNDONE)
         refused = {atom.name: next(iter(atom.revert_failure)) for atom in flow if atom.revert_failure is not None}
-        finish(session, operation, definition, arguments, _STATES[flow.state], _error(flow), outbox, left, refused)
+        finish(session, operation, definition, arguments, ENDINGS[flow.state], _error(flow), outbox, left, refused)
 
     return write
 

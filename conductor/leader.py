@@ -87,6 +87,8 @@ class Leader:
         ]
         self._telling = Telling(conf, database, cloud, outbox) if outbox.on else None
         self._orphans: int | None = None
+        self.unposted: int | None = None
+        """How many operations were not on the board at the last look."""
         self._term: Board | None = None
         self._terms = threading.Lock()
 
@@ -94,7 +96,7 @@ class Leader:
         """Until ``stop`` is set or the board's session is lost. A cloud that is slow holds up its own duties only."""
         LOG.info("leading")
         with self._terms:
-            self._term, self._orphans = board, None
+            self._term, self._orphans, self.unposted = board, None, None
 
         def leads() -> bool:
             return not stop.is_set() and not board.lost.is_set()
@@ -133,7 +135,9 @@ class Leader:
     def fill(self, board: Board) -> int:
         """Post every operation that should be on the board and is not; returns how many."""
         posted = board.posted()
-        waiting = self._load([operation_id for operation_id in self._runnable() if operation_id not in posted])
+        missing = [operation_id for operation_id in self._runnable() if operation_id not in posted]
+        self.unposted = len(missing)
+        waiting = self._load(missing)
         for operation in waiting:
             board.post(operation)
         if waiting:

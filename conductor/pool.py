@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The threads that the local tasks of all flows share, and the clock of those that wait."""
 
+import contextvars
+import functools
 import heapq
 import itertools
 import threading
@@ -22,12 +24,12 @@ class TaskPool:
         self._clock: threading.Thread | None = None
 
     def submit(self, call: Call) -> None:
-        """Call as soon as a thread is free."""
-        self._threads.submit(call)
+        """Call as soon as a thread is free, in the caller's context."""
+        self._threads.submit(contextvars.copy_context().run, call)
 
     def later(self, seconds: float, call: Call) -> "Later":
-        """Call after that time, as soon as a thread is free then."""
-        entry = Later(call)
+        """The same after that time."""
+        entry = Later(functools.partial(contextvars.copy_context().run, call))
         with self._changed:
             heapq.heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), entry))
             if self._clock is None:

@@ -7,7 +7,17 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow.db import modules
-from dbflow.db.models import Conductor, Health, IdempotencyKey, Instance, InstanceTls, Operation, Sample, utcnow
+from dbflow.db.models import (
+    BackupStrategy,
+    Conductor,
+    Health,
+    IdempotencyKey,
+    Instance,
+    InstanceTls,
+    Operation,
+    Sample,
+    utcnow,
+)
 from dbflow.db.session import Database
 from dbflow.operations import State
 from dbflow.persistence.tables import LOGBOOKS
@@ -28,7 +38,8 @@ class Purge:
 
     def purge(self) -> None:
         """Forget flows that ended long ago or are nobody's, answered keys, silent conductors, and the health,
-        modules and certificates of instances that are gone. Parked operations keep their flows: they can be retried."""
+        modules, certificates and backup strategies of instances that are gone. Parked operations keep their flows:
+        they can be retried."""
         now = utcnow()
         while self._purge_flows(now - self._retention) == _BATCH:
             pass
@@ -38,6 +49,7 @@ class Purge:
             _purge_health(session, now - _HEALTH_FOR)
             modules.purge(session)
             _purge_certificates(session)
+            _purge_strategies(session)
         self._purge_samples()
 
     def _purge_flows(self, ended: datetime.datetime) -> int:
@@ -84,3 +96,9 @@ def _purge_certificates(session: Session) -> None:
     gone = sa.select(InstanceTls.instance_id).join(Instance, Instance.id == InstanceTls.instance_id)
     for instance_id in session.scalars(gone.where(Instance.deleted.is_(True)).limit(_BATCH)).all():
         session.execute(sa.delete(InstanceTls).where(InstanceTls.instance_id == instance_id))
+
+
+def _purge_strategies(session: Session) -> None:
+    gone = sa.select(BackupStrategy).join(Instance, Instance.id == BackupStrategy.instance_id)
+    for strategy in session.scalars(gone.where(Instance.deleted.is_(True)).limit(_BATCH)).all():
+        session.delete(strategy)

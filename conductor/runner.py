@@ -11,18 +11,21 @@ from sqlalchemy import update
 from taskflow import exceptions, states
 
 from conductor.control import BrokenOff, Control, HandedOver
-from conductor.ending import finish, on_end
+from conductor.ending import ENDINGS, finish, on_end
 from conductor.engine import Engine
 from conductor.leftovers import not_undone
 from conductor.pool import TaskPool
-from dbflow import objectstore
+from conductor.steptimes import StepTimes
+from dbflow import logcontext, objectstore
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import BadSeal, Keyring
-from dbflow.db.models import Operation
+from dbflow.db.models import Operation, utcnow
 from dbflow.db.session import AWAY, Database
 from dbflow.fencing import AlreadyEnded, Fence, NotRunnable, StaleClaim, take
 from dbflow.guestkeys import GuestKeys
+from dbflow.logcontext import About
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.metrics import Metrics
 from dbflow.notifications.outbox import Outbox
 from dbflow.operations import CANCEL, SUSPEND, State
 from dbflow.persistence.backend import FlowBackend
@@ -58,9 +61,10 @@ class Runner:
         guest_keys: GuestKeys,
         cloud: Cloud,
         dispatcher: Dispatcher,
+        metrics: Metrics,
     ) -> None:
         self._conf, self._database, self._keyring, self._guest_keys = conf, database, keyring, guest_keys
-        self._cloud, self._dispatcher = cloud, dispatcher
+        self._cloud, self._dispatcher, self._metrics = cloud, dispatcher, metrics
         self._objects = objectstore.load(conf)
         self._pool = TaskPool(conf.conductor.task_threads)
         self._group = GroupCommit(database)
@@ -79,6 +83,7 @@ class Runner:
             LOG.warning("operation %s: dbflow's database is away (%s)", operation_id, type(error).__name__)
             return Job.POSTPONE
         control.epoch = fence.epoch
+        logcontext.enter(About(operation.request_id or "", operation.id))
         return self._run_taken(fence, operation, control)
 
     def _run_taken(self, fence: Fence, operation: Operation, control: Control) -> Job:
@@ -113,6 +118,7 @@ class Runner:
         engine = self._engine(fence, operation, definition, arguments, backend, control)
         if operation.requested:
             control.ask(operation.requested)
+        self._metrics.claimed(operation.kind)
         LOG.info(
             "operation %s (%s): epoch %d, attempt %d", operation.id, operation.kind, fence.epoch, operation.attempts
         )
@@ -122,6 +128,8 @@ class Runner:
             LOG.info("operation %s: %s", operation.id, suspended)
         finally:
             engine.settle(0 if control.hurry else _SETTLE)
+        if backend.ended:
+            self._ended(operation, ENDINGS[engine.storage.get_flow_state()])
         return Job.CONSUME if backend.ended or self._suspended(fence) else Job.ABANDON
 
     def _engine(
@@ -140,6 +148,7 @@ class Runner:
         )
         options = {"context": context, "control": control, "dispatcher": self._dispatcher, "pool": self._pool}
         engine = Engine(flow, detail, backend, options)
+        StepTimes(self._metrics, operation.kind).listen(engine.atom_notifier)
         if not len(detail):
             engine.storage.inject({"instance_id": operation.target_id, "overrides": {}, **arguments})
         return engine
@@ -173,7 +182,11 @@ class Runner:
         with fence.write() as session:
             error += not_undone(session, operation.flow_uuid)
             finish(session, operation, definition, arguments, State.FAILED, error, self._outbox)
+        self._ended(operation, State.FAILED)
         return Job.CONSUME
+
+    def _ended(self, operation: Operation, state: State) -> None:
+        self._metrics.ended(operation.kind, state, (utcnow() - operation.created).total_seconds())
 
 
 def _uncount(fence: Fence) -> None:

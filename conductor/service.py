@@ -20,14 +20,16 @@ from conductor.control import Control, Wishes
 from conductor.health import HealthBook
 from conductor.leader import Leader
 from conductor.runner import Job, Runner
-from dbflow import __version__, faults
+from dbflow import __version__, faults, logcontext
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
 from dbflow.db.models import Conductor, Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Board, Boards, BoardUnavailable
+from dbflow.logcontext import About
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.metrics import Metrics
 from dbflow.operations import State
 from flows.registry import REGISTRY
 
@@ -37,6 +39,8 @@ _RECONNECT = 1.0
 _WISHES_EVERY = 0.5
 _DRAIN_EVERY = 1.0
 _REPORT_EVERY = 5.0
+_ASLEEP = 90.0
+"""Seconds: longer than a database that keeps its connections and says nothing can hold a duty up."""
 _FORGET_RESTS = 600.0
 _RELEASED_RESTS = 4
 """As after so many failures: whoever wants a claim to be given up wants somebody else to have it."""
@@ -74,12 +78,13 @@ class ConductorService:
         boards: Boards,
         dispatcher: Dispatcher,
         health: HealthBook | None,
+        metrics: Metrics,
     ) -> None:
         """``health``: whose heartbeats this process writes down; None where another conductor of the same process
         does."""
         self.name = unique_name()
         self._conf, self._database, self._boards, self._health = conf, database, boards, health
-        self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher)
+        self._runner = Runner(conf, database, keyring, guest_keys, cloud, dispatcher, metrics)
         self._leader = Leader(conf, database, keyring, cloud, dispatcher)
         self._wishes = Wishes(database)
         self._flows = futures.ThreadPoolExecutor(conf.conductor.max_flows, thread_name_prefix="flow")
@@ -91,6 +96,8 @@ class ConductorService:
         self._leads: Board | None = None
         """The board by whose session this conductor leads."""
         self._draining = False
+        self._rounds: dict[int, float] = {}
+        """When each of the duties beside the claim loop was last done, or put off."""
 
     def run(self) -> None:
         """Serve until stopped; every lost session begins a new board."""
@@ -156,6 +163,33 @@ class ConductorService:
         """How many flows run here now."""
         return len(self._running)
 
+    @property
+    def awake(self) -> bool:
+        """Whether its duties go round. That servers are away is no reason to begin anew: duties do not wait for them,
+        or not long."""
+        now = time.monotonic()
+        return all(now - at < _ASLEEP for at in list(self._rounds.values()))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this conductor sees to the leader's duties."""
+        return self._leads is not None
+
+    def jobs(self) -> tuple[int, int] | None:
+        """How many jobs on the board wait, and are claimed; None while there is no board."""
+        board = self._board
+        return board.counted() if board is not None else None
+
+    @property
+    def unposted(self) -> int | None:
+        """How many operations were not on the board when the leader looked; None before it did."""
+        return self._leader.unposted
+
+    @property
+    def orphans(self) -> int | None:
+        """How many are reported; None where this conductor has not looked since it leads."""
+        return self._leader.orphans(self._leads)
+
     def _claim_jobs(self, board: Board) -> None:
         while not self._stopping.is_set() and not board.lost.is_set():
             self._release_leftovers(board)
@@ -183,6 +217,10 @@ class ConductorService:
         self._flows.submit(self._work, board, job, operation_id, control)
 
     def _work(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
+        with logcontext.at(About(operation_id=operation_id)):
+            self._work_claimed(board, job, operation_id, control)
+
+    def _work_claimed(self, board: Board, job: Any, operation_id: str, control: Control) -> None:
         try:
             faults.point("operation.claimed")
             outcome = self._runner.run(operation_id, board.epoch(job), self.name, control)
@@ -302,6 +340,9 @@ class ConductorService:
             LOG.warning("left without a word: %s", type(error).__name__)
 
     def _beside(self, duty: Callable[[], Any], every: float) -> None:
+        number = len(self._rounds)
+        self._rounds[number] = time.monotonic()
+
         def loop() -> None:
             while True:
                 try:
@@ -310,6 +351,7 @@ class ConductorService:
                     LOG.warning("%s put off: %s", getattr(duty, "__name__", duty), type(error).__name__)
                 except Exception:
                     LOG.exception("%s", duty)
+                self._rounds[number] = time.monotonic()
                 if self._stopping.wait(every):
                     return
 

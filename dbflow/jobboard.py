@@ -160,6 +160,10 @@ class Board:
         """Jobs to claim, in the order to claim them."""
         return self._board.waiting()
 
+    def counted(self) -> tuple[int, int]:
+        """How many jobs wait, and are claimed, as far as is known here."""
+        return self._board.counted()
+
     def wait(self, timeout: float) -> None:
         """Until something on the board changed, or for ``timeout`` seconds."""
         self._changed.wait(timeout)
@@ -277,6 +281,12 @@ class Poster:
             path = f"{self._path}/{LeanBoard.JOB_PREFIX}"
             request = self._client.create_async(path, _posting(operation), sequence=True)
             request.get(timeout=_POST)  # one that comes later all the same is no harm: see Board.waiting
+
+    def ping(self) -> None:
+        """BoardUnavailable when ZooKeeper does not answer, or its servers can't agree."""
+        with _unavailable():
+            self._connect()
+            self._client.sync_async(self._path).get(timeout=_POST)
 
     def _connect(self) -> None:
         with self._lock:

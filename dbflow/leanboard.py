@@ -127,6 +127,12 @@ class LeanBoard(impl_zookeeper.ZookeeperJobBoard):
         with self._job_cond:
             return sorted(self._known_jobs.values(), key=lambda job: (_RANK[job.priority], job.sequence))
 
+    def counted(self) -> tuple[int, int]:
+        """How many jobs wait, and are claimed."""
+        with self._job_cond:
+            claimed = sum(path in self._known_jobs for path in self._locked)
+            return len(self._known_jobs) - claimed, claimed
+
     def owners(self, patience: Patience) -> dict[str, str | None]:
         """Path of each job that is claimed -> by whom."""
         with self._job_cond:

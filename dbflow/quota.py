@@ -52,7 +52,7 @@ def reserve(session: Session, conf: cfg.ConfigOpts, project_id: str, wanted: Map
 
     The caller adds the rows in the same transaction. Raises QuotaExceeded.
     """
-    _lock(session, project_id)
+    lock(session, project_id)
     allowed, used = limits(session, conf, project_id), usage(session, project_id)
     over = sorted(
         resource
@@ -65,14 +65,15 @@ def reserve(session: Session, conf: cfg.ConfigOpts, project_id: str, wanted: Map
 
 def set_limits(session: Session, project_id: str, new: Mapping[str, int]) -> None:
     """Give a project limits of its own; KeyError names a resource that does not exist."""
-    _lock(session, project_id)
+    lock(session, project_id)
     for resource, limit in new.items():
         if resource not in RESOURCES:
             raise KeyError(resource)
         session.merge(Quota(project_id=project_id, resource=resource, hard_limit=limit))
 
 
-def _lock(session: Session, project_id: str) -> None:
+def lock(session: Session, project_id: str) -> None:
+    """Whoever else locks the project waits until the end of this transaction."""
     row = {"project_id": project_id, "resource": _LOCK, "hard_limit": UNLIMITED}
     if session.get_bind().dialect.name == "sqlite":
         # A write transaction of SQLite (BEGIN IMMEDIATE) has the whole database already.

@@ -4,7 +4,9 @@
 TLS is best ended in front (HAProxy, nginx). dbflow itself reads /etc/dbflow/dbflow.conf; $DBFLOW_CONF names another.
 """
 
-bind = "127.0.0.1:8779"
+from dbflow.cmd.workers import child_exit, on_exit, on_starting, when_ready  # noqa: F401 - metrics, systemd
+
+bind = ["127.0.0.1:8779"]  # and, where it is set, that of [metrics] api_port
 workers = 4
 worker_class = "gthread"  # an event stream holds a thread while it lasts
 threads = 16

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """instance.promote: a replica and its source change places.
 
-The source is read-only, on its disk, from the first step on, and the candidate writable only in the last one, when
+The source is read-only, on its disk, from the second step on, and the candidate writable only in the last one, when
 everybody follows it. So no step can leave two that are written to, and whatever was acknowledged is on both. Undone in
 the opposite order, that stays true: the candidate is read-only before anything else is undone, and the source has all
-of it before it is writable again.
+of it before it is writable again. The candidate has nearly all before the source is held, so that this is short.
 """
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from dbflow.operations import State
 from dbflow.status import Task
 from flows.outcome import fault, release
 from flows.registry import Arguments, Ending, operation
-from guest.tasks.replication import CatchUp, Demote, HoldWrites, OpenWrites, Repoint, StandUp
+from guest.tasks.replication import Approach, CatchUp, Demote, HoldWrites, OpenWrites, Repoint, StandUp
 
 EXAMPLE: Arguments = {
     "source_id": "2b1f60a5-6c1d-4a5e-9a39-0d2a2f1f6f10",
@@ -42,10 +42,21 @@ def ended(session: Session, ending: Ending) -> None:
         release(session, ending, instance_id, **columns)
 
 
-@operation("instance.promote", title="Promote a replica", task=Task.PROMOTING, ended=ended, example=EXAMPLE)
+@operation("instance.promote", title="Promote a replica", task=Task.PROMOTING, ended=ended, example=EXAMPLE, version=2)
 def build(arguments: Arguments) -> tf_flow.Flow:
+    """Come near, hold, wait, repoint, demote, open."""
+    flow = linear_flow.Flow("instance.promote").add(Approach("approach"))
+    return _change_places(flow, arguments)
+
+
+@operation("instance.promote", title="Promote a replica", task=Task.PROMOTING, ended=ended, example=EXAMPLE)
+def build_without_approach(arguments: Arguments) -> tf_flow.Flow:
+    """Version 1 held the source at once, however far behind the candidate was."""
+    return _change_places(linear_flow.Flow("instance.promote"), arguments)
+
+
+def _change_places(flow: linear_flow.Flow, arguments: Arguments) -> tf_flow.Flow:
     """Hold, wait, repoint, demote, open."""
-    flow = linear_flow.Flow("instance.promote")
     flow.add(
         HoldWrites("hold-writes", rebind=_OF_SOURCE, provides="source"),
         CatchUp("catch-up", provides="candidate"),

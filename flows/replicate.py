@@ -65,19 +65,18 @@ _OF_SOURCE = {"instance_id": "source_id"}
 
 
 def ended_without_tls(session: Session, ending: Ending) -> None:
-    """Replicas that are ACTIVE; or ERROR with a fault, and replicas of nothing. The copy is gone, or retention removes
-    it."""
+    """Replicas that are ACTIVE; or ERROR with a fault, and replicas of nothing, parked or not: the source must not be
+    left to wait for what never followed. The copy is gone, or retention removes it."""
     arguments = ending.arguments
     done, undone = ending.state == State.SUCCESS, ending.state == State.REVERTED
     for replica_id in arguments["replica_ids"]:
         if done:
             release(session, ending, replica_id, task=Task.NONE, fault=None)
             continue
-        columns: dict[str, Any] = {"replica_of_id": None} if undone else {}
-        columns |= {"fault": fault(ending, "Making the replica"), "configuration_id": None}
-        release(session, ending, replica_id, task=Task.ERROR, **columns)
+        error = fault(ending, "Making the replica")
+        release(session, ending, replica_id, task=Task.ERROR, fault=error, replica_of_id=None, configuration_id=None)
         session.execute(delete(Health).where(Health.instance_id == replica_id))
-    columns = {"replication": None} if undone and arguments["first"] else {}
+    columns: dict[str, Any] = {"replication": None} if undone and arguments["first"] else {}
     release(session, ending, arguments["source_id"], task=Task.NONE, **columns)
     gone: dict[str, Any] = {"deleted": True, "deleted_at": utcnow()}
     left = {"state": BackupState.FAILED, "error": ending.error}

@@ -10,6 +10,7 @@ their revert breaks them off.
 """
 
 import contextlib
+import contextvars
 import functools
 import logging
 import threading
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any
 
-from dbflow import crypto, faults
+from dbflow import crypto, faults, logcontext
 from dbflow.messaging import wire
 from dbflow.messaging.connection import user_of
 from dbflow.messaging.errors import MessageTooLarge
@@ -116,7 +117,8 @@ class Agent:
             if properties.get("type") != wire.REQUEST:
                 raise wire.BadMessage("not a request")
             body = wire.unseal_request(self._key, wire.content(message), self._id, request_id, asker)
-            self._take(wire.RequestId.parse(request_id), asker, body)
+            with logcontext.at(logcontext.heard(body.get("about"))):
+                self._take(wire.RequestId.parse(request_id), asker, body)
         except (crypto.BadSeal, wire.BadMessage) as error:
             LOG.warning("a message was refused: %s", error)
 
@@ -170,7 +172,7 @@ class Agent:
         with self._lock:
             self._running[str(request)] = Running(asker, beside=found.beside)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
-        ended = pool.submit(self._run, request, body["task_name"], job)
+        ended = pool.submit(contextvars.copy_context().run, self._run, request, body["task_name"], job)
         if pool is self._writer:
             ended.add_done_callback(lambda _ended: self._on_change())
 

@@ -22,6 +22,8 @@ LOG = logging.getLogger(__name__)
 LOOK_INTERVAL = 2.0
 """Seconds between two looks at the server; one costs a query."""
 PRUNE_INTERVAL = 3600.0
+STILL = 90.0
+"""Seconds without a round after which the agent is taken for stuck."""
 REVIVE_INTERVAL, LONGEST_REVIVE_INTERVAL = 5.0, 300.0
 """Seconds between two attempts to bring a crashed server up again; doubled each time, so that one that can't start
 does not keep its machine busy."""
@@ -63,6 +65,7 @@ class Heart:
         self._version = importlib.metadata.version("dbflow")
         self._wake = threading.Event()
         self._told: Health | None = None
+        self._round_at = time.monotonic()
         self._due = {"beat": 0.0, "look": 0.0, "heartbeat": 0.0, "prune": 0.0, "revive": 0.0}
         self._revive_interval = REVIVE_INTERVAL
         self._now_please = True
@@ -82,6 +85,11 @@ class Heart:
         self._now_please = True
         self._wake.set()
 
+    @property
+    def beats(self) -> bool:
+        """Whether it has gone round lately. A database server that hangs is asked with a time-out."""
+        return time.monotonic() - self._round_at < STILL
+
     def _work(self) -> None:
         pause = min(self._beat_interval, LOOK_INTERVAL, self._heartbeat_interval)
         while not self._stopping:
@@ -89,6 +97,7 @@ class Heart:
                 self._once()
             except Exception:
                 LOG.exception("no heartbeat")
+            self._round_at = time.monotonic()
             self._wake.wait(pause)
             self._wake.clear()
 

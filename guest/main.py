@@ -15,7 +15,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from dbflow import faults, plugins
+from dbflow import faults, logcontext, plugins
+from dbflow.systemd import Systemd
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -36,21 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config-dir", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--debug", action="store_true", help="log more")
     options = parser.parse_args(argv)
+    logcontext.install()
     logging.basicConfig(
         level=logging.DEBUG if options.debug else logging.INFO,
-        format="%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
+        format=logcontext.FORMAT,
+        datefmt=logcontext.DATES,
         stream=sys.stderr,
     )
     for chatty in ("amqp", "kombu", "taskflow"):  # at DEBUG they show messages and arguments
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    systemd = Systemd()
     try:
         settings = load(options.config_dir)
         agent, heart = build(settings)
     except (BadSettings, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)
         return 1
-    _serve(agent, heart)
+    _serve(agent, heart, systemd)
     return 0
 
 
@@ -86,14 +89,17 @@ def _datastore(settings: Settings) -> Datastore:
     return made
 
 
-def _serve(agent: Agent, heart: Heart) -> None:
+def _serve(agent: Agent, heart: Heart, systemd: Systemd) -> None:
     faults.point("guest.started")
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     agent.start()
     heart.start(agent)
+    systemd.watch(lambda: heart.beats)
+    systemd.ready()
     stopping.wait()
+    systemd.stopping()
     LOG.info("stopping")
     agent.stop(GRACE)
     heart.stop()

@@ -6,7 +6,9 @@
 RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # The tests' coordination and messaging servers. libzookeeper-java is the server of the package zookeeper without
 # its dependency on a desktop's Java. The console is looked at with Chromium.
-TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware)
+# Networks are cut with iproute2 and nftables.
+TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware
+    iproute2 nftables logrotate)
 # A whole OpenStack; its python3- packages only, since those of the services bring a hundred others. Without
 # python3-sqlalchemy-ext, which is only recommended, Neutron takes twice the processor time.
 DEVCLOUD_PACKAGES=(mariadb-server-core mariadb-client-core memcached rabbitmq-server uwsgi-core uwsgi-plugin-python3
@@ -62,5 +64,9 @@ find_python() {
     return 1
 }
 
-# Let programs of the virtual environment, and servers in sbin, be found by name.
-use_environment() { export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"; }
+# Let programs of the virtual environment, and servers in sbin, be found by name. Python keeps what it has compiled: the
+# tests start thousands of processes, most of whose time would go into compiling the same modules again.
+use_environment() {
+    export PATH="$PWD/$VENV/bin:$PATH:/usr/sbin:/sbin"
+    unset PYTHONDONTWRITEBYTECODE
+}

@@ -58,8 +58,12 @@ make_environment() {
         tail -n 20 "$log" >&2
         die "pip failed; all of its output is in $log"
     fi
+    [[ $profile == test ]] && compile "$VENV/lib"
     say "$wanted" >"$VENV/installed-$profile"
 }
+
+# Here and not by pip, which does it with one processor. Some packages hold files of other Pythons, for which it fails.
+compile() { "$VENV/bin/python" -m compileall -q -j 0 "$1" >/dev/null 2>&1 || true; }
 
 # The tests' Keystone: packages beside those of the environment, which Keystone uses, too.
 make_keystone() {
@@ -73,6 +77,7 @@ make_keystone() {
         tail -n 20 "$log" >&2
         die "pip failed; all of its output is in $log"
     fi
+    compile "$place"
     say "$wanted" >"$place/installed"
 }
 

@@ -8,14 +8,16 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_restx import Api
 
-from dbflow.api import docs, errors, resources, versions
+from dbflow.api import docs, errors, health, resources, versions
 from dbflow.api.auth import Auth
 from dbflow.api.gate import Gate
 from dbflow.api.here import attach
+from dbflow.api.measure import Measure
 from dbflow.api.ratelimit import RateLimits
 from dbflow.api.schemas.versions import EVERY
 from dbflow.console import app as console
 from dbflow.console.session import is_console
+from dbflow.healthcheck import Checks
 from dbflow.policy import Policy
 from dbflow.services.context import Services
 from dbflow.services.fan import Seats
@@ -53,11 +55,15 @@ def create_app(services: Services, auth: Auth) -> Flask:
     app.extensions["dbflow.rates"] = rates
     seats = Seats(group.max_event_streams)
     app.extensions["dbflow.feed"] = Feed(services.database, group.event_interval, seats)
+    app.extensions[health.EXTENSION] = Checks({**services.probes, **auth.probes()})
+    measure = Measure(app, services.metrics, services.database, services.conf.metrics.api_port)
     Gate(app, auth, rates)
     app.register_blueprint(versions.pages)
+    app.register_blueprint(health.pages)
     _serve(app)
     console.register(app, services, auth, rates, seats)
-    app.wsgi_app = console.wrap(auth.wrap(app.wsgi_app), services)  # type: ignore[method-assign, assignment]
+    wsgi = measure.wrap(console.wrap(auth.wrap(app.wsgi_app), services))
+    app.wsgi_app = wsgi  # type: ignore[method-assign, assignment]
     return app
 
 

@@ -12,9 +12,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
+import requests
 from oslo_config import cfg
 
+from dbflow.healthcheck import Probe
+
 Wsgi = Callable[[dict[str, Any], Any], Any]
+_PING = 2.0
+"""Seconds that Keystone has for a health check."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +42,9 @@ class Auth(Protocol):
 
     def wrap(self, wsgi: Wsgi) -> Wsgi:
         """Put middleware around the app, where there is any."""
+
+    def probes(self) -> Mapping[str, Probe]:
+        """Of what must be there for tokens to be looked at."""
 
 
 class TokenFileAuth:
@@ -79,6 +87,10 @@ class TokenFileAuth:
         """No middleware."""
         return wsgi
 
+    def probes(self) -> Mapping[str, Probe]:
+        """The file is no service."""
+        return {}
+
     def _load(self) -> None:
         about = self._path.stat()
         stamp = (about.st_mtime_ns, about.st_ino)
@@ -112,10 +124,22 @@ class KeystoneAuth:
         """The middleware leaves the refusal to us, so that open pages stay open."""
         from keystonemiddleware import auth_token
 
-        settings = {"oslo_config_config": self._conf, "delay_auth_decision": True}
+        # Application credentials may be limited to some requests of a type of service.
+        settings = {"oslo_config_config": self._conf, "delay_auth_decision": True, "service_type": "database"}
         middleware = auth_token.AuthProtocol(wsgi, settings)
         self.challenge = f'Keystone uri="{self._conf.keystone_authtoken.www_authenticate_uri}"'
         return cast(Wsgi, middleware)
+
+    def probes(self) -> Mapping[str, Probe]:
+        """Keystone, by the document that needs no token."""
+        return {"catalog": self._ping}
+
+    def _ping(self) -> None:
+        group = self._conf.keystone_authtoken
+        url = str(group.auth_url or group.www_authenticate_uri).rstrip("/").removesuffix("/v3")
+        # A version's document is small; that of all versions would come with the status 300.
+        answer = requests.get(f"{url}/v3", timeout=_PING, verify=not group.insecure and (group.cafile or True))
+        answer.raise_for_status()
 
 
 def from_conf(conf: cfg.ConfigOpts) -> Auth:

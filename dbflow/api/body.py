@@ -2,6 +2,7 @@
 """Request bodies: JSON or XML of bounded size that fits its schema, or an error that names the field."""
 
 import json
+import math
 from typing import Any
 
 import jsonschema
@@ -52,7 +53,7 @@ def read(schema: Schema, *, optional: bool = False) -> Any:
 def _parse(raw: bytes) -> Any:
     try:
         text = raw.decode()
-        data = json.loads(text, parse_constant=_no_constant)
+        data = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
         if "\\u" in text:
             json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair can't be stored
     except (ValueError, RecursionError):
@@ -64,6 +65,14 @@ def _parse(raw: bytes) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    """No database can keep the one that is too large."""
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
 
 
 def _check(schema: Schema, data: Any) -> None:

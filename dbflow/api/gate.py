@@ -2,17 +2,20 @@
 """What every request passes before its handler: request id, size, token, project, rate, what
 it wants to be answered in, Idempotency-Key."""
 
+import dataclasses
 import re
 import uuid
 from typing import Any
 
 from flask import Flask, Response, g, request
 
+from dbflow import logcontext
 from dbflow.api import body, idempotent, negotiate
 from dbflow.api.auth import Auth
 from dbflow.api.errors import ProjectMismatch
 from dbflow.api.here import is_admin, services
 from dbflow.api.ratelimit import RateLimits
+from dbflow.logcontext import About
 from dbflow.services.context import Caller
 from dbflow.services.errors import NotAuthenticated
 
@@ -28,11 +31,13 @@ class Gate:
         self._rates = rates
         app.before_request(self.before)
         app.after_request(self.after)
+        app.teardown_request(lambda _error: logcontext.enter(About()))
         app.url_value_preprocessor(_without_project)
 
     def before(self) -> Response | None:
         """Let the request in, or raise."""
         g.request_id = f"req-{uuid.uuid4()}"
+        logcontext.enter(About(g.request_id, global_request_id=_asked_request_id() or ""))
         body.check_size(services().conf.api.max_body)
         project, _, rest = request.path.removeprefix(_WIRE).partition("/")
         if not request.path.startswith(_WIRE) or not project:
@@ -48,6 +53,8 @@ class Gate:
             self._rates.unauthenticated(request.remote_addr or "")
             challenge = {"WWW-Authenticate": self._auth.challenge}
             raise NotAuthenticated("The request you have made requires authentication.", challenge)
+        who = f"{identity.user_id} {identity.project_id}"
+        logcontext.enter(dataclasses.replace(logcontext.current(), user_identity=who))
         if identity.project_id != project_id:
             raise ProjectMismatch(identity.project_id)
         return Caller(

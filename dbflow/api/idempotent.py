@@ -3,13 +3,17 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from flask import Response, g, request
 
 from dbflow.api.here import answer, caller, services
 from dbflow.api.views.backups import backup as backup_view
+from dbflow.api.views.configurations import detail as configuration_view
 from dbflow.api.views.instances import Viewer
-from dbflow.services import backups, idempotency, instances
+from dbflow.api.views.modules import detail as module_view
+from dbflow.services import backups, configurations, idempotency, instances, modules
 from dbflow.services.errors import BadRequest
 
 LOG = logging.getLogger(__name__)
@@ -40,24 +44,51 @@ def _fingerprint() -> str:
 
 def _again(known: idempotency.Accepted) -> Response:
     """The answer of a request that was accepted, made anew since it was lost in a crash."""
-    if request.path.rstrip("/").endswith("/instances"):
-        row, replicas = instances.show(services(), caller(), known.target_id)
-        return answer({"instance": Viewer().detail(row, replicas)}, operation=known.operation_id)
-    if request.path.rstrip("/").endswith("/backups"):
-        seen = backups.show(services(), caller(), known.target_id)
-        return answer({"backup": backup_view(seen)}, 202, operation=known.operation_id)
-    return answer(status=202, operation=known.operation_id)
+    made = _MADE.get("/".join(request.path.rstrip("/").split("/")[3:]))  # below version and project
+    if made is None:
+        return answer(status=202, operation=known.operation_id)
+    shown, status = made(known.target_id)
+    return answer(shown, status, operation=known.operation_id)
+
+
+def _instance(made_id: str) -> tuple[dict[str, Any], int]:
+    row, replicas = instances.show(services(), caller(), made_id)
+    return {"instance": Viewer().detail(row, replicas)}, 200
+
+
+def _backup(made_id: str) -> tuple[dict[str, Any], int]:
+    return {"backup": backup_view(backups.show(services(), caller(), made_id))}, 202
+
+
+def _configuration(made_id: str) -> tuple[dict[str, Any], int]:
+    return {"configuration": configuration_view(configurations.show(services(), caller(), made_id))}, 200
+
+
+def _module(made_id: str) -> tuple[dict[str, Any], int]:
+    return {"module": module_view(modules.show(services(), caller(), made_id))}, 200
+
+
+_MADE: dict[str, Callable[[str], tuple[dict[str, Any], int]]] = {
+    "instances": _instance,
+    "backups": _backup,
+    "configurations": _configuration,
+    "modules": _module,
+}
+"""Collection -> how what was made in it is shown, with what status."""
 
 
 def after(response: Response) -> None:
-    """Keep the answer, or free the key of a request that was refused."""
+    """Keep the answer, or free the key of a request that was refused and did nothing."""
     claim: idempotency.Claim | None = g.pop("claim", None)
     if claim is None:
         return
     try:
-        if response.status_code < 400:
-            kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-            claim.answer(idempotency.Answer(response.status_code, response.get_data(as_text=True), kept))
+        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        told = idempotency.Answer(response.status_code, response.get_data(as_text=True), kept)
+        if told.status < 400:
+            claim.answer(told)
+        elif told.status < 500:
+            claim.refuse(told)
         else:
             claim.forget()
     except Exception as error:  # the request itself is done; what the key stands for is in its operation

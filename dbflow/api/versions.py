@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version documents and the health check: what needs no token."""
+"""The version documents, which need no token."""
 
 from typing import Any
 
@@ -31,9 +31,3 @@ def versions() -> Response:
 def version() -> Response:
     """The one version; openstacksdk asks for it before it has a token."""
     return answer({"version": _version()})
-
-
-@pages.get("/healthcheck")
-def healthcheck() -> Response:
-    """For load balancers."""
-    return Response("OK", mimetype="text/plain")

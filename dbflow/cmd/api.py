@@ -11,21 +11,32 @@ from oslo_config import cfg
 
 from dbflow.api.app import create_app
 from dbflow.api.auth import from_conf
+from dbflow.cmd import workers
 from dbflow.cmd.wiring import Parts, configure
 
 
 def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
     """gunicorn's settings. Threads, since an event stream holds one while it lasts."""
-    host = f"[{conf.api.bind_host}]" if ":" in conf.api.bind_host else conf.api.bind_host
+    bind = [_address(conf.api.bind_host, conf.api.bind_port)]
+    if conf.metrics.api_port is not None:
+        bind.append(_address(conf.metrics.bind_host, conf.metrics.api_port))
     return {
-        "bind": f"{host}:{conf.api.bind_port}",
+        "bind": bind,
         "workers": conf.api.workers,
         "threads": conf.api.threads,
         "worker_class": "gthread",
         "proc_name": "dbflow-api",
         "graceful_timeout": 5,
         "control_socket_disable": True,
+        "on_starting": workers.on_starting,
+        "when_ready": workers.when_ready,
+        "child_exit": workers.child_exit,
+        "on_exit": workers.on_exit,
     }
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Server(BaseApplication):

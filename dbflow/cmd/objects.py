@@ -8,10 +8,12 @@ import threading
 from dbflow.cmd.wiring import configure
 from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.server import ObjectServer
+from dbflow.systemd import Systemd
 
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT."""
+    systemd = Systemd()
     options = configure(sys.argv[1:]).object_store
     server = ObjectServer(Directory(options.directory), options.bind_host, options.bind_port)
     stop = threading.Event()
@@ -19,6 +21,9 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     server.start()
     print(f"ready: http://{options.bind_host}:{options.bind_port}", flush=True)
+    systemd.watch(lambda: True)
+    systemd.ready()
     stop.wait()
+    systemd.stopping()
     server.shutdown()
     return 0

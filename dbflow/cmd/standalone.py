@@ -37,6 +37,7 @@ from dbflow.objectstore.directory import Directory
 from dbflow.objectstore.file import FileStore
 from dbflow.objectstore.server import ObjectServer
 from dbflow.services.seed import ensure_datastore
+from dbflow.systemd import Systemd
 
 LOG = logging.getLogger(__name__)
 _HTTP_THREADS = 96
@@ -86,6 +87,7 @@ class _Standalone:
         self._dispatcher: Dispatcher = parts.dispatcher(self._health.note)
         self._conductors: list[tuple[ConductorService, threading.Thread]] = []
         self._stop = threading.Event()
+        self._systemd = Systemd()
 
     def run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,11 +101,15 @@ class _Standalone:
         self._dispatcher.start()
         for index in range(max(1, self._options.conductors)):
             self._conduct(self._health if index == 0 else None)
+        self._parts.figures([service for service, _ in self._conductors], self._dispatcher)
         threading.Thread(target=server.run, daemon=True).start()
         base = f"http://{self._options.bind}:{self._options.port}"
         # In one write: who finds the one finds the other, too.
         print(f"ready: {base}\nconsole: {ticket_link(app, base, self._state.admin_token())}", flush=True)
+        self._systemd.watch(lambda: all(service.awake for service, _ in self._conductors))
+        self._systemd.ready()
         self._stop.wait()
+        self._systemd.stopping()
         self._shut_down(server)
         return 0
 

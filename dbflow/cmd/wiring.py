@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log
 
+from conductor.figures import Figures
 from conductor.health import HealthBook
 from conductor.service import ConductorService, unique_name
-from dbflow import cloud, conf, objectstore
+from dbflow import cloud, conf, logcontext, objectstore
 from dbflow.boardwatch import Watcher
 from dbflow.cloud.base import Cloud
 from dbflow.crypto import Keyring
@@ -22,6 +23,7 @@ from dbflow.messaging.census import Census
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.heartbeats import OnHeartbeat
 from dbflow.messaging.logins import Logins, logins
+from dbflow.metrics import Metrics
 from dbflow.notifications.outbox import Outbox
 from dbflow.objectstore import ObjectStore
 from dbflow.orphans import Orphanage
@@ -33,7 +35,9 @@ LOG = logging.getLogger(__name__)
 
 def configure(arguments: Sequence[str] | None = None, default_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
     """The process's configuration, from files and arguments; logging is set up as it says."""
+    logcontext.install()
     log.register_options(conf.CONF)
+    conf.CONF.set_default("logging_context_format_string", logcontext.FORMAT)
     conf.register(conf.CONF)
     files = None if default_files is None else list(default_files)
     conf.CONF(arguments, project="dbflow", default_config_files=files)
@@ -52,6 +56,7 @@ class Parts:
     cloud: Cloud
     objects: ObjectStore
     boards: Boards
+    metrics: Metrics
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "Parts":
@@ -59,7 +64,7 @@ class Parts:
         database = Database.from_conf(conf)
         keyring = Keyring.from_file(conf.security.key_file)
         keys = GuestKeys(database, keyring)
-        return cls(conf, database, keyring, keys, cloud.load(conf), objectstore.load(conf), Boards(conf))
+        return cls(conf, database, keyring, keys, cloud.load(conf), objectstore.load(conf), Boards(conf), Metrics())
 
     def dispatcher(self, on_heartbeat: OnHeartbeat | None = None) -> Dispatcher:
         """The one thing of this process that talks to guests."""
@@ -79,7 +84,7 @@ class Parts:
 
     def _logins(self) -> Logins:
         options = self.conf.messaging
-        made = logins(options.url, options.exchange, options.management_url)
+        made = logins(options.guest_url or options.url, options.exchange, options.management_url)
         if not made.named:
             LOG.warning("guests share the broker's login of [messaging] url; management_url gives each its own")
         return made
@@ -92,13 +97,36 @@ class Parts:
     def conductor(self, dispatcher: Dispatcher, health: HealthBook | None) -> ConductorService:
         """A conductor; ``health`` for the one of the process that writes heartbeats down."""
         return ConductorService(
-            self.conf, self.database, self.keyring, self.guest_keys, self.cloud, self.boards, dispatcher, health
+            self.conf,
+            self.database,
+            self.keyring,
+            self.guest_keys,
+            self.cloud,
+            self.boards,
+            dispatcher,
+            health,
+            self.metrics,
         )
+
+    def figures(self, conductors: Sequence[ConductorService], dispatcher: Dispatcher) -> None:
+        """Let Prometheus ask for them, if it is to. What it can't be told keeps no conductor from its work."""
+        options = self.conf.metrics
+        if options.conductor_port is None:
+            return
+        figures = Figures(conductors, dispatcher, self.database, self.conf.messaging.heartbeat_expiry)
+        figures.tell(self.metrics)
+        try:
+            self.metrics.serve(options.bind_host, options.conductor_port)
+        except OSError as error:
+            LOG.error("no figures for Prometheus: port %d: %s", options.conductor_port, error)
+            return
+        figures.keep()
 
     def services(self, dispatcher: Dispatcher) -> Services:
         """What the API answers with."""
         flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
         watcher = Watcher(self.boards, unique_name())
+        poster = self.boards.poster()
         return Services(
             self.conf,
             self.database,
@@ -108,7 +136,9 @@ class Parts:
             self.cloud.servers,
             dispatcher,
             self.objects,
-            self.boards.poster().post,
+            poster.post,
             watcher.jobs,
             Outbox.from_conf(self.conf),
+            self.metrics,
+            {"sql": self.database.ping, "zookeeper": poster.ping, "broker": dispatcher.ping},
         )

@@ -55,5 +55,9 @@ OPTS = [
     ),
     cfg.FloatOpt("event_interval", default=0.2, min=0.02, help="Seconds between two looks for changes of operations."),
     cfg.FloatOpt("event_heartbeat", default=15.0, min=0.1, help="Seconds of silence after which a stream is fed."),
+    cfg.StrOpt(
+        "healthcheck_disabled_by",
+        help="A file; while it is there, /healthcheck answers 503, so that a load balancer sends nothing more here.",
+    ),
     cfg.FloatOpt("max_wait", default=60.0, help="Seconds a client may wait for an operation in one request."),
 ]

@@ -10,8 +10,8 @@ OPTS = [
         default=8,
         min=1,
         max=32,
-        help="MiB of an object that a backup consists of. A guest holds three of them in memory, six at a restore; a "
-        "backup may have 100,000.",
+        help="MiB of an object that a backup consists of. A guest holds three of them in memory (and up to 32 MiB "
+        "more at the end of a backup into a slow store), six at a restore; a backup may have 100,000.",
     ),
     cfg.IntOpt("compression_level", default=1, min=1, max=19, help="zstd's; higher is smaller and slower."),
     cfg.FloatOpt(

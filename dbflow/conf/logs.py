@@ -11,7 +11,7 @@ OPTS = [
         default=30 * 86400,
         min=0,
         help="Seconds after which Swift forgets what was published; 0: never. A file store keeps it until it is "
-        "discarded.",
+        "discarded, or removed by hand once its instance is deleted.",
     ),
     cfg.FloatOpt("publish_timeout", default=180.0, help="Seconds the API waits until a guest has published a log."),
 ]

@@ -12,6 +12,11 @@ OPTS = [
         help="Broker URL. amqp:// is RabbitMQ; dbflow+unix://USER:PASSWORD@/path/to/socket is the embedded broker.",
     ),
     cfg.StrOpt(
+        "guest_url",
+        secret=True,
+        help="Broker URL as guests reach it, where that is another address than url's; the same virtual host.",
+    ),
+    cfg.StrOpt(
         "management_url",
         secret=True,
         help="RabbitMQ's management API, http(s)://USER:PASSWORD@HOST:PORT, with a user tagged administrator. With it "

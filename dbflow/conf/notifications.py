@@ -18,6 +18,13 @@ OPTS = [
         "begin at multiples of it. 0: never.",
     ),
     cfg.IntOpt(
+        "quota_interval",
+        default=0,
+        min=0,
+        help="Seconds between two times that the quotas of each project are told, with what is in use (dbaas.quota); "
+        "0: never.",
+    ),
+    cfg.IntOpt(
         "retention", default=7 * 86400, min=60, help="Seconds for which what can't be sent is kept; then it is dropped."
     ),
     cfg.IntOpt("most_kept", default=1_000_000, min=1, help="Notifications that wait at most; the oldest are dropped."),

@@ -13,6 +13,7 @@ Aria page cache          R/32, 8 … 1024 MiB (system tables, temporary tables o
 temporary tables         R/64, 4 … 256 MiB each in memory
 table cache              2 R, 400 … 8000 tables
 InnoDB threads           V purge threads (1 … 4), V read and V write threads (2 … 16)
+threads of a replica     V that apply, 2 … 8
 InnoDB's writes          200 a second, 2000 when it must
 threads kept             one for each connection, at most 256
 ======================== =======================================================================
@@ -44,6 +45,9 @@ def tuned(ram: int, vcpus: int, disk: int) -> dict[str, Any]:
         "innodb_write_io_threads": _between(2, vcpus, 16),
         "innodb_io_capacity": IO_CAPACITY,
         "innodb_io_capacity_max": largest_io_capacity(IO_CAPACITY),
+        # Transactions are applied at once where they can be, and committed in their source's order.
+        "slave_parallel_threads": _between(2, vcpus, 8),
+        "slave_parallel_mode": "optimistic",
         # Without it only administrators make functions and triggers; rows are logged, so none of them is unsafe.
         "log_bin_trust_function_creators": True,
         "character_set_server": "utf8mb4",

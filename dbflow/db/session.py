@@ -94,6 +94,12 @@ class Database:
         with self._raw(self._looks) as connection:
             yield connection.cursor()
 
+    def ping(self) -> None:
+        """Raises one of AWAY when the database does not answer."""
+        with self.look() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.fetchall()
+
     @contextlib.contextmanager
     def rows(self, session: Session) -> Iterator[Any]:
         """A cursor of the driver within a session's transaction."""
@@ -105,6 +111,11 @@ class Database:
         if statement not in self._prepared:
             self._prepared[statement] = Prepared(statement, self.engine.dialect)
         return self._prepared[statement]
+
+    def in_use(self) -> int:
+        """How many connections are at work now."""
+        pools = [engine.pool for engine in (self.engine, self._rows, self._looks)]
+        return sum(pool.checkedout() for pool in pools if isinstance(pool, sa.pool.QueuePool))
 
     def close(self) -> None:
         """Close every idle connection."""

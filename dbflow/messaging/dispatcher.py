@@ -101,6 +101,11 @@ class Dispatcher:
         """Whether the broker is there."""
         return self._link.ready
 
+    def ping(self) -> None:
+        """BrokerUnavailable when the broker is away, which a silent one is found to be within two BEATs."""
+        if not self.ready:
+            raise BrokerUnavailable("not connected to the broker")
+
     def start(self) -> None:
         """Returns at once, whether there is a broker or not."""
         if self._heartbeats is not None:

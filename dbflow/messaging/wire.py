@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes over the broker: TaskFlow's worker protocol, each body sealed for one guest, one request, one asker.
 
-The request has two fields beyond TaskFlow's: ``epoch`` (of the claim under which it is made; 0 for calls of the
-API) and ``issued`` (seconds since 1970, when it was first made). Both are inside the seal.
+The request has fields beyond TaskFlow's: ``epoch`` (of the claim under which it is made; 0 for calls of the API),
+``issued`` (seconds since 1970, when it was first made) and ``about`` (see dbflow.logcontext; conductors of earlier
+releases do not say it). All are inside the seal.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from jsonschema import validators
 from taskflow.engines.worker_based import protocol
 from taskflow.types import failure
 
-from dbflow import crypto
+from dbflow import crypto, logcontext
 from dbflow.messaging.errors import MessageTooLarge
 
 MAX_BODY = 1024 * 1024
@@ -90,6 +91,8 @@ class GuestRequest:
     silence: float | None = None
     """Seconds without a sign of life after which it is given up; None: as configured."""
     issued: float = dataclasses.field(default_factory=time.time)
+    about: Mapping[str, str] = dataclasses.field(default_factory=lambda: logcontext.current().told())
+    """Ids for the guest's log."""
 
     def body(self) -> dict[str, Any]:
         """As TaskFlow's worker protocol has it."""
@@ -101,6 +104,7 @@ class GuestRequest:
             "arguments": dict(self.arguments),
             "epoch": self.epoch,
             "issued": self.issued,
+            "about": dict(self.about),
         }
         if self.result is not self.NOTHING:
             body["result"] = _outcome(self.result)

@@ -3,8 +3,8 @@
 
 import secrets
 import string
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -24,6 +24,8 @@ _UP = {Service.HEALTHY, Service.RUNNING}
 _ALPHABET = string.ascii_letters + string.digits
 _PASSWORD_LENGTH = 36
 _LATER = {"Retry-After": "5"}
+_FAILED = "The guest of the instance failed to do this."
+T = TypeVar("T")
 
 
 class Agent:
@@ -102,7 +104,15 @@ def _refusal(error: GuestRefused, missing: str | None) -> ServiceError:
         return Unavailable(str(error), _LATER)
     if "DatastoreError" in error.errors:
         return BadRequest(str(error))
-    return BadRequest("The guest of the instance failed to do this.")
+    return BadRequest(_FAILED)
+
+
+def shaped(read: Callable[[Any], T], said: Any) -> T:
+    """What a guest said, as ``read`` takes it. BadRequest where it has made up something else."""
+    try:
+        return read(said)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        raise BadRequest(_FAILED) from None
 
 
 def page(found: Iterable[dict[str, Any]], key: Any, limit: int, marker: str | None) -> tuple[list[Any], str | None]:
@@ -118,7 +128,7 @@ def list_databases(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """([{"name"}, …], next marker)"""
     guest = Guest(services, caller, instance_id, Feature.DATABASES)
-    found = ({"name": database["name"]} for database in guest.ask("ListDatabases"))
+    found = shaped(lambda said: [{"name": str(database["name"])} for database in said], guest.ask("ListDatabases"))
     return page(found, lambda database: database["name"], limit, marker)
 
 
@@ -150,13 +160,13 @@ def list_users(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """([{"name", "host", "databases": [{"name"}]}, …], next marker ``name@host``)"""
     guest = Guest(services, caller, instance_id, Feature.USERS)
-    found = (_user(user) for user in guest.ask("ListUsers"))
+    found = shaped(lambda said: [_user(user) for user in said], guest.ask("ListUsers"))
     return page(found, lambda user: f"{user['name']}@{user['host']}", limit, marker)
 
 
 def _user(user: dict[str, Any]) -> dict[str, Any]:
-    databases = [{"name": name} for name in user["databases"]]
-    return {"name": user["name"], "host": user["host"], "databases": databases}
+    databases = [{"name": str(name)} for name in user["databases"]]
+    return {"name": str(user["name"]), "host": str(user["host"]), "databases": databases}
 
 
 def add_users(services: Services, caller: Caller, instance_id: str, wanted: list[dict[str, Any]]) -> None:
@@ -192,7 +202,7 @@ class UserOf(Guest):
 
 def get_user(services: Services, caller: Caller, instance_id: str, reference: str) -> dict[str, Any]:
     """{"name", "host", "databases": [{"name"}]}"""
-    return _user(UserOf(services, caller, instance_id, reference).ask_user("GetUser"))
+    return shaped(_user, UserOf(services, caller, instance_id, reference).ask_user("GetUser"))
 
 
 def update_user(services: Services, caller: Caller, instance_id: str, reference: str, wanted: dict[str, Any]) -> None:
@@ -260,7 +270,7 @@ def enable_root(services: Services, caller: Caller, instance_id: str, password: 
         instances.load(session, caller, instance_id, lock=True)
         if session.get(RootHistory, instance_id) is None:
             session.add(RootHistory(instance_id=instance_id, user_id=caller.user_id))
-    name = guest.ask("EnableRoot", password=password)
+    name = str(guest.ask("EnableRoot", password=password))
     return {"name": name, "password": password}
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dbflow import quota
 from dbflow.db.models import BackupStrategy
 from dbflow.services import instances
-from dbflow.services.backups import must_be_container
+from dbflow.services.backing_up import must_be_container
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import NotFound
@@ -31,6 +32,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> Backup
         project_id = caller.project_id
         if instance_id:
             project_id = instances.load(session, caller, instance_id).project_id
+        # The row is not there to be locked: of two that make it at once, the second must find it.
+        quota.lock(session, project_id)
         return session.merge(
             BackupStrategy(
                 project_id=project_id,

@@ -132,6 +132,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> str:
         datastore = session.get_one(Datastore, version.datastore_id).name
         start = {"name": made.name, "datastore": datastore, "datastore_version": version.name}
         announcing.at_once(services, session, caller, "configuration_create", start, configuration_id=made.id)
+        if caller.once is not None:
+            caller.once.accepted(session, None, made.id)
         return made.id
 
 

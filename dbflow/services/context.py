@@ -3,7 +3,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from oslo_config import cfg
@@ -14,6 +14,8 @@ from dbflow.cloud.base import Images, Server
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
+from dbflow.healthcheck import Probe
+from dbflow.metrics import Metrics
 from dbflow.notifications.outbox import Outbox
 from dbflow.objectstore import ObjectStore
 from dbflow.services.flavors import FlavorCache
@@ -28,8 +30,9 @@ LOG = logging.getLogger(__name__)
 class Once(Protocol):
     """The claim of an Idempotency-Key by the request that carries it."""
 
-    def accepted(self, session: Session, operation_id: str, target_id: str) -> None:
-        """Remember, in the transaction that accepts the operation, what the key now stands for."""
+    def accepted(self, session: Session, operation_id: str | None, target_id: str) -> None:
+        """Remember, in the transaction that accepts the operation (None: that makes the target, which needs none),
+        what the key now stands for."""
 
 
 class Machines(Protocol):
@@ -77,10 +80,16 @@ class Services:
     """What is on the board now; raises BoardUnavailable."""
     outbox: Outbox = dataclasses.field(default_factory=Outbox)
     """Of notifications."""
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+    probes: Mapping[str, Probe] = dataclasses.field(default_factory=dict)
+    """Of what this process can't do without; for its health check."""
 
     def post_accepted(self, operation: Operation) -> None:
-        """After the commit. The answer is 202 even if the board is away."""
+        """After the commit, also of one that is to go on. The answer is 202 even if the board is away."""
         faults.point("operation.accepted")
+        if operation.attempts == 0:  # not one that is to go on
+            self.metrics.accepted(operation.kind)
+            LOG.info("operation %s accepted: %s of %s", operation.id, operation.kind, operation.target_id)
         try:
             self.post(operation)
         except Exception as error:

@@ -3,7 +3,8 @@
 
 The key's row says how far the first request came. Unanswered, nothing accepted: it may still be running, so
 the second is told to wait, and takes over when the first must be dead. Unanswered, operation accepted (that is
-written in the operation's own transaction): the answer is made from the operation. Answered: the answer.
+written in the operation's own transaction): the answer is made from the operation, or from what was made at once
+without one. Answered: the answer.
 """
 
 import dataclasses
@@ -32,9 +33,10 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Accepted:
-    """The first request's operation was accepted, but its answer is lost."""
+    """What the first request asked for was accepted, but its answer is lost."""
 
-    operation_id: str
+    operation_id: str | None
+    """None: its target needed none."""
     target_id: str
 
 
@@ -45,8 +47,9 @@ class Claim:
         self._services = services
         self._where = _is(caller, key) & (IdempotencyKey.created == since) & IdempotencyKey.status.is_(None)
 
-    def accepted(self, session: Session, operation_id: str, target_id: str) -> None:
-        """In the operation's transaction. Conflict when somebody took the key over, so the operation is not made."""
+    def accepted(self, session: Session, operation_id: str | None, target_id: str) -> None:
+        """In the operation's transaction, or its target's. Conflict when somebody took the key over, so that neither
+        is made."""
         note = self._services.keyring.seal({"operation": operation_id, "target": target_id})
         if not self._set(session, self._where & IdempotencyKey.answer.is_(None), answer=note):
             raise Conflict("Another request with this Idempotency-Key took over.")
@@ -59,10 +62,22 @@ class Claim:
             self._set(session, self._where, status=answer.status, answer=sealed)
 
     @contended
-    def forget(self) -> None:
-        """The request was refused and did nothing: the key may be used again."""
+    def refuse(self, answer: Answer) -> None:
+        """Refused in the end: that is kept of a request that was accepted first. What did nothing is forgotten."""
         with self._services.database.write() as session:
-            session.execute(sa.delete(IdempotencyKey).where(self._where, IdempotencyKey.answer.is_(None)))
+            sealed = self._services.keyring.seal(dataclasses.asdict(answer))
+            accepted = self._where & IdempotencyKey.answer.is_not(None)
+            if not self._set(session, accepted, status=answer.status, answer=sealed):
+                self._forget(session)
+
+    @contended
+    def forget(self) -> None:
+        """The request failed and did nothing: the key may be used again."""
+        with self._services.database.write() as session:
+            self._forget(session)
+
+    def _forget(self, session: Session) -> None:
+        session.execute(sa.delete(IdempotencyKey).where(self._where, IdempotencyKey.answer.is_(None)))
 
     def _set(self, session: Session, where: sa.ColumnElement[bool], **values: Any) -> bool:
         done = session.execute(sa.update(IdempotencyKey).where(where).values(**values))

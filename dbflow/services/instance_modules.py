@@ -13,7 +13,7 @@ from dbflow import modules, operations
 from dbflow.db.models import Instance, InstanceModule, Module, new_id
 from dbflow.db.modules import applying, giving, names_of
 from dbflow.services import instances, module_rules
-from dbflow.services.accounts import Agent
+from dbflow.services.accounts import Agent, shaped
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
@@ -129,7 +129,7 @@ def from_guest(
     """What the guest says that it has; of administrators' modules the contents are for administrators. ``secret``:
     whether the caller may see those of types that work with the rights of the server's administrator."""
     guest = _Guest(services, caller, instance_id)
-    found = [_result(one) for one in guest.ask("ListModules")]
+    found = shaped(lambda said: [_result(one) for one in said], guest.ask("ListModules"))
     _as_they_are_now(services, found)
     found = [one for one in found if caller.is_admin or one["visible"]]
     for one in found if contents else ():

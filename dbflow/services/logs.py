@@ -6,7 +6,7 @@ from typing import Any
 
 from dbflow.datastores import Feature
 from dbflow.objectstore.base import WRITE, StoreError
-from dbflow.services.accounts import Guest
+from dbflow.services.accounts import Guest, shaped
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, Forbidden, NotFound, Unavailable
 
@@ -42,7 +42,12 @@ class _Logs(Guest):
 
     def _there(self) -> list[Shown]:
         """Whatever a guest makes up: names of logs become names of objects."""
-        return [log for log in self.ask("ListLogs") if _NAME.fullmatch(str(log["name"]))]
+        there = shaped(lambda said: [_log(log) for log in said], self.ask("ListLogs"))
+        return [log for log in there if _NAME.fullmatch(log["name"])]
+
+    def ask_log(self, task: str, **arguments: Any) -> Shown:
+        """Have something done to a log, and how it is then."""
+        return shaped(_log, self.ask(task, **arguments))
 
     @property
     def container(self) -> str:
@@ -58,6 +63,12 @@ class _Logs(Guest):
         below = f"{self.instance_id}/{self.directory(log['name'])}"
         place = {"container": self.container, "prefix": f"{below}/"} if log["published"] else None
         return {**log, **(place or {"container": _NONE, "prefix": _NONE}), "metafile": f"{below}_metafile"}
+
+
+def _log(said: Any) -> Shown:
+    """Of the right shape."""
+    texts = {name: str(said[name]) for name in ("name", "type", "status")}
+    return texts | {name: int(said[name]) for name in ("published", "pending")}
 
 
 def every(services: Services, caller: Caller, instance_id: str) -> list[Shown]:
@@ -77,11 +88,11 @@ def act(services: Services, caller: Caller, instance_id: str, name: str, wanted:
     if "discard" in wanted:
         log = _discard(logs, name)
     if log["type"] == USER and wanted & {"enable", "publish"}:
-        log = logs.ask("EnableLog", name=name)
+        log = logs.ask_log("EnableLog", name=name)
     if "publish" in wanted:
         log = _publish(services, logs, name)
     if "disable" in wanted:
-        log = logs.ask("DisableLog", name=name)
+        log = logs.ask_log("DisableLog", name=name)
     return logs.shown(log)
 
 
@@ -94,7 +105,7 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
     except StoreError as error:
         raise Unavailable(str(error), {"Retry-After": "5"}) from None
     headers = {"X-Delete-After": str(options.expiry)} if options.expiry else {}
-    log: Shown = logs.ask(
+    return logs.ask_log(
         "PublishLog",
         timeout=float(options.publish_timeout),
         name=name,
@@ -102,14 +113,12 @@ def _publish(services: Services, logs: _Logs, name: str) -> Shown:
         directory=logs.directory(name),
         headers=headers,
     )
-    return log
 
 
 def _discard(logs: _Logs, name: str) -> Shown:
     """The guest first, which says up to where objects are not needed: what somebody else publishes meanwhile stays."""
-    log: Shown = dict(logs.ask("DiscardLog", name=name))
+    log, before = shaped(lambda said: (_log(said), str(said["before"])), logs.ask("DiscardLog", name=name))
     container, below = logs.container, f"{logs.instance_id}/{logs.directory(name)}"
-    before = str(log.pop("before"))
     if not _BEFORE.fullmatch(before):
         raise BadRequest("The guest of the instance failed to do this.")
     end = f"{below}/{before}"

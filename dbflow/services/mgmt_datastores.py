@@ -9,13 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import datastores
-from dbflow.db.models import Backup, Configuration, Datastore, DatastoreVersion, Instance, new_id
+from dbflow.db.models import Backup, Configuration, Datastore, DatastoreVersion, Instance
 from dbflow.db.session import Database
-from dbflow.services import images, parameters
+from dbflow.services import images
 from dbflow.services.contention import contended
 from dbflow.services.context import Services
 from dbflow.services.errors import BadRequest, NotFound
-from dbflow.services.seed import find_version, make_datastore
+from dbflow.services.seed import find_version, keep_version, make_datastore, new_version
 
 _MADE: dict[str, tuple[Any, Any]] = {
     "instances": (Instance.datastore_version_id, Instance.deleted.is_(False)),
@@ -69,15 +69,11 @@ def create(services: Services, wanted: Mapping[str, Any]) -> None:
         version = find_version(session, datastore.id, name, number)
         if version is not None and not version.deleted:
             raise _there_already(name, number)
-        if version is None:
-            version = DatastoreVersion(id=new_id(), datastore_id=datastore.id, name=name, version=number)
-            session.add(version)
-        version.deleted = False
+        version = version or new_version(datastore.id, name, number)
         version.image_tags, version.packages = [], []
         version.registry_ext = version.repl_strategy = None
         _change(Known(version, datastore), wanted)
-        session.flush()
-        parameters.make_known(session, version)
+        keep_version(session, version)
 
 
 def update(services: Services, version_id: str, wanted: Mapping[str, Any]) -> None:

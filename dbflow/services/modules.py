@@ -110,6 +110,8 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any], may_admin
         session.add(made)
         _take_place(session, made)
         announcing.at_once(services, session, caller, "module_create", {"name": made.name}, module_id=made.id)
+        if caller.once is not None:
+            caller.once.accepted(session, None, made.id)
         return made.id
 
 

@@ -109,6 +109,8 @@ def create(services: Services, caller: Caller, reference: str, wanted: Mapping[s
     if version.manager in datastores.managers() and datastores.load(version.manager).is_own_parameter(wanted["name"]):
         raise BadRequest(f"The parameter {wanted['name']} is dbflow's own.")
     with services.database.write() as session:
+        # The row is not there to be locked: of two that make it at once, the second must find it.
+        session.get_one(DatastoreVersion, version.id, with_for_update=True)
         row = session.get(Row, (version.id, wanted["name"]))
         if row is not None and not row.deleted:
             raise BadRequest(f"A configuration parameter with the name {wanted['name']} already exists.")

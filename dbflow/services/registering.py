@@ -58,6 +58,8 @@ def register(services: Services, caller: Caller, wanted: dict[str, Any]) -> str:
             position=manifest.position,
         )
         session.add(backup)
+        if caller.once is not None:
+            caller.once.accepted(session, None, backup.id)
     return backup.id
 
 

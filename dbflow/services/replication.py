@@ -4,12 +4,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from taskflow import states
 
 from dbflow import operations
-from dbflow.db.models import Instance
+from dbflow.db.models import Instance, Operation
 from dbflow.db.replicas import replicas_of
 from dbflow.messaging.errors import BrokerUnavailable, GuestRefused, GuestUnreachable
+from dbflow.persistence.tables import ATOMS
 from dbflow.services import instances
 from dbflow.services.actions import heard, must_be_ready, must_not_be_stopped
 from dbflow.services.contention import contended
@@ -21,6 +24,8 @@ from dbflow.status import Task
 _PING_TIMEOUT = 5.0
 """Seconds for a guest to say that it is there."""
 _LATER = {"Retry-After": "5"}
+_COPYING = ("backup.create", "instance.replicate")
+"""Kinds that make a copy of a source, which comes to nothing when that is dead."""
 
 Members = Sequence[Instance]
 Plan = Callable[[Session, Instance, Instance, Members], dict[str, Any]]
@@ -66,7 +71,8 @@ def detach(services: Services, caller: Caller, instance_id: str) -> str:
 
 def eject(services: Services, caller: Caller, instance_id: str) -> str:
     """Let the freshest replica take the place of its dead source; returns the operation's id. BadRequest while the
-    source is heard; Unavailable while nobody is, since then it is not the source that is dead."""
+    source is heard; Unavailable while nobody is, since then it is not the source that is dead. A copy of the source
+    that is being made is told to cancel, and the eject comes after it."""
     _must_be_dead(services, caller, instance_id)
     return _eject(services, caller, instance_id)
 
@@ -117,25 +123,50 @@ def _answers(services: Services, instance_id: str) -> bool:
 def _eject(services: Services, caller: Caller, instance_id: str) -> str:
     try:
         with services.database.write() as session:
-            source = instances.load(session, caller, instance_id, lock=True)
-            replicas = [one for one in replicas_of(session, source.id, lock=True) if one.task != Task.DELETING]
+            source, running = instances.load_with_operation(session, caller, instance_id)
+            copying = _copying(session, source, running)
+            replicas = [
+                one
+                for one in replicas_of(session, source.id, lock=True)
+                if one.task != Task.DELETING and (copying is None or one.operation_id != copying.id)
+            ]
             if not replicas:
-                raise Unprocessable(f"Instance {instance_id} can't be ejected: all of its replicas are being deleted.")
+                raise Unprocessable(f"Instance {instance_id} can't be ejected: no replica can take its place.")
             for replica in replicas:
                 must_not_be_stopped(session, replica)
                 if not heard(services, session, replica):
                     raise _may_have_most(instance_id, replica.id)
             members = [one.id for one in replicas]
             arguments = {"replica_ids": members, "replication": login(services, source)}
+            before, to_post = instances.cancel_running(session, copying)
+            if copying is not None:
+                source.operation_id = None
             operation = instances.accept(
-                services, session, caller, "instance.eject", source, arguments, members=members
+                services, session, caller, "instance.eject", source, arguments, after_id=before, members=members
             )
             for one in (source.id, *members):
                 operations.lock_instance(session, one, operation)
     except operations.Busy as error:
-        raise Unprocessable(str(error)) from None
-    services.post_accepted(operation)
+        raise Unprocessable(f"{error} Cancel that first, or wait for its end.") from None
+    to_post = operation if before is None else to_post
+    if to_post is not None:
+        services.post_accepted(to_post)
     return operation.id
+
+
+def _copying(session: Session, source: Instance, running: Operation | None) -> Operation | None:
+    """The operation that has the source, if it is in nobody's way. Busy if it is anything else, or a new replica has
+    begun to follow, since that may be the one that has what was acknowledged."""
+    if running is None:
+        return None
+    begun = sa.exists().where(
+        ATOMS.c.parent_uuid == running.flow_uuid,
+        ATOMS.c.name.startswith("begin-replica-", autoescape=True),
+        ATOMS.c.state != states.PENDING,
+    )
+    if running.kind not in _COPYING or session.scalar(sa.select(begun)):
+        raise operations.Busy(source.id, running.id)
+    return running
 
 
 @contended

@@ -24,15 +24,9 @@ def ensure_datastore(
     with database.write() as session:
         datastore = make_datastore(session, name)
         version = find_version(session, datastore.id, version_name, version_number)
-        if version is None:
-            version = DatastoreVersion(
-                id=new_id(), datastore_id=datastore.id, name=version_name, version=version_number, manager=manager
-            )
-            session.add(version)
-        version.deleted = False
+        version = version or new_version(datastore.id, version_name, version_number)
         version.manager, version.image_id, version.active = manager, image, True
-        session.flush()
-        parameters.make_known(session, version)
+        keep_version(session, version)
         if default:
             datastore.default_version_id = version.id
         return version.id
@@ -57,3 +51,16 @@ def find_version(session: Session, datastore_id: str, name: str, number: str) ->
         DatastoreVersion.version == number,
     )
     return session.scalar(query.with_for_update())
+
+
+def new_version(datastore_id: str, name: str, number: str) -> DatastoreVersion:
+    """One that nobody knows yet: its manager is still to be said."""
+    return DatastoreVersion(id=new_id(), datastore_id=datastore_id, name=name, version=number)
+
+
+def keep_version(session: Session, version: DatastoreVersion) -> None:
+    """There from now on, and its parameters with it."""
+    version.deleted = False
+    session.add(version)
+    session.flush()
+    parameters.make_known(session, version)

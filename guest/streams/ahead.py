@@ -19,19 +19,20 @@ class _End:
 
 @contextlib.contextmanager
 def ahead(things: Iterator[Thing], most: int) -> Iterator[Iterator[Thing]]:
-    """The same things; up to ``most`` of them wait to be taken. Raises what the iterator raised, where it did. After
-    the block whoever still takes gets no more, and the thread ends with what it is at."""
+    """The same things; up to ``most`` of them, with the one that is being made, wait to be taken. Raises what the
+    iterator raised, where it did. After the block whoever still takes gets no more, and the thread ends with what it
+    is at."""
     waiting: queue.SimpleQueue[Thing | _End] = queue.SimpleQueue()
     room, left = threading.Semaphore(most), threading.Event()
 
     def work() -> None:
         end = _End()
         try:
-            for thing in things:
-                room.acquire()
-                if left.is_set():
-                    break
-                waiting.put(thing)
+            # Room first: what is made without it is one more in memory.
+            while room.acquire() and not left.is_set():
+                waiting.put(next(things))
+        except StopIteration:
+            pass
         except BaseException as error:
             end = _End(error)
         waiting.put(end)

@@ -36,6 +36,10 @@ class StreamFailed(DatastoreError):
     """What the stream's process says."""
 
 
+class StreamDied(StreamFailed):
+    """Its process was killed before it could say anything."""
+
+
 class StreamJob:
     """One stream, named by its directory."""
 
@@ -80,7 +84,7 @@ class StreamJob:
             pipe.write(json.dumps(order).encode())
 
     def wait(self, progress: Progress, interrupted: threading.Event) -> dict[str, Any]:
-        """Its result. StreamFailed, or Interrupted as soon as the event is set; then it may still run."""
+        """Its result. StreamFailed, StreamDied, or Interrupted as soon as the event is set; then it may still run."""
         while self.alive() and not self.ended():
             if interrupted.wait(_LOOK):
                 raise Interrupted("It was interrupted.")
@@ -89,7 +93,7 @@ class StreamJob:
             if not self._leads() and not self.ended():
                 self.kill()
         if not self.ended():
-            raise StreamFailed(f"The stream's process died: {self._last_words()}")
+            raise StreamDied(f"The stream's process died: {self._last_words()}")
         result: dict[str, Any] = json.loads((self.directory / RESULT).read_text())
         if "error" in result:
             raise StreamFailed(result["error"])

@@ -5,7 +5,8 @@ The order comes on standard input, as JSON, since it holds secrets: ``{"patience
 step's ``do`` is one of
 
 ``send``      run ``command`` and send its output: ``store`` (a grant), ``key`` (base64), ``label``, ``stream``,
-              ``segment_size`` (MiB), ``level`` (of zstd), ``expected`` (bytes, for the progress)
+              ``segment_size`` (MiB), ``level`` (of zstd), ``expected`` (bytes, for the progress), ``holds`` (see
+              guest.datastores.base.Source)
 ``receive``   run ``command`` and feed it a backup: ``store``, ``key``, ``label``, ``backup_id``, ``checksum`` (of the
               manifest)
 ``run``       run ``command``
@@ -33,6 +34,7 @@ from typing import IO, Any, cast
 
 from dbflow import faults
 from guest.streams.files import COMMANDS_LOG, PROGRESS, RESULT, SESSION
+from guest.streams.hold import Hold
 from guest.streams.receiving import Damaged, Receiving
 from guest.streams.sending import Sending
 from guest.streams.store import Store, StoreFailed
@@ -92,7 +94,8 @@ class Worker:
         return actions[step["do"]](step)
 
     def _send(self, step: Mapping[str, Any]) -> dict[str, Any]:
-        sending = Sending(step, Store(step["store"], self._order["patience"]))
+        hold = Hold(self._directory / COMMANDS_LOG, step["holds"])
+        sending = Sending(step, Store(step["store"], self._order["patience"]), hold)
         whole = max(1, step["expected"])
         process = self._start(step, stdout=subprocess.PIPE)
         output = cast(IO[bytes], process.stdout)

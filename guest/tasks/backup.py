@@ -2,22 +2,27 @@
 """Make a backup, and make a server of one.
 
 Both are streams in a process that outlives the agent: an agent that died finds its stream again, and nothing is sent
-twice. What a reboot of the machine interrupts is begun anew, as another stream.
+twice. What a reboot of the machine interrupts is begun anew, as another stream; so is what somebody killed.
 """
 
+import logging
 import pathlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from dbflow.backupmanifest import ABOUT, NAME, Manifest, Segment, digest
+from dbflow.datastores import Strategy
 from guest.datastores.base import Backups, DatastoreError, Link, Settings, Step, Unsupported
-from guest.streams.job import StreamJob
+from guest.streams.job import StreamDied, StreamJob
 from guest.streams.store import Store, StoreFailed
 from guest.tasks.base import GuestTask
 from guest.volume import Volume
 
+LOG = logging.getLogger(__name__)
 DAY = 86400.0
+_AGAIN = 2
+"""Times that a stream whose process was killed is begun anew; another agent counts from the start."""
 
 
 class StreamTask(GuestTask):
@@ -40,11 +45,30 @@ class StreamTask(GuestTask):
         above.mkdir(mode=0o711, parents=True, exist_ok=True)
         return above / name
 
+    def streamed(self, job: StreamJob, begin: Callable[[], None], again: int = _AGAIN) -> dict[str, Any]:
+        """The stream's result. It is begun where it does not run, and ``again`` when its process was killed."""
+        while True:
+            if not job.ended() and not job.alive():
+                job.remove()
+                begin()
+            try:
+                return job.wait(self.update_progress, self.interrupted)
+            except StreamDied as error:
+                if not again:
+                    raise
+                again -= 1
+                LOG.warning("it is begun anew: %s", error)
+
 
 class MakeBackup(StreamTask):
-    """Send a copy of the data to the object store."""
+    """Send a copy of the data to the object store.
+
+    A guest that does not answer when it is to end that is in nobody's way: what it sends all the same is removed with
+    the backup's other objects, or found by the leader.
+    """
 
     beside: ClassVar[bool] = True
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(
         self,
@@ -59,10 +83,7 @@ class MakeBackup(StreamTask):
         {"stream", "checksum" (of the manifest), "size" (GiB), "position", "bytes" (in the store)}."""
         job = StreamJob(self.directory(backup_id))
         work = job.directory / "work"
-        if not job.ended() and not job.alive():
-            job.remove()
-            self._begin(job, work, strategy, parent, upload)
-        result = job.wait(self.update_progress, self.interrupted)["sent"]
+        result = self.streamed(job, lambda: self._begin(job, work, strategy, parent, upload))["sent"]
         size = Volume(self.datastore.machine.data_dir).usage().used
         manifest = Manifest(
             **{name: upload["about"][name] for name in ABOUT},
@@ -111,6 +132,7 @@ class MakeBackup(StreamTask):
             "command": list(source.command),
             "user": source.user,
             "expected": source.expected,
+            "holds": source.holds,
             "store": upload["store"],
             "key": upload["backup_key"],
             "label": upload["label"],
@@ -136,11 +158,12 @@ class RestoreBackup(StreamTask):
         job = StreamJob(self.directory("restore"))
 
         def run(steps: list[Step]) -> None:
-            if not job.ended() and not job.alive():
-                job.remove()
+            def begin() -> None:
                 job.directory.mkdir(mode=0o711)
                 job.start({"patience": download["patience"], "steps": steps})
-            job.wait(self.update_progress, self.interrupted)
+
+            # Files are made anew from the first; statements can't be fed again to a server that has half of them.
+            self.streamed(job, begin, _AGAIN if chain[0].strategy == Strategy.PHYSICAL else 0)
 
         settings = Settings(ram=ram, vcpus=vcpus, overrides=overrides)
         self.backups.restore(settings, chain, run)

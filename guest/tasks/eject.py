@@ -7,19 +7,20 @@ from typing import Any, ClassVar
 from guest.datastores.base import DatastoreError
 from guest.tasks.replication import FOLLOW_TIMEOUT, HOLD_TIMEOUT, Endpoint, ReplicationTask, origin
 
-SETTLE_TIMEOUT = 45.0
-"""Seconds for applying what was received."""
+SETTLE_TIMEOUT = 600.0
+"""Seconds for applying what was received: nobody can write meanwhile, nor before."""
 
 
 class SettleReplica(ReplicationTask):
     """The source is dead: apply all that came of it. Who does not answer may have what nobody else has."""
 
-    deadline: ClassVar[float] = 60.0
+    deadline: ClassVar[float] = SETTLE_TIMEOUT + 60.0
+    interruptible: ClassVar[bool] = True
     unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
 
     def execute(self, instance_id: str) -> dict[str, Any]:
         """Answers its endpoint, its "position" and the endpoint of its "source", None where it has none any more."""
-        self.replication.settle(SETTLE_TIMEOUT)
+        self.replication.settle(SETTLE_TIMEOUT, self.interrupted)
         source = self.replication.source()
         followed = dict(zip(("address", "port", "tls"), source, strict=True)) if source is not None else None
         return {**self.endpoint, "position": self.replication.position(), "source": followed}

@@ -10,10 +10,11 @@ The order in which a flow runs these keeps one rule: a server is read-only, on i
 is made writable; and the same on the way back, since every step undoes itself.
 """
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from guest.datastores.base import Away, Interrupted, Origin, Replication, Unsupported
+from guest.datastores.base import Away, DatastoreError, Interrupted, Origin, Replication, Unsupported
 from guest.tasks.backup import DAY, RestoreBackup
 from guest.tasks.base import GuestTask
 
@@ -23,6 +24,10 @@ HOLD_TIMEOUT = 20.0
 """Seconds until the last client has gone."""
 CATCH_UP_TIMEOUT = 60.0
 """Seconds for applying what is missing."""
+APPROACH_TIMEOUT = 600.0
+"""Seconds for a candidate to come near to its source."""
+_NEAR = 1.0
+"""Seconds for what a candidate has received and not applied; while it does that later, nobody can write."""
 
 _LOOK = 0.2
 """Seconds between two looks at how far a new replica is."""
@@ -171,6 +176,29 @@ class LeaveSource(ReplicationTask):
     def revert(self, instance_id: str, source: Endpoint, replication: Mapping[str, Any], **_: Any) -> None:
         """``source``: endpoint of the one that it followed."""
         self.replication.follow(origin(source, replication), timeout=FOLLOW_TIMEOUT)
+
+
+class Approach(ReplicationTask):
+    """Before anybody is held up: let the candidate apply what it has received, so that little is left for then."""
+
+    deadline: ClassVar[float] = APPROACH_TIMEOUT + 60.0
+    interruptible: ClassVar[bool] = True
+    unanswered: ClassVar[frozenset[str]] = frozenset({"revert"})
+
+    def execute(self, instance_id: str) -> None:
+        """Returns once it is hardly behind."""
+        deadline = time.monotonic() + APPROACH_TIMEOUT
+        while behind := self.replication.behind(_NEAR):
+            if self.interrupted.wait(_LOOK):
+                raise Interrupted("It was interrupted.")
+            if time.monotonic() > deadline:
+                raise DatastoreError(
+                    f"The replica is {behind:.0f} s behind its source, and did not come nearer within"
+                    f" {APPROACH_TIMEOUT:g} s: nothing was changed."
+                )
+
+    def revert(self, instance_id: str, **_: Any) -> None:
+        """It has changed nothing; being asked for has ended the wait."""
 
 
 class HoldWrites(ReplicationTask):

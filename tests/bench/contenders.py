@@ -26,6 +26,7 @@ from dbflow.db.models import Operation, new_id
 from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.metrics import Metrics
 from dbflow.operations import Kind, accept
 from dbflow.persistence.tables import METADATA
 from flows.registry import REGISTRY, Definition
@@ -105,6 +106,7 @@ class Dbflow:
             GuestKeys(self._database, self._keyring),
             cast(Cloud, nobody),
             cast(Dispatcher, nobody),
+            Metrics(),
         )
 
     def one(self) -> None:

@@ -12,6 +12,7 @@ from conductor.deadlines import Deadlines
 from conductor.purge import Purge
 from dbflow.crypto import Keyring
 from dbflow.db.models import (
+    BackupStrategy,
     Conductor,
     Datastore,
     DatastoreVersion,
@@ -123,12 +124,15 @@ def test_rows_of_what_is_gone(database: Database, keyring: Keyring, version_id: 
         for key, age in (("old", 2 * DAY), ("new", HOUR)):
             who = {"project_id": "p", "user_id": "u", "key": key}
             session.add(IdempotencyKey(**who, fingerprint="", created=now() - age))
+        for instance_id in (living, dead, ""):
+            session.add(BackupStrategy(project_id="p", instance_id=instance_id, container="c"))
     Purge(60, database).purge()
     with database.read() as session:
         assert set(session.scalars(sa.select(Health.instance_id))) == {living, "just-now"}
         assert session.scalars(sa.select(Sample.instance_id)).all() == [living, living]
         assert session.scalars(sa.select(Conductor.name)).all() == ["alive"]
         assert session.scalars(sa.select(IdempotencyKey.key)).all() == ["new"]
+        assert set(session.scalars(sa.select(BackupStrategy.instance_id))) == {living, ""}
 
 
 def test_an_operation_past_its_deadline_is_cancelled_and_then_parked(

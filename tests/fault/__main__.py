@@ -5,6 +5,7 @@ import argparse
 import sys
 
 from tests.fault import handover, takeover
+from tests.fault.cut import command as cut
 from tests.fault.doubleclaim import command as doubleclaim
 from tests.fault.messages import command as messages
 from tests.fault.outage import command as outage
@@ -17,6 +18,7 @@ COMMANDS = {
     "double-claim": doubleclaim,
     "messages": messages,
     "outage": outage,
+    "cut": cut,
 }
 
 

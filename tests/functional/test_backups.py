@@ -118,12 +118,24 @@ def test_databases_are_made_while_a_backup_runs(embedded_stack: EmbeddedStack, s
     client.delete_backup(backup_id)
 
 
-def test_a_stream_that_dies_fails_the_backup(embedded_stack: EmbeddedStack, source: str) -> None:
+def test_a_stream_that_dies_is_begun_anew(embedded_stack: EmbeddedStack, source: str, password: str) -> None:
     client = embedded_stack.client()
     embedded_stack.faults.arm(HELD, "kill")
     backup_id, operation = client.back_up(source)
+    client.wait_operation(operation)
+    assert embedded_stack.faults.fired(HELD)
+    instance_id = restored(client, backup_id, "of-the-second-stream")
+    assert checksum(client, instance_id, password) == checksum(client, source, password)
+    client.deleted(instance_id)
+    client.delete_backup(backup_id)
+
+
+def test_a_backup_that_fails_leaves_nothing(embedded_stack: EmbeddedStack, source: str) -> None:
+    client = embedded_stack.client()
+    embedded_stack.faults.arm(HELD, "raise")
+    backup_id, operation = client.back_up(source)
     ended = client.wait_operation(operation, "REVERTED")
-    assert "The stream's process died" in ended["error"]["message"]
+    assert "The stream broke off" in ended["error"]["message"]
     assert client.wait_backup(backup_id, "FAILED")["locationRef"] is None
     shown = client.show(source)
     assert (shown["status"], "fault" in shown) == ("ACTIVE", False)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The race for the last place of a quota, and for one Idempotency-Key, on a real MariaDB."""
+"""Requests at once on a real MariaDB: for the last place of a quota, with one Idempotency-Key, for one row."""
 
 import pathlib
 from collections.abc import Iterator
 
 import pytest
 
-from dbflow.db.models import Instance
-from tests.unit.api.world import World, race, same_key
+from dbflow.db.models import BackupStrategy, ConfigurationParameter, Instance
+from tests.unit.api.world import OWNER, World, at_once, race, same_key
 
 
 @pytest.fixture
@@ -27,3 +27,21 @@ def test_one_key_makes_one_instance(on_mariadb: World) -> None:
     assert set(codes) <= {200, 409}
     assert 200 in codes
     assert on_mariadb.count(Instance) == 1
+
+
+def test_strategies_take_turns(on_mariadb: World) -> None:
+    body = {"backup_strategy": {"swift_container": "mine"}}
+    for _ in range(5):
+        assert at_once(on_mariadb, "/v1.0/p1/backup_strategies", body, OWNER) == [202] * 8
+        assert on_mariadb.count(BackupStrategy) == 1
+        on_mariadb.ask("DELETE", "backup_strategies")
+
+
+def test_one_makes_a_parameter(on_mariadb: World) -> None:
+    path = f"/v1.0/padmin/mgmt/datastores/versions/{on_mariadb.version_id}/parameters"
+    before = on_mariadb.count(ConfigurationParameter)
+    for number in range(1, 6):
+        wanted = {"name": f"new_{number}", "data_type": "string", "restart_required": 0}
+        codes = at_once(on_mariadb, path, {"configuration-parameter": wanted}, {"X-Auth-Token": "admin"})
+        assert sorted(codes) == [200] + [400] * 7
+        assert on_mariadb.count(ConfigurationParameter) == before + number

@@ -2,6 +2,7 @@
 """Replicas through the API, with real servers."""
 
 import contextlib
+import pathlib
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ import pymysql
 import pytest
 from pymysql.constants import ER
 
-from tests.functional.stack import Client, Stack, mysql, new_password, query
+from tests.functional.stack import Client, EmbeddedStack, Stack, mysql, new_password, query
 from tests.functional.stack.client import operation_of
 from tests.functional.stack.death import age, die
 from tests.waiting import wait_for
@@ -197,3 +198,25 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
         client.deleted(source, other)
         assert writable(client, new, password, 0)
         client.deleted(new)
+
+
+def test_a_source_that_dies_while_it_is_backed_up_is_ejected(images: pathlib.Path, password: str) -> None:
+    """The backup is broken off; what it sent is removed."""
+    with EmbeddedStack(images, {"messaging": {"pending_timeout": 15}}) as stack, stack.nothing_left():
+        client = stack.client()
+        source = make_source(client, password)
+        (replica,) = make_replicas(client, source)
+        with stack.faults.holding("guest.stream.send") as held:
+            backup, backing_up = client.back_up(source)
+            held.reached()
+            assert writable(client, source, password, 101)
+            die(stack, source)
+            age(stack, source)
+            client.wait_operation(client.act(source, {"eject_replica_source": {}}))
+        client.wait_operation(backing_up, "REVERTED")
+        client.wait_backup(backup, "FAILED")
+        assert client.show(source)["status"] == "ERROR"
+        assert rows(client, replica, password) == [(101, 101)]
+        assert writable(client, replica, password, 102)
+        client.delete_backup(backup)
+        client.deleted(source, replica)

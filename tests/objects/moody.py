@@ -4,10 +4,11 @@
 import collections
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dbflow.objectstore.server import _Handler
+from tests.waiting import wait_for
 
 WELL, CUT = 200, 0
 """Do what is asked; close the connection in the middle of it."""
@@ -27,6 +28,18 @@ class Moods:
             mood = next(self._moods)
             self.met[mood] += 1
             return mood
+
+
+class Still(Moods):
+    """Nothing at all while a condition holds; then it does what is asked."""
+
+    def __init__(self, condition: Callable[[], bool]) -> None:
+        super().__init__(())
+        self._condition = condition
+
+    def next(self) -> int:
+        wait_for(lambda: not self._condition(), 120, "the end of a store's rest")
+        return super().next()
 
 
 def moody(moods: Moods) -> type[Any]:

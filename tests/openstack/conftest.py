@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import pathlib
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_maker
 from tests.servers import Swift
 from tests.servers.keystone import Keystone
 from tests.servers.swift import Login
-from tests.wire.cli import OpenStack
+from tests.wire.cli import OpenStack, environment
 from tests.wire.commands import has_run_what_it_checks
 
 __all__ = ["has_run_what_it_checks", "images", "pytest_runtest_makereport"]
@@ -61,11 +62,12 @@ class Identity:
 
     def auth(self, user: str) -> dict[str, str]:
         """Of clouds.yaml."""
+        admin = user == "admin"
         return {
             "auth_url": self.keystone.url,
             "username": user,
-            "password": 2 * user,
-            "project_name": USERS[user][0],
+            "password": self.keystone.password if admin else 2 * user,
+            "project_name": "admin" if admin else USERS[user][0],
             **DOMAINS,
         }
 
@@ -125,11 +127,22 @@ def site(
             },
         }
         clouds = tmp_path_factory.mktemp("clouds") / "clouds.yaml"
-        content = {user: {"auth": identity.auth(user), "region_name": REGION} for user in ("ann", "bob")}
+        content = {user: {"auth": identity.auth(user), "region_name": REGION} for user in ("ann", "bob", "admin")}
         clouds.write_text(json.dumps({"clouds": content}))
         with EmbeddedStack(images, settings) as stack:
-            identity.offer("database", f"{stack.url}/v1.0/%(tenant_id)s")
+            _register(stack, clouds)
             yield Site(identity, stack, clouds)
+
+
+def _register(stack: EmbeddedStack, clouds: pathlib.Path) -> None:
+    """As an operator puts dbflow into the catalog."""
+    command = ["dbflow-manage", "--config-file", str(stack.directory / "more.conf"), "keystone", "register"]
+    told = subprocess.run(
+        [*command, "--region", REGION, "--public-url", stack.url],
+        env=environment({"OS_CLIENT_CONFIG_FILE": str(clouds), "OS_CLOUD": "admin"}),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,8 @@ use_stderr = true
 connection = sqlite:///{directory}/keystone.sqlite
 [fernet_tokens]
 key_repository = {directory}/fernet
+[fernet_receipts]
+key_repository = {directory}/fernet
 [cache]
 enabled = false
 [identity]

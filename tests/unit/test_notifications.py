@@ -14,11 +14,13 @@ from oslo_config import cfg
 
 from dbflow.cloud.base import Flavor
 from dbflow.conf import register
-from dbflow.db.models import AuditPeriod, Instance, Notification, utcnow
+from dbflow.db.models import AuditPeriod, Backup, Instance, Notification, Quota, utcnow
 from dbflow.db.session import Database
 from dbflow.notifications import exists as module
+from dbflow.notifications import periods
 from dbflow.notifications.exists import Exists
 from dbflow.notifications.outbox import Outbox
+from dbflow.notifications.quotas import Quotas
 from dbflow.notifications.relay import Relay
 from dbflow.notifications.sending import NotSent
 from dbflow.status import Task
@@ -170,15 +172,15 @@ def instance(database: Database, name: str, created: datetime.datetime, **column
         session.add(Instance(id=name, name=name, created=created, **values))
 
 
-def told(database: Database) -> list[dict[str, Any]]:
+def told(database: Database, event_type: str = "trove.instance.exists") -> list[dict[str, Any]]:
     broker = Broker()
     Relay(conf(), database, broker).send(always)
-    assert {message["event_type"] for message in broker.taken} <= {"trove.instance.exists"}
+    assert {message["event_type"] for message in broker.taken} <= {event_type}
     return [message["payload"] for message in broker.taken]
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, *, hours: float) -> None:
-    monkeypatch.setattr(module, "utcnow", lambda: datetime.datetime(2026, 1, 1) + hours * HOUR)
+    monkeypatch.setattr(periods, "utcnow", lambda: datetime.datetime(2026, 1, 1) + hours * HOUR)
 
 
 def test_who_exists(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,3 +235,34 @@ def test_who_exists(database: Database, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_never(database: Database) -> None:
     assert Exists(0, database, OUTBOX, list).tell() == 0
+    assert Quotas(conf(), database, OUTBOX).tell() == 0
+    with database.read() as session:
+        assert session.query(AuditPeriod).count() == 0
+
+
+def test_what_projects_have(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    early = datetime.datetime(2025, 12, 1)
+    instance(database, "a", early, ram=256, quota_volume=3)
+    instance(database, "gone", early, ram=256, quota_volume=3, deleted=True, project_id="empty")
+    backup = {"user_id": "u", "datastore_version_id": "v", "container": "c", "prefix": "x", "strategy": "physical"}
+    with database.write() as session:
+        session.add(Backup(name="b", project_id="kept", **backup))
+        session.add(Quota(project_id="rich", resource="instances", hard_limit=-1))
+    leaders = [Quotas(conf(quota_interval=60), database, OUTBOX) for _ in range(2)]
+
+    clock(monkeypatch, hours=0.5)
+    assert [leader.tell() for leader in leaders] == [0, 0]
+    clock(monkeypatch, hours=0.52)
+    assert [leader.tell() for leader in leaders] == [16, 0]
+    payloads = told(database, "dbaas.quota")
+    assert {one["tenant_id"] for one in payloads} == {"p", "kept", "rich", "empty"}
+    by_name = {(one["tenant_id"], one["resource"]): (one["in_use"], one["limit"]) for one in payloads}
+    assert by_name["p", "instances"] == (1, 10)
+    assert by_name["p", "volumes"][0] == 3
+    assert by_name["kept", "backups"][0] == 1
+    assert by_name["rich", "instances"] == (0, -1)
+    assert by_name["empty", "ram"][0] == 0
+    assert payloads[0].keys() == {"tenant_id", "resource", "in_use", "reserved", "limit", "updated"}
+    assert [leader.tell() for leader in leaders] == [0, 0]
+    clock(monkeypatch, hours=0.54)
+    assert [leader.tell() for leader in reversed(leaders)] == [16, 0]

@@ -12,7 +12,7 @@ from dbflow.api.here import answer, authorize, caller, services
 from dbflow.api.resources.base import namespace
 from dbflow.api.schemas import backups as schemas
 from dbflow.api.views import backups as views
-from dbflow.services import backup_strategies, backups, registering
+from dbflow.services import backing_up, backup_strategies, backups, registering
 
 ns = namespace("backups", "Copies of data in the object store")
 
@@ -65,7 +65,7 @@ class Backups(Resource):
         if wanted.get("restore_from"):
             backup_id = registering.register(services(), caller(), wanted)
         else:
-            backup_id, operation = backups.create(services(), caller(), wanted)
+            backup_id, operation = backing_up.create(services(), caller(), wanted)
         seen = backups.show(services(), caller(), backup_id)
         return answer({"backup": views.backup(seen)}, 202, operation=operation)
 

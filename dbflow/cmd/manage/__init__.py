@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from dbflow.cloud.base import CloudError
-from dbflow.cmd.manage import authorities, board, clouds, datastores, flows, keys, operations, schema
+from dbflow.cmd.manage import authorities, board, clouds, datastores, flows, keys, keystone, operations, schema
 from dbflow.cmd.manage.context import Context, ManageError
 
 _INTERRUPTED = 130
@@ -40,6 +40,6 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--config-dir", action="append", default=[], metavar="DIR", help="*.conf in a directory")
     top.add_argument("--state-dir", metavar="DIR", help="that of a dbflow-standalone; reads DIR/dbflow.conf")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for module in (schema, operations, flows, board, datastores, clouds, keys, authorities):
+    for module in (schema, operations, flows, board, datastores, clouds, keys, authorities, keystone):
         module.register(commands, shared)
     return top

@@ -37,7 +37,7 @@ class Notification(Base):
 
 
 class AuditPeriod(Base):
-    """Until when it was told which instances exist: the lock and the memory of who tells it."""
+    """Until when something was told, such as which instances exist: the lock and the memory of who tells it."""
 
     __tablename__ = "audit_periods"
     name: Mapped[str] = mapped_column(sa.String(32), primary_key=True)

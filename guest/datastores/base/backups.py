@@ -24,6 +24,9 @@ class Source:
     """uid and gid it runs as; None: the agent's."""
     expected: int
     """Bytes of the output, roughly."""
+    holds: tuple[str, str] | None = None
+    """What is in the line of its log with which it begins to hold up those who write, and in that with which it ends;
+    None: it never does."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 import abc
 import dataclasses
+import threading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Replication(abc.ABC):
         """Follow nobody; it stays read-only."""
 
     @abc.abstractmethod
-    def settle(self, timeout: float) -> None:
-        """Take nothing more, and apply all that was taken."""
+    def settle(self, timeout: float, interrupted: threading.Event | None = None) -> None:
+        """Take nothing more, and apply all that was taken. Interrupted, soon, once that is set."""
 
     @abc.abstractmethod
     def resume(self) -> None:
@@ -95,6 +96,11 @@ class Replication(abc.ABC):
     @abc.abstractmethod
     def catch_up(self, position: str, timeout: float) -> None:
         """Return when it has everything up to there."""
+
+    @abc.abstractmethod
+    def behind(self, within: float) -> float:
+        """Seconds that a replica is behind its source, or more; 0 where it applies within so many seconds all that it
+        has received by now. DatastoreError where it does not apply any more."""
 
     @abc.abstractmethod
     def reach(self, origin: Origin) -> bool:

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbflow.datastores import Strategy
-from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Link, RunSteps, Settings, Source, Step
 from guest.datastores.mariadb import trial
 from guest.datastores.mariadb.client import Client
-from guest.datastores.mariadb.layout import Layout, write
+from guest.datastores.mariadb.layout import Layout
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
+from guest.datastores.mariadb.login import write_login
 from guest.volume import allocated
 
 _LEAST_PREPARE, _MOST_PREPARE = 96, 4096
@@ -22,6 +22,8 @@ _LEAST_PREPARE, _MOST_PREPARE = 96, 4096
 _LOG_INTERVAL = 50
 """Milliseconds between two looks at the log, where a second is usual: at the end of a copy nobody can commit until the
 next one."""
+_HOLDS = ("Starting BACKUP STAGE BLOCK_COMMIT", "All tables unlocked")
+"""What mariadb-backup says, up to 11.8 at least, before it lets nobody commit any more, and after it does again."""
 _LOGIN = "login.cnf"
 _LSN = re.compile(r"^to_lsn = (\d+)$", re.MULTILINE)
 _GTID = re.compile(r"GTID of the last change '([^']*)'")
@@ -36,9 +38,10 @@ class Backups(base.Backups):
     def source(self, strategy: str, base: Mapping[str, Any] | None, work: pathlib.Path) -> Source:
         """See the base class."""
         login = work / _LOGIN
-        command = self._copy(login, base, work) if strategy == Strategy.PHYSICAL else self._dump(login)
-        self._write_login(login)
-        return Source(command, self._user, allocated(self._layout.data))
+        physical = strategy == Strategy.PHYSICAL
+        command = self._copy(login, base, work) if physical else self._dump(login)
+        write_login(self._layout, login)
+        return Source(command, self._user, allocated(self._layout.data), _HOLDS if physical else None)
 
     def position(self, strategy: str, work: pathlib.Path) -> dict[str, Any]:
         """See the base class: {"to_lsn", "gtid"} of a physical one; a logical one has none."""
@@ -134,7 +137,7 @@ class Backups(base.Backups):
         """Into an empty server. The dump has the accounts too, so dbflow's own is made anew by a start after it."""
         self._lifecycle.install(settings, lambda fraction: None)
         login = self._layout.runtime / "restore.cnf"
-        self._write_login(login)
+        write_login(self._layout, login)
         try:
             command = [self._layout.program("mariadb"), f"--defaults-file={login}", "--binary-mode"]
             run([{**link.receive, "do": "receive", "command": command, "user": self._user}])
@@ -147,12 +150,6 @@ class Backups(base.Backups):
     def _user(self) -> tuple[int, int] | None:
         owner = self._layout.owner
         return (owner.uid, owner.gid) if owner.switch else None
-
-    def _write_login(self, path: pathlib.Path) -> None:
-        """Of the administrator, for programs: readable by their user only."""
-        password = self._layout.secret.read_text()
-        lines = ["[client]", f"socket = {self._layout.socket}", f"user = {ADMIN_USER}", f"password = {password}", ""]
-        write(path, "\n".join(lines), self._layout.owner)
 
 
 def _told(work: pathlib.Path, what: str) -> str:

@@ -4,6 +4,7 @@ source."""
 
 import contextlib
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ import pymysql
 from dbflow.datastores.gtid import covers
 from dbflow.datastores.mariadb import REPLICATION_USER
 from guest.datastores import base
-from guest.datastores.base import Away, DatastoreError, Origin
+from guest.datastores.base import Away, DatastoreError, Interrupted, Origin
 from guest.datastores.mariadb import binlog, role, tls
 from guest.datastores.mariadb.client import Client, LockedOut, Session, explain
 from guest.datastores.mariadb.clients import drain, make_read_only, without_read_only_admins
@@ -26,6 +27,8 @@ _PAUSE = 0.02
 """Seconds between two looks at a replica that begins."""
 _RECONNECT = 1
 """Seconds between two attempts to reach a source that is away: while nobody acknowledges, nobody writes."""
+_STEP = 1.0
+"""Seconds between two looks at whether to go on waiting."""
 _STATEMENT = 30.0
 """Seconds for a statement that waits for nobody."""
 
@@ -124,7 +127,7 @@ class Replication(base.Replication):
             session.run("STOP SLAVE")
             session.run("RESET SLAVE ALL")
 
-    def settle(self, timeout: float) -> None:
+    def settle(self, timeout: float, interrupted: threading.Event | None = None) -> None:
         """See the base class."""
         with self._session(timeout) as session:
             channel = _channel(session)
@@ -134,7 +137,7 @@ class Replication(base.Replication):
                 return
             session.run("STOP SLAVE IO_THREAD")
             taken = (_channel(session) or channel)["Gtid_IO_Pos"]
-            _wait_until_applied(session, taken, timeout)
+            _wait_until_applied(session, taken, timeout, interrupted)
 
     def rest(self, timeout: float) -> None:
         """Before it stops: as ``settle``, where it can be asked and applies at all. It goes on when there is not time
@@ -210,6 +213,16 @@ class Replication(base.Replication):
         position = self._position_of(origin, timeout)
         self.follow(origin)
         self.catch_up(position, timeout)
+
+    def behind(self, within: float) -> float:
+        """See the base class."""
+        with self._session(within) as session:
+            channel = _channel(session)
+            if channel is None:
+                raise DatastoreError("The replica follows nobody.")
+            if _takes(channel) and _has_applied(session, channel["Gtid_IO_Pos"], within):
+                return 0.0
+            return max(within, float((_channel(session) or channel)["Seconds_Behind_Master"] or 0))
 
     def reach(self, origin: Origin) -> bool:
         """See the base class."""
@@ -350,12 +363,24 @@ def _takes(channel: dict[str, Any] | None) -> bool:
     return bool(channel["Slave_SQL_Running"] == "Yes" and channel["Slave_IO_Running"] == "Yes")
 
 
-def _wait_until_applied(session: Session, position: str, timeout: float) -> None:
-    ((reached,),) = session.rows(f"SELECT MASTER_GTID_WAIT({literal(position)}, {float(timeout)})")
-    if reached != 0:
-        told = (_channel(session) or {}).get("Last_SQL_Error")
-        why = f": {told}" if told else f" within {timeout:g} s."
-        raise DatastoreError(f"The replica did not apply what its source has{why}")
+def _has_applied(session: Session, position: str, within: float) -> bool:
+    """Whether it has everything up to there, or has it within so many seconds."""
+    ((reached,),) = session.rows(f"SELECT MASTER_GTID_WAIT({literal(position)}, {float(within)})")
+    return bool(reached == 0)
+
+
+def _wait_until_applied(
+    session: Session, position: str, timeout: float, interrupted: threading.Event | None = None
+) -> None:
+    deadline = time.monotonic() + timeout
+    while not _has_applied(session, position, min(_STEP, max(0.0, deadline - time.monotonic()))):
+        if interrupted is not None and interrupted.is_set():
+            raise Interrupted("It was interrupted.")
+        channel = _channel(session) or {}
+        told = channel.get("Last_SQL_Error")
+        if (told and channel["Slave_SQL_Running"] == "No") or time.monotonic() > deadline:
+            why = f": {told}" if told else f" within {timeout:g} s."
+            raise DatastoreError(f"The replica did not apply what its source has{why}")
 
 
 def _wait_for(condition: Callable[[], bool], timeout: float, what: str) -> None:

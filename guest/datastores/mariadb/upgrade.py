@@ -13,13 +13,13 @@ import threading
 import psutil
 
 from dbflow import faults
-from dbflow.datastores.mariadb import ADMIN_USER
 from guest.datastores import base
 from guest.datastores.base import DatastoreError, Settings, WrittenSince
 from guest.datastores.mariadb import image, programs, release, role, trial
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout, write
 from guest.datastores.mariadb.lifecycle import START_TIMEOUT, Lifecycle
+from guest.datastores.mariadb.login import write_login
 from guest.datastores.mariadb.point import Point
 from guest.datastores.mariadb.replication import is_connected
 from guest.datastores.mariadb.role import Part
@@ -170,9 +170,7 @@ class Upgrade(base.Upgrade):
 
     def _upgrade_tables(self, interrupted: threading.Event) -> None:
         login = self._layout.runtime / _LOGIN
-        lines = ["[client]", f"socket = {self._layout.socket}", f"user = {ADMIN_USER}"]
-        lines += [f"password = {self._layout.secret.read_text()}", ""]
-        write(login, "\n".join(lines), self._layout.owner)
+        write_login(self._layout, login)
         command = [
             self._layout.program("mariadb-upgrade"),
             f"--defaults-file={login}",

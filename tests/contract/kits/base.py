@@ -95,6 +95,10 @@ class Load(Protocol):
     def written(self) -> int:
         """Transactions that are acknowledged."""
 
+    @property
+    def longest(self) -> float:
+        """Seconds that the slowest of them took."""
+
     def wait_more(self) -> int:
         """Until some more transactions are; how many they are in all."""
 

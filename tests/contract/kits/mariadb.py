@@ -5,6 +5,7 @@ import contextlib
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,20 +31,21 @@ class Writer(threading.Thread):
     def __init__(self, connection: "Connection[Cursor]") -> None:
         super().__init__(daemon=True)
         self._connection, self._stopping = connection, False
-        self.written = 0
+        self.written, self.longest = 0, 0.0
         with connection.cursor() as cursor:
             for table in ("one", "two"):
                 cursor.execute(f"CREATE TABLE {table} (n INT PRIMARY KEY, filler VARCHAR(2000))")
 
     def run(self) -> None:
         while not self._stopping:
-            number = self.written + 1
+            number, began = self.written + 1, time.monotonic()
             with self._connection.cursor() as cursor:
                 cursor.execute("BEGIN")
                 for table in ("one", "two"):
                     filler = secrets.token_hex(1000)
                     cursor.execute(f"INSERT INTO {table} VALUES ({number}, '{filler}')")
                 cursor.execute("COMMIT")
+            self.longest = max(self.longest, time.monotonic() - began)
             self.written = number
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from guest.tasks.backup import MakeBackup
 from guest.tasks.base import GuestTask
 from guest.tasks.replication import (
     AdmitReplicas,
+    Approach,
     BeginReplica,
     CatchUp,
     Demote,
@@ -87,6 +88,7 @@ class Trio:
     def promote(self, candidate: Site) -> None:
         """As instance.promote does it."""
         old, others = self.source, [one for one in self.others if one is not candidate]
+        run(Approach, candidate)
         held = run(HoldWrites, old)
         place = run(CatchUp, candidate, source=held)
         run(StandUp, candidate, replication=LOGIN)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Full and incremental backups, and servers made of them, by the tasks that flows use."""
 
+import concurrent.futures
+import contextlib
+import os
 import pathlib
 import secrets
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +14,12 @@ from typing import Any
 import pytest
 
 from guest.datastores.base import DatastoreError, UserSpec
+from guest.streams.files import COMMANDS_LOG, SESSION
+from guest.streams.job import StreamDied
 from guest.tasks.backup import MakeBackup, RestoreBackup
 from tests.contract.kits import Kit
 from tests.contract.site import SETTINGS, Site, new_site
+from tests.objects.moody import Still
 from tests.objects.vault import Vault, vault
 from tests.waiting import wait_for
 
@@ -162,6 +169,82 @@ def test_an_expired_right(site: Site, store: Vault, password: str) -> None:
     with pytest.raises(DatastoreError, match="refuses \\(403\\)"):
         task.execute("i", "late", "physical", None, upload)
     task.revert("i", "late")
+
+
+def kill_stream(site: Site, name: str, before: str = "") -> str:
+    """The number of the process that was killed; ``before``: of the last one."""
+    session = site.machine.run_dir / "streams" / name / SESSION
+    log = session.with_name(COMMANDS_LOG)
+
+    def begun() -> str:
+        # Its directory is removed and made anew meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            found = session.read_text() if log.stat().st_size else ""
+            return found if found != before else ""
+        return ""
+
+    leader = wait_for(begun, 60, "a stream")
+    os.kill(int(leader), signal.SIGKILL)
+    return leader
+
+
+def test_a_killed_stream_is_begun_anew(
+    site: Site, kit: Kit, image: pathlib.Path, tmp_path: pathlib.Path, password: str
+) -> None:
+    """Of a backup, which is then like any other."""
+    killed = threading.Event()
+    with (
+        vault(tmp_path, moods=Still(lambda: not killed.is_set())) as slow,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        made = pool.submit(back_up, site, slow, "killed")
+        try:
+            kill_stream(site, "killed")
+        finally:
+            killed.set()
+        answer = made.result(120)
+        with new_site(kit, image) as other:
+            restore(other, slow.download({"killed": answer}))
+            assert other.accounts.list_users() == site.accounts.list_users()
+
+
+def test_a_stream_that_is_killed_again_and_again(site: Site, tmp_path: pathlib.Path, password: str) -> None:
+    over = threading.Event()
+    with (
+        vault(tmp_path, moods=Still(lambda: not over.is_set())) as slow,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        failed = pool.submit(back_up, site, slow, "doomed")
+        try:
+            leader = ""
+            for _ in range(3):
+                leader = kill_stream(site, "doomed", leader)
+            with pytest.raises(StreamDied):
+                failed.result(120)
+        finally:
+            over.set()
+
+
+def test_a_restore_that_is_killed_is_begun_anew(
+    site: Site, kit: Kit, image: pathlib.Path, tmp_path: pathlib.Path, password: str
+) -> None:
+    killed = threading.Event()
+    moods = Still(lambda: made.done() and not killed.is_set())
+    with (
+        vault(tmp_path, moods=moods) as slow,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+        new_site(kit, image) as other,
+    ):
+        made = pool.submit(back_up, site, slow, "good")
+        download = slow.download({"good": made.result(120)})
+        restored = pool.submit(restore, other, download)
+        try:
+            session = other.machine.run_dir / "streams" / "restore" / SESSION
+            os.kill(int(wait_for(lambda: session.exists() and session.read_text(), 60, "a stream")), signal.SIGKILL)
+        finally:
+            killed.set()
+        restored.result(120)
+        assert other.accounts.list_users() == site.accounts.list_users()
 
 
 def test_undoing_breaks_it_off(site: Site, store: Vault, password: str, kit: Kit) -> None:

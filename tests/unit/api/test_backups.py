@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dbflow.backupmanifest import NAME, Manifest, digest
-from dbflow.db.models import Backup, Instance, Operation, ProjectKey, new_id
+from dbflow.db.models import Backup, Health, Instance, Operation, ProjectKey, new_id
 from dbflow.operations import State
 from dbflow.status import BackupState, Task
 from tests.unit.api.world import World
@@ -296,7 +296,7 @@ def test_a_restore_that_can_not_be(world: World) -> None:
     assert world.create(restorePoint={"backupRef": mine}, volume={"size": 2}).status_code == 200
 
 
-def test_restore_from(world: World) -> None:
+def test_restore_from(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup of whose objects the row was lost."""
     instance_id = world.active()
     lost = completed(world, instance_id)
@@ -317,6 +317,15 @@ def test_restore_from(world: World) -> None:
     again = world.ask("POST", "backups", json=body)
     assert again.status_code == 409
     assert f"it is backup {shown['id']} already" in again.text
+    with monkeypatch.context() as patch:
+        patch.setattr("dbflow.api.idempotent.after", lambda _response: None)
+        with world.database.write() as session:
+            session.get_one(Backup, shown["id"]).deleted = True
+        key = {"Idempotency-Key": "k"}
+        first = world.ask("POST", "backups", json=body, headers=key)
+    again = world.ask("POST", "backups", json=body, headers=key)
+    assert (again.status_code, again.json) == (202, first.json), "the answer was lost, the backup is there"
+    shown = first.json["backup"]
     assert world.create(restorePoint={"backupRef": shown["id"]}).status_code == 200
     foreign = {"backup": {"name": "found", "restore_from": {**source, "remote_location": "https://else/a/b"}}}
     assert world.ask("POST", "backups", json=foreign).status_code == 400
@@ -403,6 +412,15 @@ def test_strategies(world: World) -> None:
     assert world.ask("DELETE", f"backup_strategies?instance_id={instance_id}").status_code == 404
     assert world.ask("DELETE", "backup_strategies").status_code == 202
     assert row(world, completed(world, instance_id)).container == "database_backups"
+
+
+def test_a_stopped_server_can_not_be_backed_up(world: World) -> None:
+    instance_id = world.active()
+    with world.database.write() as session:
+        session.get_one(Health, instance_id).service_status = "SHUTDOWN"
+    answer = back_up(world, instance_id)
+    assert (answer.status_code, "is stopped" in answer.text) == (422, True)
+    assert (world.count(Backup), world.instance(instance_id).operation_id) == (0, None)
 
 
 def test_the_same_key_is_the_same_backup(world: World) -> None:

@@ -100,6 +100,7 @@ def test_a_replica_of_an_instance_that_is_there(world: World) -> None:
         b'{"instance": null}',
         b'{"instance": []}',
         b'{"instance": {"name": NaN}}',
+        b'{"instance": {"name": "x", "flavorRef": "1", "volume": {"size": -1e999}}}',
         b'{"instance": {"name": "\\ud800"}}',
         b'{"instance": {"name": ' + b"9" * 5000 + b"}}",
         b"[" * 100_000,

@@ -4,8 +4,14 @@
 import datetime
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from dbflow.db.models import IdempotencyKey, Instance, Operation
+from dbflow.db.models import Configuration, IdempotencyKey, Instance, Module, Operation, utcnow
+from dbflow.operations import State
+from dbflow.services import idempotency
+from tests.unit.api.configurations import VALUES
+from tests.unit.api.endings import ending
 from tests.unit.api.world import BODY, World, same_key
 
 KEY = {"Idempotency-Key": "k-1"}
@@ -80,6 +86,57 @@ def test_an_action_whose_answer_was_lost(world: World, monkeypatch: pytest.Monke
         first = post(world, path, {"restart": {}})
     again = post(world, path, {"restart": {}})
     assert (again.status_code, again.data, again.headers["Link"]) == (202, b"", first.headers["Link"])
+
+
+MODULE = {"name": "hello", "module_type": "ping", "contents": "bWVzc2FnZT1oZWxsbw=="}
+GROUP = {"name": "busy", "values": VALUES, "datastore": {"type": "mariadb", "version": "10.11"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "model"),
+    [
+        ("configurations", {"configuration": GROUP}, Configuration),
+        ("modules", {"module": MODULE}, Module),
+    ],
+)
+def test_made_at_once_but_the_answer_was_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str, body: object, model: type
+) -> None:
+    with monkeypatch.context() as patch:
+        crash_before_the_answer(world, patch)
+        first = post(world, path, body)
+    again = post(world, path, body)
+    assert (again.status_code, again.json, "Link" in again.headers) == (200, first.json, False)
+    assert world.count(model) == 1
+
+
+@pytest.mark.parametrize("took_over", [False, True])
+def test_a_group_of_a_key_that_was_taken_over(world: World, monkeypatch: pytest.MonkeyPatch, took_over: bool) -> None:
+    """Whoever lost it makes none."""
+    real = idempotency.Claim.accepted
+
+    def late(self: idempotency.Claim, session: Session, operation_id: str | None, target_id: str) -> None:
+        if took_over:
+            session.execute(sa.update(IdempotencyKey).values(created=utcnow()))
+        real(self, session, operation_id, target_id)
+
+    monkeypatch.setattr(idempotency.Claim, "accepted", late)
+    assert post(world, "configurations", {"configuration": GROUP}).status_code == (409 if took_over else 200)
+    assert world.count(Configuration) == (0 if took_over else 1)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_refused_after_it_was_accepted(world: World) -> None:
+    """It waited for its operation, which was undone: the client must not hear that it is under way."""
+    module_id = world.ask("POST", "modules", json={"module": MODULE}).json["module"]["id"]
+    instance_id = world.active()
+    ending(world, State.REVERTED, "step apply-module-1: no")
+    body, path = {"modules": [{"id": module_id}]}, f"instances/{instance_id}/modules"
+    first, again = post(world, path, body), post(world, path, body)
+    assert (first.status_code, "step apply-module-1: no" in first.text) == (422, True)
+    assert (again.status_code, again.data, again.headers["Link"]) == (422, first.data, first.headers["Link"])
+    with world.database.read() as session:
+        assert session.query(Operation).filter_by(kind="instance.apply_modules").count() == 1
 
 
 def test_a_request_that_died_is_taken_over_only_when_old(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

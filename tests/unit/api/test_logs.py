@@ -85,6 +85,20 @@ def test_what_is_published_while_a_log_is_discarded_stays(
     assert left == [f"{below}/log-000002-000000000000000"]
 
 
+@pytest.mark.parametrize("said", [None, [None], [{"name": "general"}], [GENERAL | {"published": "much"}], {"a": 1}])
+def test_a_guest_that_makes_things_up(world: World, monkeypatch: pytest.MonkeyPatch, said: object) -> None:
+    """It is its owner's own: no error of ours."""
+    instance_id = world.active()
+    monkeypatch.setattr(world.guests, "call", lambda *_args: said)
+    assert world.ask("GET", f"instances/{instance_id}/log").status_code == 400
+    later = said[0] if isinstance(said, list) else said
+    monkeypatch.setattr(
+        world.guests, "call", lambda _id, task, *_args: [GENERAL] if task.endswith("ListLogs") else later
+    )
+    for verb in ("enable", "disable", "publish", "discard"):
+        assert log(world, instance_id, name="general", **{verb: 1}).status_code == 400
+
+
 @pytest.mark.parametrize(
     ("token", "wanted", "code"),
     [

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from dbflow.db.models import Backup, Health, Instance, Operation, utcnow
 from dbflow.messaging.errors import BrokerUnavailable, GuestUnreachable
 from dbflow.operations import State
+from dbflow.persistence.tables import ATOMS, FLOWS, LOGBOOKS
 from dbflow.status import Task
 from dbflow.verbs import retry
 from tests.unit.api.world import World
@@ -261,6 +262,88 @@ def test_eject(world: World) -> None:
     assert {show(world, member)["status"] for member in (source, one)} == {"EJECT"}
     operation = world.operation(world.instance(source).operation_id or "")
     assert world.keyring.unseal(operation.arguments)["replica_ids"] == operation.members == [one]
+
+
+def dead_in_the_middle(world: World, body: dict[str, Any]) -> tuple[str, str, Operation]:
+    """A source that died, its one replica, and the operation that the request began before."""
+    source = world.active()
+    (replica,) = made(world, source)
+    path = "backups" if "backup" in body else "instances"
+    more = {"instance": source} if "backup" in body else {"replica_of": source}
+    (kind, wanted), *_ = body.items()
+    assert world.ask("POST", path, json={kind: {"name": "copy", **wanted, **more}}).status_code < 300
+    running = world.operation(world.instance(source).operation_id or "")
+    silence(world, source)
+    world.guests.silent = {source}
+    world.posted.clear()
+    return source, replica, running
+
+
+def eject(world: World, source: str, *members: str) -> Operation:
+    """The operation of an eject that is accepted."""
+    answer = act(world, source, "eject_replica_source")
+    assert answer.status_code == 202, answer.text
+    operation = world.operation(world.instance(source).operation_id or "")
+    assert (operation.kind, operation.members) == ("instance.eject", list(members))
+    assert operation.id in answer.headers["Link"]
+    return operation
+
+
+@pytest.mark.parametrize("body", [{"backup": {}}, {"instance": {"replica_count": 2}}])
+def test_a_copy_of_a_dead_source_is_broken_off(world: World, body: dict[str, Any]) -> None:
+    """It is silent for long before it fails by itself, and nobody can write until then."""
+    source, replica, running = dead_in_the_middle(world, body)
+    ejecting = eject(world, source, replica)
+    assert ejecting.after_id == running.id
+    assert world.operation(running.id).requested == "cancel"
+    assert world.posted == [], "it is posted when the other one has ended"
+    assert {show(world, member)["status"] for member in (source, replica)} == {"EJECT"}
+    answer = act(world, source, "eject_replica_source")
+    assert (answer.status_code, ejecting.id in answer.text) == (422, True), "once is enough"
+
+
+def test_a_copy_that_is_suspended_runs_for_that(world: World) -> None:
+    source, replica, running = dead_in_the_middle(world, {"backup": {}})
+    with world.database.write() as session:
+        session.get_one(Operation, running.id).state = State.SUSPENDED
+    eject(world, source, replica)
+    assert world.posted == [running.id]
+    assert world.operation(running.id).state == State.ACCEPTED
+
+
+@pytest.mark.parametrize(("begun", "code"), [("PENDING", 202), ("RUNNING", 422), ("SUCCESS", 422)])
+def test_a_new_replica_that_follows_may_have_what_no_other_has(world: World, begun: str, code: int) -> None:
+    source, _, running = dead_in_the_middle(world, {"instance": {}})
+    with world.database.write() as session:
+        session.execute(sa.insert(LOGBOOKS).values(uuid="b", name="b"))
+        session.execute(sa.insert(FLOWS).values(uuid=running.flow_uuid, parent_uuid="b", name="f"))
+        step = {"parent_uuid": running.flow_uuid, "intention": "EXECUTE", "atom_type": "TASK_DETAIL"}
+        for number, (name, state) in enumerate({"copy-source": "RUNNING", "begin-replica-1": begun}.items()):
+            session.execute(sa.insert(ATOMS).values(uuid=str(number), name=name, state=state, **step))
+    answer = act(world, source, "eject_replica_source")
+    assert answer.status_code == code, answer.text
+    assert (world.operation(running.id).requested == "cancel") == (code == 202)
+    if code == 422:
+        assert f"{running.id}. Cancel that first" in answer.text
+
+
+def test_other_work_of_a_dead_source_is_not_broken_off(world: World) -> None:
+    source = world.active()
+    made(world, source)
+    act(world, source, "restart")
+    silence(world, source)
+    world.guests.silent = {source}
+    answer = act(world, source, "eject_replica_source")
+    assert (answer.status_code, "Cancel that first" in answer.text) == (422, True)
+
+
+def test_a_source_whose_first_replica_is_being_made_has_none_to_take_its_place(world: World) -> None:
+    source = world.active()
+    ask(world, source)
+    silence(world, source)
+    world.guests.silent = {source}
+    answer = act(world, source, "eject_replica_source")
+    assert (answer.status_code, "no replica can take its place" in answer.text) == (422, True)
 
 
 def test_eject_while_nobody_is_heard(world: World) -> None:

@@ -318,30 +318,23 @@ class World:
 def race(world: World) -> list[int]:
     """Status codes of eight creates at once where three places are left."""
     world.conf.set_override("max_instances_per_tenant", 3, "quota")
-    start, codes = threading.Barrier(8), []
-
-    def create() -> None:
-        start.wait()
-        codes.append(world.app.test_client().post("/v1.0/p1/instances", json=BODY, headers=OWNER).status_code)
-
-    threads = [threading.Thread(target=create) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sorted(codes)
+    return sorted(at_once(world, "/v1.0/p1/instances", BODY, OWNER))
 
 
 def same_key(world: World) -> list[int]:
     """Status codes of eight creates at once with one Idempotency-Key."""
+    return at_once(world, "/v1.0/p1/instances", BODY, OWNER | {"Idempotency-Key": "one"})
+
+
+def at_once(world: World, path: str, body: object, headers: Mapping[str, str]) -> list[int]:
+    """Status codes of eight POSTs at once."""
     start, codes = threading.Barrier(8), []
 
-    def create() -> None:
+    def post() -> None:
         start.wait()
-        headers = OWNER | {"Idempotency-Key": "one"}
-        codes.append(world.app.test_client().post("/v1.0/p1/instances", json=BODY, headers=headers).status_code)
+        codes.append(world.app.test_client().post(path, json=body, headers=headers).status_code)
 
-    threads = [threading.Thread(target=create) for _ in range(8)]
+    threads = [threading.Thread(target=post) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

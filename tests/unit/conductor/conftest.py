@@ -21,6 +21,7 @@ from dbflow.db.session import Database
 from dbflow.guestkeys import GuestKeys
 from dbflow.jobboard import Boards, Poster
 from dbflow.messaging.dispatcher import Dispatcher
+from dbflow.metrics import Metrics
 from dbflow.operations import Kind, State, accept, lock_instance
 from dbflow.persistence import tables  # noqa: F401 - registers the flow tables
 from dbflow.waits import NotYet
@@ -113,13 +114,14 @@ class World:
     boards: Boards
     poster: Poster
     conductors: list[tuple[ConductorService, threading.Thread]]
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def conductor(self) -> ConductorService:
         """Start one more conductor."""
         keys = GuestKeys(self.database, self.keyring)
         service = ConductorService(
             self.conf, self.database, self.keyring, keys, cast(Cloud, NoCloud()), self.boards,
-            cast(Dispatcher, object()), None,
+            cast(Dispatcher, object()), None, self.metrics,
         )  # fmt: skip
         thread = threading.Thread(target=service.run, daemon=True)
         thread.start()

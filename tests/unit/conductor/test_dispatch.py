@@ -83,12 +83,13 @@ def test_silence_that_is_in_nobodys_way() -> None:
         guests.revert_task(Repoint("b"), "uuid-b", {"instance_id": "i"}, None, {}),
         guests.execute_task(Repoint("c"), "uuid-c", {"instance_id": "i"}),
         guests.revert_task(OpenWrites("d"), "uuid-d", {"instance_id": "i"}, None, {}),
+        guests.revert_task(MakeBackup("e"), "uuid-e", {"instance_id": "i"}, None, {}),
     ]
     silent = failure.Failure.from_exception(GuestUnreachable("silent"))
     refused = failure.Failure.from_exception(ValueError("refused"))
-    for answer, why in zip(asked.answers, (silent, refused, silent, silent), strict=True):
+    for answer, why in zip(asked.answers, (silent, refused, silent, silent, silent), strict=True):
         answer.set_result(why)
-    assert [step.result(0)[1] for step in steps] == [None, refused, silent, silent]
+    assert [step.result(0)[1] for step in steps] == [None, refused, silent, silent, None]
 
 
 def test_a_step_that_waits_for_a_thread_is_not_taken_back() -> None:

@@ -4,12 +4,13 @@
 import re
 
 import pytest
+from markupsafe import escape
 
 from dbflow.db.models import Conductor, Operation
 from dbflow.jobboard import BoardUnavailable, JobView
 from dbflow.operations import State
 from tests.unit.api.world import World
-from tests.unit.console.scene import CONDUCTOR, Browser, Scene
+from tests.unit.console.scene import CONDUCTOR, NASTY, Browser, Scene
 
 
 def words(html: str) -> str:
@@ -177,6 +178,13 @@ def test_an_operation_that_nobody_has_begun(scene: Scene) -> None:
     assert "Waits for a conductor" in text
     for tab in ("timeline", "attempts", "events", "arguments"):
         browser.get(f"/operations/{operation_id}?tab={tab}&task=create-port")
+
+
+def test_what_an_operation_was_accepted_with(scene: Scene) -> None:
+    with scene.world.database.write() as session:
+        session.get_one(Operation, scene.create).note = f"a major upgrade of {NASTY}"
+    page = scene.browser("admin").get(f"/operations/{scene.create}").text
+    assert f'<p role="note">a major upgrade of {escape(NASTY)}</p>' in page
 
 
 def test_an_operation_of_what_is_no_instance(scene: Scene) -> None:

@@ -15,10 +15,12 @@ from dbflow.db.models import Base, Instance, Operation
 from dbflow.db.replicas import following, make_source, remaining
 from dbflow.db.session import Database
 from dbflow.operations import State, accept
+from dbflow.services import sources
+from dbflow.services.context import Caller, Services
 from dbflow.services.seed import ensure_datastore
 from dbflow.status import Task
 from dbflow.waits import NotYet, Overdue
-from flows.registry import REGISTRY
+from flows.registry import REGISTRY, Ending
 from flows.tasks.base import FlowContext
 from flows.tasks.replicas import ElectSource, JoinSource
 
@@ -96,6 +98,40 @@ def counted(database: Database) -> tuple[int, int]:
     """How many replicas of "source" are there, and how many of them follow."""
     with database.read() as session:
         return remaining(session, "source"), following(session, "source")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_parked_replica_is_not_one_that_follows(tmp_path: pathlib.Path, version: int) -> None:
+    """Its source is told when the one that does follow is deleted."""
+    database = Database(f"sqlite:///{tmp_path}/state.sqlite")
+    with_set(database, "source", good=Task.NONE, parked=Task.JOINING)
+    keys = Keyring([Fernet.generate_key()])
+    definition = REGISTRY.definition("instance.replicate", version)
+    given = {"source_id": "source", "replica_ids": ["parked"], "first": False, "backup_id": "b", "holder_id": "parked"}
+    with database.write() as session:
+        owner = {"project_id": "p", "user_id": "u", "request_id": None}
+        operation = accept(session, keys, "instance.replicate", target_id="parked", arguments={}, **owner)
+        session.flush()
+        for one in ("source", "parked"):
+            session.get_one(Instance, one).operation_id = operation.id
+        definition.ended(session, Ending(operation.id, "instance.replicate", "parked", State.FAILED, "no", given))
+    with database.write() as session:
+        parked = session.get_one(Instance, "parked", populate_existing=True)
+        assert (parked.replica_of_id, parked.task, parked.fault["message"]) == (
+            None,
+            Task.ERROR,
+            "Making the replica failed: no",
+        )
+        good, source = session.get_one(Instance, "good"), session.get_one(Instance, "source")
+        assert (source.operation_id, source.replication) == (None, "sealed")
+        good.task = Task.DELETING
+        session.flush()
+        services = cast(Services, types.SimpleNamespace(keyring=keys))
+        caller = cast(Caller, types.SimpleNamespace(user_id="u", request_id=None))
+        settling = sources.settle(services, session, caller, good, None)
+        assert settling is not None
+        assert (settling.kind, settling.target_id) == ("instance.settle_replicas", "source")
+    database.close()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -17,10 +17,11 @@ from dbflow.backupmanifest import BadManifest, Manifest, Segment, digest
 from guest.datastores.base import Interrupted
 from guest.streams import segments
 from guest.streams.files import RESULT, SESSION
+from guest.streams.hold import Hold
 from guest.streams.job import StreamFailed, StreamJob
 from guest.streams.store import Store
 from guest.streams.worker import Worker
-from tests.objects.moody import CUT, WELL, Moods
+from tests.objects.moody import CUT, WELL, Moods, Still
 from tests.objects.vault import CONTAINER, Vault, vault
 from tests.waiting import wait_for
 
@@ -49,6 +50,7 @@ def send(store: Vault, command: list[str], patience: float = 5.0, **changes: Any
         "command": command,
         "user": None,
         "expected": 2 * MANY,
+        "holds": ("begins", "ends"),
         "store": upload["store"],
         "key": upload["backup_key"],
         "label": upload["label"],
@@ -252,6 +254,56 @@ def test_a_store_that_gives_nothing_back(tmp_path: pathlib.Path, data: pathlib.P
         again.keys |= store.keys
         told = work(tmp_path / "r", receive(again, made, tmp_path / "back") | {"patience": 1.0})
     assert words in told["error"]
+
+
+# -- a program that holds others up
+
+
+def holding(data: pathlib.Path, *, times: int = 1) -> list[str]:
+    """A program's command."""
+    return [
+        "sh",
+        "-c",
+        f"echo it begins >&2; for n in $(seq {times}); do cat {data}; done; echo it ends >&2; cat {data}",
+    ]
+
+
+def test_a_slow_store_does_not_hold_others_up(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
+    """It takes nothing before the program is done with that."""
+    log = tmp_path / "s" / "commands.log"
+    with vault(tmp_path / "objects", moods=Still(lambda: "it ends" not in log.read_text())) as store:
+        sent = work(tmp_path / "s", send(store, holding(data), patience=60.0))["sent"]
+        assert sent["read"] == 4 * MANY
+        target = tmp_path / "back"
+        assert work(tmp_path / "r", receive(store, keep(store, sent), target)) == {}
+    assert target.read_bytes() == 2 * data.read_bytes()
+
+
+def test_a_dead_store_does_not_hold_others_up(tmp_path: pathlib.Path, data: pathlib.Path) -> None:
+    """More than there is room for: it is given up, and the program is ended, while a segment still is on its way."""
+    over = threading.Event()
+    with vault(tmp_path / "objects", moods=Still(lambda: not over.is_set())) as store:
+        try:
+            told = work(tmp_path / "s", send(store, holding(data, times=9), patience=600.0))
+        finally:
+            over.set()
+    assert told == {
+        "error": "The object store is too slow for the end of a backup, when nobody can write: it was given up."
+    }
+    assert "it ends" not in (tmp_path / "s" / "commands.log").read_text()
+
+
+def test_lines_of_a_log_that_come_in_pieces(tmp_path: pathlib.Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("a begin")
+    hold = Hold(log, ("begins", "ends"))
+    told = []
+    for piece in ("", "s", "\n", "more\n", "it e", "nds\nit begins\nit ends\n", "it begins\nmore"):
+        with log.open("a") as end:
+            end.write(piece)
+        told.append(hold.on())
+    assert told == [False, False, True, True, True, False, True]
+    assert not Hold(log, None).on()
 
 
 # -- the process

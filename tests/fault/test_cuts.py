@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links that are cut in the middle of operations: one of each kind here, all by ``python -m tests.fault cut``."""
+
+import argparse
+
+import pytest
+
+from tests.fault.cut import command
+from tests.fault.cut.case import LINKS
+
+
+@pytest.mark.parametrize(
+    ("operation", "link"), zip(["instance.promote", "backup.create", "instance.create"], LINKS, strict=True)
+)
+def test_cut_for_some_seconds(operation: str, link: str) -> None:
+    found = command.run(argparse.Namespace(operation=operation, link=link, seconds=[6.0]))
+    assert found.violations == []
+    assert found.tried == found.passed == 1

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The health check of an API whose servers freeze and die."""
+
+import contextlib
+import pathlib
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from dbflow.messaging.dispatcher import BEAT
+from tests.functional.stack import EmbeddedStack, RealStack
+from tests.servers import Server
+from tests.servers.keystone import Keystone
+from tests.waiting import wait_for
+
+SLOWEST = 3.0
+"""Seconds that an answer may take, whatever is frozen."""
+SLACK = 2.0
+"""Seconds for a machine with other things to do."""
+
+
+def _look(url: str) -> tuple[int, dict[str, str]]:
+    began = time.monotonic()
+    answer = requests.get(f"{url}/healthcheck", headers={"Accept": "application/json"}, timeout=30)
+    assert time.monotonic() - began < SLOWEST + SLACK
+    assert "127.0.0.1" not in answer.text
+    return answer.status_code, {name: check["status"] for name, check in answer.json()["checks"].items()}
+
+
+def _missed(url: str, name: str) -> bool:
+    """Whether it is found to be away; others may still be, from the test before."""
+    status, found = _look(url)
+    return status == 503 and found[name] == "error"
+
+
+@contextlib.contextmanager
+def _frozen(server: Server) -> Iterator[None]:
+    server.pause()
+    try:
+        yield
+    finally:
+        server.resume()
+
+
+@pytest.mark.parametrize(("name", "part"), [("sql", "mariadb"), ("zookeeper", "zookeeper"), ("broker", "rabbitmq")])
+def test_what_freezes_is_named(real_stack: RealStack, name: str, part: str) -> None:
+    url = real_stack.client().endpoint.partition("/v1.0")[0]
+    well = (200, {"sql": "ok", "zookeeper": "ok", "broker": "ok"})
+    wait_for(lambda: _look(url) == well, 60, "a healthy API")
+    with _frozen(getattr(real_stack, part)):
+        # A broker is known by its beats; the others are asked.
+        wait_for(lambda: _missed(url, name), 5 * BEAT, f"{name} to be missed")
+        assert requests.get(f"{url}/healthcheck?only=", timeout=30).status_code == 200
+    wait_for(lambda: _look(url) == well, 60, "a healthy API")
+
+
+def test_keystone_goes_and_comes(servers_base: pathlib.Path, images: pathlib.Path) -> None:
+    with Keystone(servers_base) as keystone:
+        login = {"auth_type": "password", "username": "admin", "password": keystone.password, "project_name": "admin"}
+        settings = {"api": {"auth": "keystone"}, "keystone_authtoken": {"auth_url": keystone.url, **login}}
+        with EmbeddedStack(images, settings) as stack:
+            well = (200, {"sql": "ok", "zookeeper": "ok", "broker": "ok", "catalog": "ok"})
+            wait_for(lambda: _look(stack.url) == well, 60, "a healthy API")
+            with _frozen(keystone):
+                away = (503, well[1] | {"catalog": "error"})
+                wait_for(lambda: _look(stack.url) == away, 30, "Keystone to be missed")
+            wait_for(lambda: _look(stack.url) == well, 60, "a healthy API")
+            keystone.kill()
+            wait_for(lambda: _look(stack.url) == away, 30, "Keystone to be missed")
