@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Run what CI runs: `bash tools/test.sh`, or some of it: `bash tools/test.sh lint unit`.
-# Suites: lint unit contract functional wire openstack console fault bench, and sweep (every kill point; long, only by
-# name).
+# Suites: lint unit contract functional wire openstack console fault bench, and, only by name,
+# sweep (every kill point; long) and openstack-full (a process a service, RabbitMQ, two compute hosts).
 # Installs what it needs first. Results as JUnit XML are in .cache/tests/, the console's screenshots in
 # .cache/tests/console/. The last line sums up the tests.
 set -uo pipefail
@@ -68,8 +68,9 @@ run_suite() {
         # One file's tests share an instance, or a server that one of them stops.
         contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
         bench) tests bench tests/bench -n 2 --timeout=300 ;;
-        # The first of its tests waits for a cloud and an image.
+        # The first test waits for the cloud, and the first of a real guest for its image.
         openstack) tests openstack tests/openstack --timeout=900 ;;
+        openstack-full) DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=900 ;;
     esac
 }
 
@@ -83,7 +84,7 @@ report() {
             failed=1
             ;;
     esac
-    summary+=("$(printf '%-11s%-13s%8s s' "$suite" "$word" "$seconds")")
+    summary+=("$(printf '%-15s%-13s%8s s' "$suite" "$word" "$seconds")")
     say "== ${summary[-1]}"
 }
 
@@ -91,7 +92,7 @@ main() {
     local suites=("$@") suite from
     ((${#suites[@]})) || suites=("${SUITES[@]}")
     for suite in "${suites[@]}"; do
-        [[ " ${SUITES[*]} sweep " == *" $suite "* ]] || die "no suite $suite; there are: ${SUITES[*]} sweep"
+        [[ " ${SUITES[*]} sweep openstack-full " == *" $suite "* ]] || die "no suite $suite; there are: ${SUITES[*]} sweep openstack-full"
     done
     bash tools/setup.sh test || exit 1
     use_environment

@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import os
 import pathlib
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ PLACE = ROOT / ".cache" / "devcloud" / "tests"
 """Always the same, so that what a killed test run has left is found by the next one."""
 LOGS = ROOT / ".cache" / "tests" / "devcloud"
 """Where its logs stay."""
+OPTIONS = "DEVCLOUD_OPTIONS"
+"""A variable with more options of ``up``: tools/test.sh sets it for openstack-full."""
 
 
 class DevCloud:
@@ -55,7 +58,7 @@ class DevCloud:
 
     def __enter__(self) -> Self:
         self.succeed("down", "--purge")
-        self.succeed("up", "--port-base", str(_free_base()))
+        self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
         return self
 
     def __exit__(self, *_: object) -> None:
