@@ -56,6 +56,7 @@ class CloudStack(RealStack):
         swift = {f"swift_{name}": value for name, value in auth.items()}
         own: dict[str, Mapping[str, object]] = {
             "cloud": {"driver": "openstack"},
+            "quota": {"max_accepted_volume_size": 100},
             "openstack": self.place.options(),
             "api": {"auth": "keystone"},
             "keystone_authtoken": {"www_authenticate_uri": auth["auth_url"], "auth_type": "password", **auth},

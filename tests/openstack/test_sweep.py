@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.bench import cloud
 from tests.openstack.place import Place
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
@@ -31,6 +32,13 @@ def test_a_conductor_dies(stack: CloudStack) -> None:
     found = {point.title: violations for point, _, violations in swept(points, stack)}
     assert {title: violations for title, violations in found.items() if violations} == {}
     assert len(found) == len(POINTS)
+
+
+def test_what_a_create_costs(stack: CloudStack) -> None:
+    """The benchmark measures something."""
+    made = cloud.created(stack.client())
+    assert 0 < made.own < made.total
+    assert set(cloud.PARTS) <= set(made.steps)
 
 
 def test_there_are_more_points_than_others_have_been_tried_at() -> None:
