@@ -10,6 +10,7 @@ a conductor that was paused in the middle of a call and woke when others had fin
 
 import dataclasses
 import datetime
+import functools
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -21,6 +22,7 @@ from dbflow.cloud.base import Cloud
 from dbflow.db.models import Instance, Operation, Orphan, utcnow
 from dbflow.db.session import Database
 from dbflow.operations import State
+from dbflow.waits import until_done
 
 LOG = logging.getLogger(__name__)
 MESSAGES = "messages"
@@ -34,6 +36,8 @@ _REFERENCES = {
     MESSAGES: Instance.guest_key,
 }
 _BATCH = 500
+_GONE_WITHIN = 300.0
+"""Seconds that the removal of one may take."""
 
 
 class Objects(Protocol):
@@ -83,7 +87,8 @@ class Orphanage:
         return sorted(unneeded & self._there()) if unneeded else []
 
     def remove(self, orphan: Found) -> bool:
-        """Delete it, unless an instance needs it by now; whether it was deleted. CloudError, BrokerUnavailable."""
+        """Delete it, unless an instance needs it by now; whether it was deleted. CloudError, BrokerUnavailable,
+        Overdue."""
         if orphan.kind == OBJECTS:
             return self._objects.remove(orphan.instance_id)
         if not self._unneeded({orphan}):
@@ -91,7 +96,8 @@ class Orphanage:
         if orphan.kind == MESSAGES:
             self._broker.delete_guest(orphan.instance_id)
         else:
-            self._cloud.remove(orphan.kind, orphan.instance_id)
+            remove = functools.partial(self._cloud.remove, orphan.kind, orphan.instance_id)
+            until_done(remove, _GONE_WITHIN)
         LOG.warning("removed an orphan: %s", orphan)
         return True
 

@@ -90,15 +90,29 @@ def list_rules() -> list[policy.RuleDefault]:
     return rules
 
 
+def unknown_rules(conf: cfg.ConfigOpts) -> list[str]:
+    """Rules of the policy file that are neither dbflow's nor spoken of by others. Raises what is wrong with it."""
+    enforcer = _enforcer(conf)
+    written = {name: rule.check_str for name, rule in enforcer.file_rules.items()}
+    known = {rule.name for rule in list_rules()}
+    spoken_of = {word.strip("()") for check in written.values() for word in str(check).split()}
+    return sorted(name for name in written.keys() - known if f"rule:{name}" not in spoken_of)
+
+
+def _enforcer(conf: cfg.ConfigOpts) -> policy.Enforcer:
+    opts.set_defaults(conf)
+    enforcer = policy.Enforcer(conf)
+    enforcer.suppress_deprecation_warnings = True
+    enforcer.register_defaults(list_rules())
+    enforcer.load_rules()
+    return enforcer
+
+
 class Policy:
     """The rules of a deployment: the defaults and what its policy file changes."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
-        opts.set_defaults(conf)
-        self._enforcer = policy.Enforcer(conf)
-        self._enforcer.suppress_deprecation_warnings = True
-        self._enforcer.register_defaults(list_rules())
-        self._enforcer.load_rules()
+        self._enforcer = _enforcer(conf)
         self._decisions: dict[tuple[Any, ...], bool] = {}
         self._until = 0.0
 

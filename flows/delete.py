@@ -33,6 +33,7 @@ def ended(session: Session, ending: Ending) -> None:
             port_id=None,
             restoring_id=None,
             addresses=[],
+            hostname=None,
         )
         for table in (Health, Sample):
             session.execute(delete(table).where(table.instance_id == ending.target_id))

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from dbflow import faults, logcontext, plugins
 from dbflow.systemd import Systemd
+from guest import disk
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -49,8 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     systemd = Systemd()
     try:
         settings = load(options.config_dir)
+        if settings.device is not None:
+            disk.bring(settings.device, settings.data_dir, settings.filesystem, options.config_dir)
         agent, heart = build(settings)
-    except (BadSettings, OSError, sqlite3.Error) as error:
+    except (BadSettings, disk.DiskError, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)
         return 1
     _serve(agent, heart, systemd)

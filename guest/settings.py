@@ -12,6 +12,8 @@ machine.conf has one section::
     run_as = mysql               ; user of the database server when the agent is root
     image_dir = /usr/share/dbflow/image
     programs = /opt/mariadb/bin  ; where the database server's programs are looked for first
+    device = /dev/disk/by-id/…   ; block device to mount on data_dir, which is formatted when it is blank
+    filesystem = xfs             ; or ext4: what is made on it
 """
 
 import base64
@@ -24,6 +26,7 @@ from guest.datastores.base import Machine
 
 MACHINE_FILE = "machine.conf"
 _MAX_PORT = 65535
+FILE_SYSTEMS = ("xfs", "ext4")
 
 
 class BadSettings(Exception):
@@ -50,6 +53,8 @@ class Settings:
     run_as: str | None
     image_dir: pathlib.Path | None
     programs: pathlib.Path | None = None
+    device: pathlib.Path | None = None
+    filesystem: str = FILE_SYSTEMS[0]
     fenced: bool = False
 
     def machine(self, default_port: int | None) -> Machine:
@@ -90,6 +95,8 @@ def load(directory: pathlib.Path) -> Settings:
         run_as=files.optional("machine", "run_as"),
         image_dir=files.optional_path("image_dir"),
         programs=files.optional_path("programs"),
+        device=files.optional_path("device"),
+        filesystem=files.filesystem(),
         fenced=(directory / FENCED_FILE).exists(),
     )
 
@@ -136,6 +143,13 @@ class _Files:
         if not value > 0:
             raise BadSettings(f"[messaging] {option} must be a number of seconds")
         return value
+
+    def filesystem(self) -> str:
+        """Of a data volume."""
+        found = self.optional("machine", "filesystem") or FILE_SYSTEMS[0]
+        if found not in FILE_SYSTEMS:
+            raise BadSettings(f"[machine] filesystem must be one of {', '.join(FILE_SYSTEMS)}")
+        return found
 
     def port(self) -> int | None:
         """Of the database server; None when it is not given."""

@@ -8,7 +8,7 @@ RUN_PACKAGES=(mariadb-server-core mariadb-client mariadb-backup)
 # its dependency on a desktop's Java. The console is looked at with Chromium.
 # Networks are cut with iproute2 and nftables.
 TEST_PACKAGES=(libzookeeper-java default-jre-headless rabbitmq-server chromium python3-swift python3-keystonemiddleware
-    iproute2 nftables logrotate)
+    iproute2 nftables logrotate shellcheck xfsprogs e2fsprogs)
 # A whole OpenStack; its python3- packages only, since those of the services bring a hundred others. Without
 # python3-sqlalchemy-ext, which is only recommended, Neutron takes twice the processor time.
 DEVCLOUD_PACKAGES=(mariadb-server-core mariadb-client-core memcached rabbitmq-server uwsgi-core uwsgi-plugin-python3

@@ -69,8 +69,8 @@ run_suite() {
         contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
         bench) tests bench tests/bench -n 2 --timeout=300 ;;
         # The first test waits for the cloud, and the first of a real guest for its image.
-        openstack) tests openstack tests/openstack --timeout=600 ;;
-        openstack-full) DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=600 ;;
+        openstack) tests openstack tests/openstack --timeout=900 ;;
+        openstack-full) DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=900 ;;
     esac
 }
 

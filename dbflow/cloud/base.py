@@ -54,6 +54,44 @@ class Port:
     id: str
     addresses: tuple[Mapping[str, str], ...]
     """({"address": "127.0.3.1", "type": "private", "network": "…"}, …)"""
+    hostname: str | None = None
+    """The name that leads to it, where the cloud gives names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reach:
+    """What of an instance is to be reached, and by whom besides those that its access names."""
+
+    project_id: str | None = None
+    """Its owner's: all instances of a project reach each other, as replicas do their source."""
+    ports: tuple[int, ...] = ()
+    """TCP"""
+
+
+NOBODY = Reach()
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What somebody asks for, in words that only a cloud understands."""
+
+    project_id: str
+    """Whose networks may be used."""
+    nics: Sequence[Mapping[str, str]] | None = None
+    """As of ``Networks.create_port``; None where there is a port already."""
+    access: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    """As of ``Networks.update_access``."""
+    volume_type: str | None = None
+    availability_zone: str | None = None
+
+
+class Unsuitable(CloudError):
+    """A wish that the cloud can't grant. ``str()`` says why."""
+
+    def __init__(self, message: str, field: str) -> None:
+        """``field``: the one that is wrong, as a request has it: "nics", "volume.type" …"""
+        super().__init__(message)
+        self.field = field
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +143,9 @@ class Boot:
     """Path below the guest's configuration directory -> contents; holds the instance's message key (secret)."""
     availability_zone: str | None = None
     locality: str | None = None
+    """affinity, anti-affinity, or soft ones: where the server is to be, seen from those ``beside`` it."""
+    beside: str | None = None
+    """Id of the instance whose servers' place counts: the source of a replica."""
     manager: str | None = None
     """The datastore's manager; the local cloud keeps its images by that name."""
 
@@ -137,13 +178,21 @@ class Networks(abc.ABC):
     """Addresses."""
 
     @abc.abstractmethod
-    def create_port(self, instance_id: str, nics: list[Mapping[str, str]], access: Mapping[str, object]) -> Port:
-        """Create or find the instance's port; nobody else has its address. OutOfCapacity when none is free."""
+    def create_port(
+        self,
+        instance_id: str,
+        nics: list[Mapping[str, str]],
+        access: Mapping[str, object],
+        reach: Reach = NOBODY,
+    ) -> Port:
+        """Create or find the instance's port, as ``nics`` ({"network_id", "subnet_id", "ip_address"}, each optional)
+        and ``update_access`` say; nobody else has its address. OutOfCapacity when none is free."""
 
     @abc.abstractmethod
-    def update_access(self, instance_id: str, access: Mapping[str, object]) -> None:
+    def update_access(self, instance_id: str, access: Mapping[str, object], reach: Reach = NOBODY) -> Port:
         """Let the instance be reached as ``access`` says: {"is_public": bool, "allowed_cidrs": ["10.0.0.0/24", …]},
-        whatever it was before. A key that is not there is false or everybody."""
+        whatever it was before; its port, with the addresses that it has now. A key that is not there is false or
+        everybody. NotFound when it has no port."""
 
     @abc.abstractmethod
     def delete_port(self, instance_id: str) -> None:
@@ -271,6 +320,10 @@ class Cloud(abc.ABC):
             "port": self.networks.delete_port,
         }
         delete[kind](instance_id)
+
+    def check(self, wish: Wish) -> None:  # noqa: B027
+        """Raise Unsuitable for what can be told beforehand to fail. For drivers to whom any of it means something to
+        override. CloudError when the cloud does not tell."""
 
     def prepare(self) -> list[str]:
         """Make what later creates are quicker for, once (it may take tens of seconds); what was prepared."""

@@ -4,16 +4,23 @@
 import sys
 
 import sqlalchemy as sa
+from keystoneauth1 import exceptions
 from oslo_config import cfg
+from oslo_upgradecheck import common_checks
 from oslo_upgradecheck.upgradecheck import Code, Result, UpgradeCommands
 from oslo_upgradecheck.upgradecheck import main as run
 
 from dbflow import conf
+from dbflow.api.auth import TokenFileAuth
+from dbflow.cmd import authtoken
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db import migrate
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
+from dbflow.messaging.connection import EMBEDDED
 from dbflow.operations import ENDED, State, catalog
+from dbflow.policy import unknown_rules
+from dbflow.registration import TYPE
 
 
 class Checks(UpgradeCommands):
@@ -21,6 +28,25 @@ class Checks(UpgradeCommands):
 
     def __init__(self, options: cfg.ConfigOpts) -> None:
         self._conf = options
+
+    def configuration(self) -> Result:
+        """Options fit each other."""
+        options = self._conf
+        if options.api.auth == "token_file":
+            try:
+                TokenFileAuth(options.api.token_file)
+            except (OSError, ValueError, KeyError) as error:
+                return Result(Code.FAILURE, f"[api] token_file: {error}")
+        messaging = options.messaging
+        embedded = messaging.url.startswith(EMBEDDED)
+        doubts = []
+        if options.coordination.driver == "embedded" and not embedded:
+            doubts.append("[coordination] driver = embedded is for dbflow-standalone: each process has its own board.")
+        if 3 * messaging.heartbeat_interval > messaging.heartbeat_expiry:
+            doubts.append("[messaging] heartbeat_interval should be at most a third of heartbeat_expiry.")
+        if not (embedded or messaging.management_url):
+            doubts.append("[messaging] management_url is not set: all guests log in as url says.")
+        return Result(Code.WARNING, " ".join(doubts)) if doubts else Result(Code.SUCCESS)
 
     def schema(self) -> Result:
         """The tables are those of this release."""
@@ -62,6 +88,40 @@ class Checks(UpgradeCommands):
             )
         return Result(Code.SUCCESS)
 
+    def policy(self) -> Result:
+        """The policy file is YAML that can be read, and changes rules that there are."""
+        found: Result = common_checks.check_policy_json(self, self._conf)
+        if found.code is not Code.SUCCESS:
+            return found
+        try:
+            unknown = unknown_rules(self._conf)
+        except Exception as error:  # whatever oslo.policy or YAML makes of it
+            return Result(Code.FAILURE, f"The policy file can't be read: {error}")
+        if unknown:
+            return Result(Code.WARNING, f"The policy file has rules that nothing asks for: {', '.join(unknown)}.")
+        return Result(Code.SUCCESS)
+
+    def keystone(self) -> Result:
+        """dbflow can log in, and the catalog has its endpoint."""
+        if self._conf.api.auth != "keystone":
+            return Result(Code.SUCCESS)
+        try:
+            group, login = authtoken.load(self._conf)
+            if login is None:
+                return Result(Code.FAILURE, "[keystone_authtoken] auth_type is not set.")
+            session = authtoken.session(group, login)
+            found = session.get_endpoint(service_type=TYPE, region_name=self._conf.api.region)
+        except (exceptions.Unauthorized, exceptions.OptionError) as error:
+            return Result(Code.FAILURE, f"[keystone_authtoken]: {error}")
+        except (exceptions.CatalogException, exceptions.EndpointNotFound):
+            found = None
+        except exceptions.ClientException as error:
+            return Result(Code.WARNING, f"Keystone does not answer: {type(error).__name__}.")
+        if found is None:
+            where = f"of type {TYPE} in the region {self._conf.api.region}"
+            return Result(Code.WARNING, f"No endpoint {where}: run `dbflow-manage keystone register`.")
+        return Result(Code.SUCCESS)
+
     def _running(self) -> list[Operation]:
         """Parked (FAILED) ones too: they can be retried."""
         database = Database.from_conf(self._conf)
@@ -72,7 +132,14 @@ class Checks(UpgradeCommands):
         finally:
             database.close()
 
-    _upgrade_checks = (("Schema", schema), ("Keys", keys), ("Operations", operations))
+    _upgrade_checks = (
+        ("Configuration", configuration),
+        ("Schema", schema),
+        ("Keys", keys),
+        ("Operations", operations),
+        ("Policy", policy),
+        ("Keystone", keystone),
+    )
 
 
 def _known(kind: str, version: int) -> bool:

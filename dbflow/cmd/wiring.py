@@ -138,6 +138,7 @@ class Parts:
             self.objects,
             poster.post,
             watcher.jobs,
+            self.cloud.check,
             Outbox.from_conf(self.conf),
             self.metrics,
             {"sql": self.database.ping, "zookeeper": poster.ping, "broker": dispatcher.ping},

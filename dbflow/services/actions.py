@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from dbflow import operations
+from dbflow.cloud.base import Wish
 from dbflow.db.models import Health, Instance, Operation, utcnow
 from dbflow.db.replicas import replicas_of
-from dbflow.services import announcing, configurations, instances
+from dbflow.services import announcing, configurations, instances, wishes
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.create import checked_access, reserve, volume_size
@@ -63,6 +64,7 @@ def _unless_stopped(services: Services) -> Plan:
 def update_access(services: Services, caller: Caller, instance_id: str, wanted: dict[str, Any]) -> str:
     """Change who may reach the instance; what is not named stays. Returns the operation's id."""
     wanted = checked_access(wanted)
+    wishes.must_be_granted(services, Wish(caller.project_id, access=wanted))
 
     def plan(_session: Session, instance: Instance) -> dict[str, Any]:
         return {"access": {**instance.access, **wanted}, "old_access": instance.access}

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from sqlalchemy.orm import Session
 
 from dbflow import faults
-from dbflow.cloud.base import Images, Server
+from dbflow.cloud.base import Images, Server, Wish
 from dbflow.crypto import Keyring
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
@@ -78,6 +78,8 @@ class Services:
     """Puts the job of an accepted operation on the board; may fail, since the leader posts again."""
     board: "Callable[[], Sequence[JobView]]"
     """What is on the board now; raises BoardUnavailable."""
+    check_wish: Callable[[Wish], None]
+    """See dbflow.cloud.base.Cloud.check."""
     outbox: Outbox = dataclasses.field(default_factory=Outbox)
     """Of notifications."""
     metrics: Metrics = dataclasses.field(default_factory=Metrics)

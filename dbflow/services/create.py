@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dbflow import operations, quota
-from dbflow.cloud.base import Flavor
+from dbflow.cloud.base import Flavor, Wish
 from dbflow.db.models import DatastoreVersion, Instance, new_id
-from dbflow.services import configurations, datastores, images, instances, module_choice, names, restores
+from dbflow.services import configurations, datastores, images, instances, module_choice, names, restores, wishes
 from dbflow.services.contention import contended
 from dbflow.services.context import Caller, Services
 from dbflow.services.errors import BadRequest, OverLimit
@@ -33,6 +33,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
     size = volume_size(services, (wanted.get("volume") or {}).get("size"))
     databases, users = names.for_create(version.manager, wanted)
     instance = _instance(services, caller, wanted, version, flavor, size)
+    wishes.must_be_granted(services, _wish(instance))
     image = images.of_version(services, version)
     arguments = _arguments(instance, flavor, version, image) | {"databases": databases, "users": users}
     point = (wanted.get("restorePoint") or {}).get("backupRef")
@@ -137,6 +138,16 @@ def _instance(
         locality=wanted.get("locality"),
         access=wanted.get("access") or {"is_public": False},
         nics=nics(wanted.get("nics")),
+    )
+
+
+def _wish(instance: Instance) -> Wish:
+    return Wish(
+        instance.project_id,
+        instance.nics,
+        instance.access,
+        volume_type=instance.volume_type,
+        availability_zone=instance.availability_zone,
     )
 
 

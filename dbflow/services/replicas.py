@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dbflow import datastores, operations
-from dbflow.cloud.base import Flavor
+from dbflow.cloud.base import Flavor, Wish
 from dbflow.datastores import Feature, Strategy
 from dbflow.db import tls
 from dbflow.db.models import Backup, Configuration, DatastoreVersion, Instance, InstanceTls, new_id
 from dbflow.db.replicas import replicas_of
 from dbflow.pkcs12 import Brought
-from dbflow.services import configurations, images, instances, ssl
+from dbflow.services import configurations, images, instances, ssl, wishes
 from dbflow.services.actions import must_be_ready, must_not_be_stopped
 from dbflow.services.backup_rows import of_reference
 from dbflow.services.contention import contended
@@ -42,6 +42,7 @@ def create(services: Services, caller: Caller, wanted: dict[str, Any]) -> tuple[
         wanted = {**wanted, "access": checked_access(wanted["access"])}
     source_id = of_reference(str(source_reference(wanted)))
     image = _image(services, caller, source_id)
+    wishes.must_be_granted(services, _wish(caller, wanted))
     mode, brought = _tls(services, caller, source_id)
     try:
         with services.database.write() as session:
@@ -183,6 +184,12 @@ def _replica(services: Services, caller: Caller, source: Instance, wanted: Mappi
         nics=nics(wanted.get("nics")),
         replica_of_id=source.id,
     )
+
+
+def _wish(caller: Caller, wanted: Mapping[str, Any]) -> Wish:
+    access = wanted.get("access") or {}
+    zone = wanted.get("availability_zone")
+    return Wish(caller.project_id, nics(wanted.get("nics")), access, availability_zone=zone)
 
 
 def _copy(services: Services, caller: Caller, source: Instance) -> Backup:

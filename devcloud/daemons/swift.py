@@ -41,10 +41,17 @@ def main() -> None:
 
 
 def _use_one_hub(eventlet: Any) -> None:
-    """Every server wants to choose the hub: the second choice would strand what the first server has begun."""
-    eventlet.hubs.use_hub(wsgi.get_hub())
+    """Every server wants to choose the hub: the second choice would strand what the first server has begun. Threads of
+    the pool, in which objects are written, have hubs of their own."""
+    choose = eventlet.hubs.use_hub
+    choose(wsgi.get_hub())
     eventlet.hubs.get_hub()
-    eventlet.hubs.use_hub = lambda mod=None: None
+
+    def use_hub(mod: Any = None) -> None:
+        if not hasattr(eventlet.hubs._threadlocal, "hub"):
+            choose(mod)
+
+    eventlet.hubs.use_hub = use_hub
 
 
 def _start(eventlet: Any, directory: pathlib.Path, name: str) -> Any:

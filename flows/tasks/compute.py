@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from dbflow import guestconfig
 from dbflow.cloud.base import UNDONE, Boot, CloudError, Port, Volume
+from dbflow.db.models import Instance
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
 
@@ -47,10 +48,15 @@ class CreateServer(LocalTask):
                 files=guest_files(self.context, instance_id, manager),
                 availability_zone=availability_zone,
                 locality=locality,
+                beside=self._source_of(instance_id),
                 manager=manager,
             )
         )
         update_instance(self.context.fence, instance_id, server_id=server.id)
+
+    def _source_of(self, instance_id: str) -> str | None:
+        with self.context.fence.database.read() as session:
+            return session.get_one(Instance, instance_id).replica_of_id
 
     def revert(self, instance_id: str, **_: Any) -> None:
         """Delete the server and all that runs on it."""
@@ -86,6 +92,8 @@ class NoteImage(LocalTask):
 
 class RebuildServer(LocalTask):
     """Make the server anew of another image; its volume and its address stay."""
+
+    deadline: ClassVar[float] = 1800.0
 
     def execute(self, instance_id: str, image: str | None, manager: str) -> None:
         """Once in this operation, as far as the cloud can tell."""
@@ -129,6 +137,8 @@ class MigrateServer(LocalTask):
 
 class ResizeServer(LocalTask):
     """Change the server's flavor."""
+
+    deadline: ClassVar[float] = 1800.0
 
     def execute(self, instance_id: str, flavor_id: str) -> None:
         """Return when the server runs with the new flavor."""

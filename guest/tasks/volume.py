@@ -2,15 +2,18 @@
 """The data volume."""
 
 import pathlib
-import shutil
-import subprocess
+import stat
+import time
 
 import psutil
 
+from guest import disk
 from guest.datastores.base import DatastoreError
 from guest.tasks.base import GuestTask
 
-_PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
+_GIB = 1024**3
+_GROWS_WITHIN = 60.0
+"""Seconds in which the machine sees that its device has been extended."""
 
 
 class GrowFilesystem(GuestTask):
@@ -29,12 +32,11 @@ class GrowFilesystem(GuestTask):
         if mount is None:
             return
         device, file_system = mount
-        done = subprocess.run(
-            _grow_command(device, file_system, data_dir), capture_output=True, text=True, errors="replace", check=False
-        )
-        if done.returncode != 0:
-            reason = (done.stderr or done.stdout).strip()[-300:]
-            raise DatastoreError(f"The file system could not be grown to {volume_size} GiB: {reason}")
+        _await(device, volume_size * _GIB)
+        try:
+            disk.grow(device, file_system, data_dir)
+        except disk.DiskError as error:
+            raise DatastoreError(f"The file system could not be grown to {volume_size} GiB: {error}") from error
 
 
 def _mount(path: pathlib.Path) -> tuple[str, str] | None:
@@ -45,18 +47,12 @@ def _mount(path: pathlib.Path) -> tuple[str, str] | None:
     return None
 
 
-def _grow_command(device: str, file_system: str, path: pathlib.Path) -> list[str]:
-    match file_system:
-        case "ext2" | "ext3" | "ext4":
-            return [_program("resize2fs"), device]
-        case "xfs":
-            return [_program("xfs_growfs"), str(path)]
-        case _:
-            raise DatastoreError(f"A file system of type {file_system} can't be grown.")
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=_PATH)
-    if found is None:
-        raise DatastoreError(f"The program {name} is not installed on this machine.")
-    return found
+def _await(device: str, size: int) -> None:
+    """The cloud says that a volume in use is larger before its machine does."""
+    deadline = time.monotonic() + _GROWS_WITHIN
+    while pathlib.Path(device).exists() and stat.S_ISBLK(pathlib.Path(device).stat().st_mode):
+        if disk.size(device) >= size:
+            return
+        if time.monotonic() > deadline:
+            raise DatastoreError(f"The machine does not see that its volume has {size // _GIB} GiB now.")
+        time.sleep(0.2)

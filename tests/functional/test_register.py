@@ -4,6 +4,7 @@
 import dataclasses
 import json
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,10 +14,19 @@ from keystoneauth1.exceptions import Unauthorized
 from keystoneauth1.identity import v3
 from keystoneclient.v3.client import Client as KeystoneClient
 
+from dbflow.cmd import status
 from dbflow.cmd.manage import main
+from dbflow.crypto import Keyring
+from dbflow.db import migrate
 from tests.servers.keystone import Keystone
 
 CONFIG = """\
+[database]
+connection = sqlite:///{directory}/dbflow.sqlite
+[security]
+key_file = {directory}/keys
+[messaging]
+management_url = http://rabbit.example.org:15672
 [api]
 public_endpoint = https://db.example.org
 region = north
@@ -43,7 +53,7 @@ class Cloud:
     capsys: pytest.CaptureFixture[str]
 
     def configure(self, password: str) -> None:
-        text = CONFIG.format(url=self.keystone.url, password=password)
+        text = CONFIG.format(url=self.keystone.url, password=password, directory=self.directory)
         (self.directory / "dbflow.conf").write_text(text)
 
     def run(self, *arguments: str) -> tuple[int, list[tuple[str, str, str]], str]:
@@ -207,3 +217,34 @@ def test_a_user_that_somebody_else_makes(cloud: Cloud) -> None:
     assert status == 0
     assert "no user is made" in said
     assert "user" not in {step[0] for step in steps}
+
+
+def _checked(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    """dbflow-status upgrade check."""
+    cloud.capsys.readouterr()
+    command = ["dbflow-status", "--config-file", str(cloud.directory / "dbflow.conf"), "upgrade", "check"]
+    monkeypatch.setattr(sys, "argv", command)
+    code = status.main()
+    # The table breaks lines where it likes, also behind a hyphen.
+    return code, "".join(cloud.capsys.readouterr().out.replace("|", " ").split())
+
+
+def test_the_upgrade_check_looks_at_keystone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrate.upgrade(f"sqlite:///{cloud.directory}/dbflow.sqlite")
+    Keyring.create_file(cloud.directory / "keys")
+    cloud.changes()
+    assert _checked(cloud, monkeypatch)[0] == 0
+    cloud.client.services.delete(cloud.client.services.list(type="database")[0])
+    code, text = _checked(cloud, monkeypatch)
+    assert code == 1
+    assert "Noendpointoftypedatabaseintheregionnorth:run`dbflow-managekeystoneregister`" in text
+    cloud.configure("another-password")
+    code, text = _checked(cloud, monkeypatch)
+    assert code == 2
+    assert "[keystone_authtoken]" in text
+    assert "another-password" not in text
+    config = cloud.directory / "dbflow.conf"
+    config.write_text(config.read_text().replace(str(cloud.keystone.port), "1"))
+    code, text = _checked(cloud, monkeypatch)
+    assert code == 1
+    assert "Keystonedoesnotanswer" in text

@@ -85,6 +85,15 @@ def test_what_died_is_told_and_started_again(cloud: DevCloud) -> None:
     assert {name for name in before if before[name] != after[name]} == {"glance"}
 
 
+def test_objects_are_kept(dbaas: Connection) -> None:
+    store, data = dbaas.object_store, os.urandom(1 << 20)
+    store.create_container(name="kept")
+    store.upload_object(container="kept", name="object", data=data)
+    assert store.download_object("object", container="kept") == data
+    store.delete_object("object", container="kept")
+    store.delete_container("kept")
+
+
 def test_a_server_is_resized_and_goes_back(dbaas: Connection, server: Any) -> None:
     dbaas.compute.resize_server(server, "2")
     dbaas.compute.wait_for_server(server, status="VERIFY_RESIZE", interval=0.2, wait=60)

@@ -3,7 +3,6 @@
 
 import base64
 import json
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ from dbflow.crypto import new_message_key
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import GuestUnreachable
 from devcloud.fabric import client, names
-from devcloud.settings import ROOT
 from tests.functional.stack import new_password
 from tests.servers.devcloud import DevCloud
 from tests.waiting import wait_for
@@ -41,16 +39,6 @@ VOLUME = (
     f"mount /dev/vdb {DATA}",
     f"install -d -o mysql -g mysql -m 750 {DATA} /run/dbflow /var/log/dbflow",
 )
-
-
-@pytest.fixture(scope="module")
-def image(cloud: DevCloud, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Its id."""
-    path = tmp_path_factory.mktemp("image") / "guest.squashfs"
-    subprocess.run([ROOT / "tools" / "build-image", path], check=True)
-    dbaas = cloud.openstack("dbaas")
-    form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
-    return str(dbaas.image.create_image(name="guest", filename=str(path), **form).id)
 
 
 @pytest.fixture
@@ -122,11 +110,11 @@ def query(port: int, password: str, statement: str) -> Any:
 
 
 def test_the_image_boots_to_an_agent_that_makes_a_database(
-    cloud: DevCloud, image: str, amqp_url: str, dispatcher: Dispatcher
+    cloud: DevCloud, guest_image: str, amqp_url: str, dispatcher: Dispatcher
 ) -> None:
     dbaas = cloud.openstack("dbaas")
     client.forward(cloud.directory, urlsplit(amqp_url).port or 5672)
-    server, port = make_server(dbaas, image, amqp_url)
+    server, port = make_server(dbaas, guest_image, amqp_url)
     wait_for(lambda: answers(dispatcher), 120, "the agent")
     ask(dispatcher, "lifecycle.Prepare", ram=512, vcpus=1, overrides={})
     password = new_password()

@@ -29,16 +29,28 @@ class LocalNetworks(base.Networks):
         self._first, self._count = _parse(address_range)
         self._port = port
 
-    def create_port(self, instance_id: str, nics: list[Mapping[str, str]], access: Mapping[str, object]) -> base.Port:
-        """Create or find. Every instance is on the loopback network, so ``nics`` and ``access`` change nothing."""
+    def create_port(
+        self,
+        instance_id: str,
+        nics: list[Mapping[str, str]],
+        access: Mapping[str, object],
+        reach: base.Reach = base.NOBODY,
+    ) -> base.Port:
+        """Create or find. Every instance is on the loopback network, so nothing else changes anything."""
         checked_id(instance_id)
         with files.naming(f"Address of instance {instance_id}"), self._locks.hold(_LOCK):
             address = next(iter(self._addresses_of(instance_id)), None) or self._allocate(instance_id)
-        return base.Port(id=address, addresses=({"address": address, "type": "private", "network": "loopback"},))
+        return _port(address)
 
-    def update_access(self, instance_id: str, access: Mapping[str, object]) -> None:
-        """Nothing: whoever is on this machine reaches its loopback network, and nobody else does."""
+    def update_access(
+        self, instance_id: str, access: Mapping[str, object], reach: base.Reach = base.NOBODY
+    ) -> base.Port:
+        """Changes nothing: whoever is on this machine reaches its loopback network, and nobody else does."""
         checked_id(instance_id)
+        with files.naming(f"Address of instance {instance_id}"):
+            for address in self._addresses_of(instance_id):
+                return _port(address)
+        raise base.NotFound(f"Address of instance {instance_id} cannot be found.")
 
     def delete_port(self, instance_id: str) -> None:
         """Free whatever address the instance has."""
@@ -87,6 +99,10 @@ class LocalNetworks(base.Networks):
                 address = ipaddress.IPv4Address(self._first + offset)
                 if address.packed[3] not in (0, 255):
                     yield str(address)
+
+
+def _port(address: str) -> base.Port:
+    return base.Port(id=address, addresses=({"address": address, "type": "private", "network": "loopback"},))
 
 
 def _number(text: bytes) -> int:

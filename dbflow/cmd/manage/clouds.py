@@ -11,6 +11,7 @@ from dbflow.cmd.manage.context import Context, ManageError, explained
 from dbflow.cmd.manage.verbs import Commands, Noun
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.orphans import Found, Orphanage, OrphanBook
+from dbflow.waits import Overdue
 
 T = TypeVar("T")
 
@@ -75,6 +76,8 @@ def _answered(ask: Callable[[], T]) -> T:
             return ask()
         except BrokerUnavailable as error:
             raise ManageError(f"the broker: {error}") from None
+        except Overdue as error:
+            raise ManageError(str(error)) from None
 
 
 def prepare(context: Context, _: argparse.Namespace) -> None:

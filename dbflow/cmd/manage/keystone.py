@@ -72,19 +72,15 @@ def _urls(context: Context, arguments: argparse.Namespace) -> dict[str, str]:
 
 def _account(context: Context) -> "Account | None":
     """None where somebody else makes it, or where it is an application credential."""
-    from keystoneauth1 import exceptions, loading
-    from keystonemiddleware import auth_token
+    from keystoneauth1 import exceptions
 
+    from dbflow.cmd import authtoken
     from dbflow.registration import Account
 
-    for group, options in auth_token.list_opts():
-        context.conf.register_opts(options, group=group)
-    loading.register_auth_conf_options(context.conf, "keystone_authtoken")
     try:
-        loading.load_auth_from_conf_options(context.conf, "keystone_authtoken")
+        group, _ = authtoken.load(context.conf)
     except exceptions.ClientException as error:
         raise ManageError(f"[keystone_authtoken]: {error}") from None
-    group = context.conf.keystone_authtoken
     if group.auth_type not in ("password", "v3password") or not (group.username and group.password):
         return None
     missing = [name for name in ("auth_url", "project_name") if not group[name]]

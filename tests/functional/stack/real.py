@@ -38,6 +38,7 @@ class RealStack(Stack):
     ) -> None:
         """``session_timeout``: seconds after which a conductor that is gone is noticed."""
         super().__init__(images, settings)
+        self.image: str | None = None
         self.directory.chmod(0o755)
         self.session_timeout = session_timeout
         self.zookeeper = ZooKeeper(self.directory)
@@ -94,7 +95,7 @@ class RealStack(Stack):
         self._url = self.mariadb.create_database("dbflow")
         migrate.upgrade(self._url)
         with contextlib.closing(self.database()) as database:
-            ensure_datastore(database, "mariadb", *_mariadb_version(), manager="mariadb", image=None)
+            ensure_datastore(database, "mariadb", *_mariadb_version(), manager="mariadb", image=self.image)
         keys, tokens = self.directory / "keys", self.directory / "tokens.json"
         Keyring.create_file(keys)
         roles = {"demo": ["member", "reader"], "admin": ["admin", "member", "reader"]}
@@ -118,8 +119,9 @@ class RealStack(Stack):
             "messaging": {"url": self.rabbitmq.url(), "management_url": self.rabbitmq.management_url},
             "local_cloud": {"state_dir": self.cloud},
             "object_store": {"directory": self.objects, "bind_port": self._objects_port},
-            "api": {"auth": "token_file", "token_file": tokens, "bind_port": self._port, "workers": 2},
+            "api": {"token_file": tokens, "bind_port": self._port, "workers": 2},
         }
+        self._settings["api"].setdefault("auth", "token_file")
         self.write_settings(self.conf, more)
 
     def _serves(self, _: Service) -> bool:

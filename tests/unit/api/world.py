@@ -19,7 +19,7 @@ from dbflow import conf as options
 from dbflow import objectstore
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
-from dbflow.cloud.base import CloudError, Flavor, Flavors, Image, Images, NotFound, Server
+from dbflow.cloud.base import CloudError, Flavor, Flavors, Image, Images, NotFound, Server, Wish
 from dbflow.crypto import Keyring
 from dbflow.db.models import Base, Health, Instance, Operation, utcnow
 from dbflow.db.session import Database
@@ -238,6 +238,9 @@ class World:
         self.objects = objectstore.load(self.conf)
         self.posted: list[str] = []
         self.jobs: list[JobView] = []
+        self.wishes: list[Wish] = []
+        self.ungranted: CloudError | None = None
+        """What the cloud raises of wishes."""
         self.services = Services(
             self.conf,
             self.database,
@@ -249,11 +252,17 @@ class World:
             self.objects,
             lambda operation: self.posted.append(operation.id),
             lambda: self.jobs,
+            self._check_wish,
         )
         self.token_file = directory / "tokens.json"
         TokenFileAuth.write(self.token_file, TOKENS)
         self.app: Flask = create_app(self.services, TokenFileAuth(self.token_file))
         self.client: FlaskClient = self.app.test_client()
+
+    def _check_wish(self, wish: Wish) -> None:
+        self.wishes.append(wish)
+        if self.ungranted is not None:
+            raise self.ungranted
 
     def ask(self, method: str, path: str, token: str | None = "owner", **kwargs: Any) -> TestResponse:
         """``path`` below the token's project, or from the root when it begins with /."""

@@ -254,7 +254,7 @@ def test_instances(still: Scene) -> None:
     assert still.broken in browser.get("/instances?health=error").text
     one = browser.get(f"/instances/{still.healthy}").text
     assert "12 % in use" in one
-    assert re.search(r'aria-label="Connections at work since [0-9:]+: least 2, most 3, now 3"', one)
+    assert re.search(r'aria-label="Connections at work since [0-9: -]+: least 2, most 3, now 3"', one)
     assert 'aria-label="Queries a second since' in one
     assert "Nothing was heard of it yet" in browser.get(f"/instances/{still.broken}").text
     family = browser.get(f"/instances/{still.replica}").text

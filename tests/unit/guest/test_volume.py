@@ -2,6 +2,7 @@
 """How full a volume is, and what lets its file system grow."""
 
 import pathlib
+import shutil
 import subprocess
 from typing import Any
 
@@ -34,7 +35,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return subprocess.CompletedProcess(arguments, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", run)
-    monkeypatch.setattr(tasks, "_program", lambda name: f"/sbin/{name}")
+    monkeypatch.setattr(shutil, "which", lambda name, path: f"/sbin/{name}")
     return seen
 
 
@@ -75,12 +76,12 @@ def test_directory_needs_no_growing(tmp_path: pathlib.Path, ran: list[list[str]]
 
 @pytest.mark.parametrize(
     ("file_system", "command"),
-    [("ext4", ["/sbin/resize2fs", "/dev/vdb"]), ("xfs", ["/sbin/xfs_growfs", "{path}"])],
+    [("ext4", ["/sbin/resize2fs", "/dev/gone"]), ("xfs", ["/sbin/xfs_growfs", "{path}"])],
 )
 def test_block_devices(
     tmp_path: pathlib.Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, file_system: str, command: list[str]
 ) -> None:
-    monkeypatch.setattr(tasks, "_mount", lambda path: ("/dev/vdb", file_system))
+    monkeypatch.setattr(tasks, "_mount", lambda path: ("/dev/gone", file_system))
     _grow(tmp_path)
     assert ran == [[word.format(path=tmp_path) for word in command]]
 
@@ -88,7 +89,7 @@ def test_block_devices(
 def test_file_system_that_can_not_grow(
     tmp_path: pathlib.Path, ran: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "_mount", lambda path: ("/dev/vdb", "vfat"))
+    monkeypatch.setattr(tasks, "_mount", lambda path: ("/dev/gone", "vfat"))
     with pytest.raises(DatastoreError, match="vfat"):
         _grow(tmp_path)
 

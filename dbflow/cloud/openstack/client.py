@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The services of an OpenStack, through openstacksdk: one connection a process, and plain JSON in and out."""
+
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import openstack
+import requests
+from keystoneauth1 import exceptions as keystone
+from keystoneauth1 import loading
+from openstack import exceptions as sdk
+from oslo_config import cfg
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack.errors import Passing, of_response
+
+Json = dict[str, Any]
+"""An object of a service's, as its API reference describes it."""
+Query = Mapping[str, Any]
+"""Several values of a name as a list."""
+_GROUP = "openstack"
+
+
+class Client:
+    """Connects when it is first asked. Safe for threads. Tokens are renewed when they expire."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._lock = threading.Lock()
+        self._connection: openstack.connection.Connection | None = None
+        self.compute = Service(self._proxy("compute"), "compute")
+        self.block_storage = Service(self._proxy("block_storage"), "block storage")
+        self.network = Service(self._proxy("network"), "network")
+        self.image = Service(self._proxy("image"), "image")
+        self.dns = Service(self._proxy("dns"), "DNS")
+
+    def project_id(self) -> str:
+        """Of the project that owns what dbflow makes. CloudError."""
+        return str(reached("identity", self.connection().session.get_project_id))
+
+    def connection(self) -> openstack.connection.Connection:
+        """Made once."""
+        with self._lock:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection
+
+    def _connect(self) -> openstack.connection.Connection:
+        options = self._conf[_GROUP]
+        common = {
+            "region_name": options.region_name,
+            "interface": options.interface,
+            # A service that does not answer when it is first needed is no service without versions.
+            "strict_proxies": True,
+            "app_name": "dbflow",
+        }
+        if options.cloud:
+            try:
+                return openstack.connect(options.cloud, api_timeout=options.timeout, **common)
+            except sdk.ConfigException as error:
+                raise base.CloudError(f"[openstack] cloud: {error}") from error
+        auth = loading.load_auth_from_conf_options(self._conf, _GROUP)
+        if auth is None:
+            raise base.CloudError("[openstack] cloud or auth_type must be set for [cloud] driver = openstack")
+        session = loading.load_session_from_conf_options(self._conf, _GROUP, auth=auth)
+        return openstack.connection.Connection(session=session, **common)
+
+    def _proxy(self, name: str) -> Callable[[], Any]:
+        return lambda: getattr(self.connection(), name)
+
+
+class Service:
+    """One of them."""
+
+    def __init__(self, proxy: Callable[[], Any], name: str) -> None:
+        self._proxy, self._name = proxy, name
+
+    def get(self, resource: str, path: str, query: Query | None = None, *, version: str | None = None) -> Json:
+        """What is at ``path``. ``resource`` names it in errors."""
+        return self.ask("GET", resource, path, version=version, params=query)
+
+    def post(self, resource: str, path: str, body: Mapping[str, Any], *, version: str | None = None) -> Json:
+        return self.ask("POST", resource, path, version=version, json=body)
+
+    def put(self, resource: str, path: str, body: Mapping[str, Any]) -> Json:
+        return self.ask("PUT", resource, path, json=body)
+
+    def delete(self, resource: str, path: str, query: Query | None = None, *, version: str | None = None) -> None:
+        """Fine when it is gone."""
+        try:
+            self.ask("DELETE", resource, path, version=version, params=query)
+        except base.NotFound:
+            return
+
+    def list(
+        self, resource: str, path: str, key: str, query: Query | None = None, *, version: str | None = None
+    ) -> Iterator[Json]:
+        """All of a collection, page by page; ``key`` is what holds them in an answer."""
+        while True:
+            page = self.ask("GET", resource, path, version=version, params=query)
+            yield from page[key]
+            following = _next(page, key)
+            if following is None:
+                return
+            query = urllib.parse.parse_qs(urllib.parse.urlsplit(following).query)
+
+    def ask(self, method: str, resource: str, path: str, *, version: str | None = None, **kwargs: Any) -> Json:
+        """The answer's body, empty where it has none. CloudError.
+
+        ``version`` is the microversion whose shapes are meant; that of the first release when not given.
+        """
+        if version is not None:
+            kwargs["microversion"] = version
+        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **kwargs))
+        if response.status_code >= 400:
+            raise of_response(resource, response)
+        return _body(self._name, response)
+
+
+def reached(service: str, call: Callable[[], Any]) -> Any:
+    """What the call returns, where no answer comes back as CloudError."""
+    try:
+        return call()
+    except (keystone.Unauthorized, keystone.MissingRequiredOptions, keystone.MissingAuthPlugin) as error:
+        raise base.CloudError(f"The cloud does not accept dbflow's login ({type(error).__name__})") from error
+    except (keystone.CatalogException, sdk.NotSupported) as error:
+        raise base.CloudError(f"The cloud has no {service} service that dbflow can use") from error
+    except (keystone.ClientException, sdk.SDKException, requests.RequestException) as error:
+        raise Passing(f"The cloud's {service} service does not answer ({type(error).__name__})") from error
+
+
+def _body(service: str, response: requests.Response) -> Json:
+    if not response.content:
+        return {}
+    try:
+        body = response.json()
+    except ValueError as error:
+        # Nova's 202 of actions is text/html on some releases.
+        if response.status_code == 202:
+            return {}
+        raise Passing(f"The cloud's {service} service gives an answer that is no JSON") from error
+    return body if isinstance(body, dict) else {}
+
+
+def _next(page: Json, key: str) -> str | None:
+    """URL of the following page: Nova, Cinder and Neutron have links, Glance a path, Designate a "links" object."""
+    if page.get("next"):
+        return str(page["next"])
+    links = page.get(f"{key}_links") or page.get("links") or []
+    if isinstance(links, dict):
+        return links.get("next")
+    return next((link["href"] for link in links if link.get("rel") == "next"), None)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What went wrong at a service, as errors of a cloud whose words are fit for a user."""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import requests
+
+from dbflow.cloud import base
+from dbflow.waits import NotYet
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_LONGEST = 60.0
+"""Seconds that a service may ask to be left alone for."""
+_SOON, _LATER = 2.0, 5.0
+_FULL = re.compile(
+    r"quota|no valid host|no valid backend|no weighed backends|no more ip addresses|not enough|"
+    r"ip ?address ?generation ?fail|exceeds allowed",
+    re.IGNORECASE,
+)
+_TAKEN = re.compile(r"\bin use\b|already (been )?allocated", re.IGNORECASE)
+
+
+class Passing(base.Unavailable):
+    """It may work ``after`` seconds from now."""
+
+    def __init__(self, message: str, after: float = _SOON) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+def of_response(resource: str, response: requests.Response) -> base.CloudError:
+    """What an answer of 4xx or 5xx means for ``resource``."""
+    status, reason = response.status_code, _reason(response)
+    full = _FULL.search(reason) is not None
+    # Cinder says of a quota when to ask again, too: not before somebody has made room.
+    if status == 429 or status >= 500 or (status == 413 and not full):
+        text = f"{resource}: the cloud does not answer just now (HTTP {status})"
+        return Passing(text, _pause(response))
+    if status == 404:
+        return base.NotFound(f"{resource} cannot be found. ({reason})")
+    if status == 401:
+        return base.CloudError(f"{resource}: the cloud does not accept dbflow's login")
+    if full:
+        return of_reason(resource, reason)
+    if status == 409 and not _TAKEN.search(reason):
+        return Passing(f"{resource}: {reason}")
+    return base.CloudError(f"{resource}: {reason}")
+
+
+def of_reason(resource: str, reason: str) -> base.CloudError:
+    """What a service says of something that it has failed to do."""
+    if _FULL.search(reason):
+        return base.OutOfCapacity(f"{resource}: the cloud has no room: {reason}")
+    return base.CloudError(f"{resource}: {reason}")
+
+
+def patient(call: Callable[_P, _R]) -> Callable[_P, _R]:
+    """For what steps of flows call: what passes is waited for, and not counted as a failure."""
+
+    @functools.wraps(call)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return call(*args, **kwargs)
+        except base.Unavailable as error:
+            raise NotYet(str(error), after=getattr(error, "after", _LATER)) from error
+
+    return wrapper
+
+
+def _pause(response: requests.Response) -> float:
+    """As the service asks."""
+    try:
+        return min(max(float(response.headers["Retry-After"]), _SOON), _LONGEST)
+    except (KeyError, ValueError):
+        return _LATER
+
+
+def _reason(response: requests.Response) -> str:
+    """Of an answer, in one line: {"badRequest": {"message"}}, {"NeutronError": {"message"}}, {"message"}, or HTML."""
+    try:
+        found = _message(response.json())
+    except ValueError:
+        found = None
+    return " ".join((found or response.reason or f"HTTP {response.status_code}").split())[:500]
+
+
+def _message(body: Any) -> str | None:
+    if isinstance(body, dict):
+        if isinstance(body.get("message"), str):
+            return str(body["message"])
+        for part in body.values():
+            found = _message(part)
+            if found:
+                return found
+    return None

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other hosts. A migration is a resize to the same flavor, and waits to be confirmed as one."""
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack.nova import HOST, Nova, Turn
+from dbflow.cloud.openstack.resizing import VERIFY, Resizing
+
+_CHOOSING = "2.56"
+"""The microversion in which a migration may name its host."""
+_ANY = "any"
+
+
+class Migrating:
+    """Each call is made again until it returns. Nova tells hosts to administrators only."""
+
+    def __init__(self, nova: Nova, resizing: Resizing) -> None:
+        self._nova, self._resizing = nova, resizing
+
+    def hosts(self) -> list[str]:
+        """By name."""
+        query = {"binary": "nova-compute"}
+        found = self._nova.compute.get("Hosts", "/os-services", query)["services"]
+        return sorted(one["host"] for one in found if one["status"] == "enabled" and one["state"] == "up")
+
+    def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
+        """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
+        server = self._nova.settled(instance_id)
+        if server["status"] == "ERROR":
+            raise self._nova.failure(instance_id, server)
+        if server[HOST] != old_host or server["status"] == VERIFY:
+            return self._nova.running(instance_id)
+        mark = f"{old_host} {host or _ANY}"
+        if self._nova.turn(instance_id, server, "migrate", mark) is Turn.FAILED:
+            raise self._nova.refusal(instance_id, server, "migrate")
+        if host is not None and host not in self.hosts():
+            raise base.NotFound(f"Host {host} cannot be found.")
+        self._nova.mark(instance_id, server, "migrate", mark)
+        self._nova.act(instance_id, server, "migrate", {"host": host}, version=_CHOOSING)
+        raise self._nova.soon(instance_id, "be migrated")
+
+    def revert(self, instance_id: str, old_host: str) -> base.Server:
+        """Ends in ACTIVE."""
+        server = self._nova.settled(instance_id)
+        back = server[HOST] == old_host
+        if server["status"] == VERIFY and not back:
+            self._nova.act(instance_id, server, "revertResize")
+            raise self._nova.soon(instance_id, "be reverted")
+        if not back:
+            self.migrate(instance_id, server[HOST], old_host)
+        self._resizing.confirm(instance_id)
+        running = self._nova.running(instance_id)
+        self._nova.unmark(instance_id, "migrate")
+        return running

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other flavors. Nova keeps the old server until the new one is confirmed, and goes back to it when told so."""
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack.nova import Nova, Turn
+
+VERIFY = "VERIFY_RESIZE"
+_CONFIRMING = "has not been resized"
+
+
+class Resizing:
+    """Each call is made again until it returns."""
+
+    def __init__(self, nova: Nova) -> None:
+        self._nova = nova
+
+    def resize(self, instance_id: str, flavor_id: str) -> base.Server:
+        """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
+        server = self._nova.settled(instance_id)
+        if server["status"] == "ERROR":
+            raise self._nova.failure(instance_id, server)
+        if str(server["flavor"]["id"]) == flavor_id:
+            return self._nova.running(instance_id)
+        if server["status"] == VERIFY:
+            self.confirm(instance_id)  # of an earlier operation, which ended without
+        if self._nova.turn(instance_id, server, "resize", flavor_id) is Turn.FAILED:
+            raise self._nova.refusal(instance_id, server, "resize")
+        self._nova.mark(instance_id, server, "resize", flavor_id)
+        self._nova.act(instance_id, server, "resize", {"flavorRef": flavor_id})
+        raise self._nova.soon(instance_id, "be resized")
+
+    def confirm(self, instance_id: str) -> None:
+        """Ends when nothing waits for it."""
+        server = self._nova.settled(instance_id)
+        if server["status"] != VERIFY:
+            return
+        try:
+            self._nova.act(instance_id, server, "confirmResize")
+        except base.CloudError as error:
+            # What it says while it confirms already: no task tells of that.
+            if _CONFIRMING not in str(error):
+                raise
+        raise self._nova.soon(instance_id, "be confirmed")
+
+    def revert(self, instance_id: str, flavor_id: str) -> base.Server:
+        """Ends in ACTIVE."""
+        server = self._nova.settled(instance_id)
+        same = str(server["flavor"]["id"]) == flavor_id
+        if server["status"] == VERIFY and not same:
+            self._nova.act(instance_id, server, "revertResize")
+            raise self._nova.soon(instance_id, "be reverted")
+        if not same:
+            self.resize(instance_id, flavor_id)
+        self.confirm(instance_id)
+        running = self._nova.running(instance_id)
+        self._nova.unmark(instance_id, "resize")
+        return running

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's servers: made, found, restarted, removed."""
+
+from collections.abc import Mapping, Sequence
+
+from dbflow.cloud import base, guard
+from dbflow.cloud.openstack.booting import Booting
+from dbflow.cloud.openstack.client import Json
+from dbflow.cloud.openstack.errors import patient
+from dbflow.cloud.openstack.fencing import Fencing
+from dbflow.cloud.openstack.groups import ServerGroups
+from dbflow.cloud.openstack.migrating import Migrating
+from dbflow.cloud.openstack.names import USER, Names
+from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
+from dbflow.cloud.openstack.resizing import Resizing
+
+
+class NovaServers(base.Servers):
+    """One an instance."""
+
+    def __init__(
+        self,
+        nova: Nova,
+        names: Names,
+        groups: ServerGroups,
+        booting: Booting,
+        resizing: Resizing,
+        migrating: Migrating,
+        fencing: Fencing,
+    ) -> None:
+        self._nova, self._names, self._groups = nova, names, groups
+        self._booting, self._resizing, self._migrating, self._fencing = booting, resizing, migrating, fencing
+
+    @patient
+    def create(self, boot: base.Boot) -> base.Server:
+        """Create or find by instance id, and wait for ACTIVE."""
+        instance_id = boot.instance_id
+        server = self._nova.find(instance_id)
+        if server is None:
+            guard.still_wanted()
+            body = self._booting.body(boot, self._groups.ensure(boot))
+            self._nova.compute.post(named(instance_id), "/servers", body)
+            raise self._nova.soon(instance_id, "be built")
+        return self._nova.running(instance_id)
+
+    def get(self, instance_id: str) -> base.Server:
+        """NotFound when there is none."""
+        return self._nova.view(self._nova.existing(instance_id))
+
+    def several(self, instance_ids: Sequence[str]) -> dict[str, base.Server]:
+        """Those of them that there are, by instance id."""
+        found: dict[str, base.Server] = {}
+        for server in self._nova.several(instance_ids):
+            instance_id = self._names.instance(server["name"])
+            if instance_id is not None and server[TASK] != "deleting":
+                found.setdefault(instance_id, self._nova.view(server))
+        return found
+
+    def hosts(self) -> list[str]:
+        """Those whose nova-compute is up and enabled. For administrators of the cloud only."""
+        return self._migrating.hosts()
+
+    @patient
+    def resize(self, instance_id: str, flavor_id: str) -> base.Server:
+        """Change the flavor; the machine reboots, and waits in VERIFY_RESIZE."""
+        return self._resizing.resize(instance_id, flavor_id)
+
+    @patient
+    def confirm_resize(self, instance_id: str) -> None:
+        """Make a resize or a migration final; fine when there is nothing to confirm."""
+        self._resizing.confirm(instance_id)
+
+    @patient
+    def revert_resize(self, instance_id: str, flavor_id: str) -> base.Server:
+        """Back to ``flavor_id``."""
+        return self._resizing.revert(instance_id, flavor_id)
+
+    @patient
+    def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
+        """Move the machine; it waits in VERIFY_RESIZE."""
+        return self._migrating.migrate(instance_id, old_host, host)
+
+    @patient
+    def revert_migration(self, instance_id: str, old_host: str) -> base.Server:
+        """Back to ``old_host``."""
+        return self._migrating.revert(instance_id, old_host)
+
+    @patient
+    def reboot(self, instance_id: str, once: str) -> None:
+        """Restart the machine, and wait for ACTIVE."""
+        server = self._nova.settled(instance_id)
+        if server["status"] == "ERROR":
+            raise self._nova.failure(instance_id, server)
+        if self._nova.turn(instance_id, server, "reboot", once) is Turn.NEVER:
+            self._nova.mark(instance_id, server, "reboot", once)
+            kind = "SOFT" if server["status"] == "ACTIVE" else "HARD"
+            self._nova.act(instance_id, server, "reboot", {"type": kind})
+            raise self._nova.soon(instance_id, "reboot")
+        self._nova.running(instance_id)
+
+    @patient
+    def rebuild(self, instance_id: str, image: str | None, files: Mapping[str, str], once: str) -> None:
+        """Make the machine anew; its volume stays attached, and it gets new user data."""
+        server = self._nova.settled(instance_id)
+        if self._nova.marked(server, "rebuild") != f"{once}{base.UNDONE}":
+            self._rebuild(instance_id, server, image, files, once)
+        self._nova.running(instance_id)
+
+    def _rebuild(self, instance_id: str, server: Json, image: str | None, files: Mapping[str, str], once: str) -> None:
+        turn = self._nova.turn(instance_id, server, "rebuild", once)
+        if turn is Turn.FAILED:
+            raise self._nova.failure(instance_id, server)
+        if turn is Turn.NEVER:
+            user = server["metadata"].get(USER)
+            body = self._booting.again(instance_id, image or server["image"]["id"], files, user)
+            # With it and not before, since a server in ERROR can be rebuilt, but not marked.
+            marks = self._nova.marks(instance_id, server, "rebuild", once)
+            body["metadata"] = {**server["metadata"], **marks}
+            self._nova.act(instance_id, server, "rebuild", body, version=self._booting.AGAIN)
+            raise self._nova.soon(instance_id, "be rebuilt")
+
+    @patient
+    def fence(self, instance_id: str) -> None:
+        """Cut it off, stop it, and take its volume away: whoever starts it finds no database."""
+        self._fencing.fence(instance_id)
+
+    @patient
+    def unfence(self, instance_id: str) -> None:
+        """Give it its volume, start it, and let it be reached."""
+        self._fencing.unfence(instance_id)
+
+    @patient
+    def delete(self, instance_id: str) -> None:
+        """Delete and wait until it is gone, and its group with the last that was in it."""
+        found = self._nova.every(instance_id)
+        for server in found:
+            if server[TASK] != "deleting":
+                self._nova.compute.delete(named(instance_id), f"/servers/{server['id']}")
+        if found:
+            raise self._nova.soon(instance_id, "be deleted")
+        self._groups.tidy(instance_id)

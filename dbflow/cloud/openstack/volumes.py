@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cinder's volumes."""
+
+from collections.abc import Callable
+
+from dbflow.cloud import base, guard
+from dbflow.cloud.openstack.client import Json, Service
+from dbflow.cloud.openstack.errors import of_reason, patient
+from dbflow.cloud.openstack.names import Names, tag
+from dbflow.cloud.openstack.waiting import Waiting
+
+_ATTACHMENTS, _MESSAGES, _ONLINE = "3.27", "3.5", "3.42"
+"""Microversions that brought attachments, reasons of failures, and extending while in use."""
+
+
+class CinderVolumes(base.Volumes):
+    """One an instance."""
+
+    def __init__(
+        self,
+        cinder: Service,
+        names: Names,
+        waiting: Waiting,
+        volume_type: str | None,
+        zone: str | None,
+        has_server: Callable[[str], bool],
+    ) -> None:
+        """``volume_type`` and ``zone`` where nothing else is said; ``has_server`` says whether an instance has one."""
+        self._cinder, self._names, self._waiting = cinder, names, waiting
+        self._type, self._zone, self._has_server = volume_type, zone, has_server
+
+    @patient
+    def create(self, instance_id: str, size: int, volume_type: str | None) -> base.Volume:
+        """Create or find; ``size`` in GiB."""
+        volume = self.find(instance_id)
+        if volume is None:
+            guard.still_wanted()
+            body = {
+                "name": self._names.of(instance_id),
+                "size": size,
+                "metadata": tag(instance_id),
+                "volume_type": volume_type or self._type,
+                "availability_zone": self._zone,
+            }
+            wanted = {key: value for key, value in body.items() if value is not None}
+            volume = self._cinder.post(_named(instance_id), "/volumes", {"volume": wanted})["volume"]
+        return self._usable(instance_id, volume)
+
+    def get(self, instance_id: str) -> base.Volume:
+        """NotFound when the instance has none."""
+        return _volume(self._existing(instance_id))
+
+    @patient
+    def resize(self, instance_id: str, size: int) -> base.Volume:
+        """Extend to ``size`` GiB, while it is in use or not. One that is larger stays so."""
+        volume = self._existing(instance_id)
+        if volume["status"] == "error_extending":
+            self._mend(volume)
+            raise base.CloudError(f"{_named(instance_id)} could not be extended.{self._reason(volume)}")
+        if volume["status"] in ("available", "in-use") and volume["size"] < size:
+            body = {"os-extend": {"new_size": size}}
+            self._cinder.post(_named(instance_id), f"/volumes/{volume['id']}/action", body, version=_ONLINE)
+            raise self._waiting.soon(f"volume of instance {instance_id} to be extended")
+        return self._usable(instance_id, volume)
+
+    @patient
+    def delete(self, instance_id: str) -> None:
+        """Delete the volume and its data, and return when it is gone."""
+        found = self._all(instance_id)
+        for volume in found:
+            self._delete(instance_id, volume)
+        if found:
+            raise self._waiting.since(found[0]["updated_at"], f"volume of instance {instance_id} to be deleted")
+
+    def find(self, instance_id: str) -> Json | None:
+        """As Cinder has it. Of two (a create whose answer was lost), the older is the one."""
+        found = self._all(instance_id)
+        for extra in found[1:]:
+            if extra["status"] in ("available", "error"):
+                self._cinder.delete(_named(instance_id), f"/volumes/{extra['id']}")
+        return found[0] if found else None
+
+    def all(self) -> list[str]:
+        """Ids of the instances that have one."""
+        volumes = self._cinder.list("Volumes", "/volumes", "volumes")
+        return [found for found in (self._names.instance(volume["name"]) for volume in volumes) if found]
+
+    def types(self) -> list[str]:
+        """Names of those on offer."""
+        return [one["name"] for one in self._cinder.list("Volume types", "/types", "volume_types")]
+
+    def _all(self, instance_id: str) -> list[Json]:
+        """Oldest first."""
+        name = self._names.of(instance_id)
+        found = self._cinder.list(_named(instance_id), "/volumes/detail", "volumes", {"name": name})
+        ours = [volume for volume in found if volume["name"] == name]
+        return sorted(ours, key=lambda volume: (volume["created_at"] or "", volume["id"]))
+
+    def _existing(self, instance_id: str) -> Json:
+        volume = self.find(instance_id)
+        if volume is None:
+            raise base.NotFound(f"{_named(instance_id)} cannot be found.")
+        return volume
+
+    def _usable(self, instance_id: str, volume: Json) -> base.Volume:
+        status = volume["status"]
+        if status in ("available", "in-use", "reserved", "attaching", "detaching"):
+            return _volume(volume)
+        if status.startswith("error"):
+            raise of_reason(_named(instance_id), f"it is in state {status}.{self._reason(volume)}")
+        raise self._waiting.since(volume["created_at"], f"volume of instance {instance_id}, which is {status}")
+
+    def _delete(self, instance_id: str, volume: Json) -> None:
+        status = volume["status"]
+        if status == "error_deleting":
+            self._reset(volume, "error")
+            raise base.CloudError(f"{_named(instance_id)} could not be deleted.{self._reason(volume)}")
+        if status == "in-use" and not self._has_server(instance_id):
+            # Its server went without letting go of it: its host was down.
+            for attachment in self._attachments(volume):
+                self._cinder.delete(_named(instance_id), f"/attachments/{attachment['id']}", version=_ATTACHMENTS)
+        elif status not in ("deleting", "in-use", "detaching", "attaching", "reserved"):
+            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}", {"cascade": True})
+
+    def _attachments(self, volume: Json) -> list[Json]:
+        query = {"volume_id": volume["id"]}
+        return list(self._cinder.list("Attachments", "/attachments", "attachments", query, version=_ATTACHMENTS))
+
+    def _mend(self, volume: Json) -> None:
+        self._reset(volume, "in-use" if volume["attachments"] else "available")
+
+    def _reset(self, volume: Json, status: str) -> None:
+        """An administrator's; who is none leaves it as it is."""
+        try:
+            self._cinder.post("Volume", f"/volumes/{volume['id']}/action", {"os-reset_status": {"status": status}})
+        except base.CloudError:
+            return
+
+    def _reason(self, volume: Json) -> str:
+        """What Cinder says of its last failure, where it does."""
+        query = {"resource_uuid": volume["id"], "sort": "created_at:desc"}
+        try:
+            messages = list(self._cinder.list("Messages", "/messages", "messages", query, version=_MESSAGES))
+        except base.CloudError:
+            return ""
+        return f" {messages[0]['user_message']}" if messages else ""
+
+
+def device(volume_id: str) -> str:
+    """As which a server finds a volume: virtio disks have 20 characters for their number."""
+    return f"/dev/disk/by-id/virtio-{volume_id[:20]}"
+
+
+def _volume(volume: Json) -> base.Volume:
+    return base.Volume(id=volume["id"], size=volume["size"], type=volume["volume_type"], device=device(volume["id"]))
+
+
+def _named(instance_id: str) -> str:
+    return f"Volume of instance {instance_id}"

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""When to look again at what is being made or removed."""
+
+import datetime
+
+from dbflow.waits import NotYet
+
+_SHARE = 0.1
+_LONGEST = 10.0
+
+
+class Waiting:
+    """The longer something has taken, the longer the next pause: a tenth of it, at most ten seconds."""
+
+    def __init__(self, interval: float) -> None:
+        """``interval`` in seconds, the shortest pause."""
+        self._interval = interval
+
+    def soon(self, what: str) -> NotYet:
+        """It has just begun."""
+        return NotYet(what, after=self._interval)
+
+    def since(self, began: str | None, what: str) -> NotYet:
+        """``began`` is a time as services write it, in UTC; one that can't be read is now."""
+        return NotYet(what, after=min(max(self._interval, _age(began) * _SHARE), _LONGEST))
+
+
+def _age(began: str | None) -> float:
+    """Seconds."""
+    try:
+        when = datetime.datetime.fromisoformat(began or "")
+    except ValueError:
+        return 0.0
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=datetime.UTC)
+    return (datetime.datetime.now(datetime.UTC) - when).total_seconds()

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cloud driver on the real services."""
+
+import pathlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
+from devcloud.processes import Process
+from tests.openstack.place import REACH, Place, done, remove
+
+
+@pytest.fixture(scope="module")
+def driver(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenStackCloud]:
+    """Whose tests leave nothing behind."""
+    made = place.cloud(tmp_path_factory.mktemp("conf"))
+    yield made
+    assert all(not found for found in made.inventory().values()), made.inventory()
+
+
+@pytest.fixture
+def instance(place: Place, driver: OpenStackCloud) -> Iterator[str]:
+    """Id of one with a server."""
+    instance_id = place.serve(driver)
+    yield instance_id
+    remove(driver, instance_id)
+
+
+def _rules(place: Place, instance_id: str) -> set[tuple[int, str]]:
+    (group,) = place.admin.network.security_groups(name=f"dbflow-{instance_id}")
+    rules = place.admin.network.security_group_rules(security_group_id=group.id, direction="ingress")
+    return {(rule.port_range_min, rule.remote_ip_prefix or "peers") for rule in rules}
+
+
+def test_everything_is_made_once_and_found_again(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    before = driver.inventory()
+    boot = place.boot(driver, instance)
+    server = done(driver.servers.create, boot)
+    assert server.status == "ACTIVE"
+    assert driver.inventory() == before
+    assert before["servers"] == before["volumes"] == before["ports"] == [instance]
+    assert driver.owned() == {"server": {instance}, "volume": {instance}, "port": {instance}}
+    assert driver.servers.several([instance]) == {instance: server}
+    shown = place.admin.compute.get_server(server.id)
+    assert shown.has_config_drive
+    (attached,) = place.admin.compute.volume_attachments(shown)
+    assert boot.volume is not None
+    assert attached.volume_id == boot.volume.id
+
+
+def test_two_who_create_at_once_make_one(place: Place, driver: OpenStackCloud, tmp_path: pathlib.Path) -> None:
+    """As two conductors may, of whom one has been asleep."""
+    instance_id = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a01"
+    boot = place.boot(driver, instance_id)
+    clouds = [driver, place.cloud(tmp_path)]
+    found: list[Any] = []
+
+    def create(cloud: OpenStackCloud) -> None:
+        try:
+            found.append(done(cloud.servers.create, boot).id)
+        except base.CloudError as error:
+            found.append(error)  # the port or the volume is the other's
+
+    threads = [threading.Thread(target=create, args=(cloud,)) for cloud in clouds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server = done(driver.servers.create, boot)
+    assert server.id in found
+    assert driver.inventory()["servers"] == [instance_id]
+    remove(driver, instance_id)
+
+
+def test_resize_confirm_and_revert(driver: OpenStackCloud, instance: str) -> None:
+    assert done(driver.servers.resize, instance, "2").status == "VERIFY_RESIZE"
+    assert done(driver.servers.resize, instance, "2").flavor_id == "2"
+    back = done(driver.servers.revert_resize, instance, "1")
+    assert (back.status, back.flavor_id) == ("ACTIVE", "1")
+    done(driver.servers.resize, instance, "2")
+    done(driver.servers.confirm_resize, instance)
+    done(driver.servers.confirm_resize, instance)
+    assert driver.servers.get(instance).flavor_id == "2"
+    back = done(driver.servers.revert_resize, instance, "1")
+    assert (back.status, back.flavor_id) == ("ACTIVE", "1")
+
+
+def test_a_size_for_which_there_is_no_room(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    admin = place.devcloud.openstack("admin")
+    huge = admin.compute.create_flavor(name="huge", ram=256, vcpus=1, disk=10**6)
+    try:
+        with pytest.raises(base.OutOfCapacity, match="No valid host"):
+            done(driver.servers.resize, instance, huge.id)
+        assert done(driver.servers.revert_resize, instance, "1").flavor_id == "1"
+        boot = place.boot(driver, "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a02", flavor_id=huge.id)
+        with pytest.raises(base.OutOfCapacity, match="No valid host"):
+            done(driver.servers.create, boot)
+        remove(driver, boot.instance_id)
+    finally:
+        admin.compute.delete_flavor(huge)
+
+
+def test_a_volume_grows_in_use_and_at_rest(driver: OpenStackCloud, instance: str) -> None:
+    assert done(driver.volumes.resize, instance, 2).size == 2
+    assert done(driver.volumes.resize, instance, 1).size == 2
+    done(driver.servers.delete, instance)
+    assert done(driver.volumes.resize, instance, 3).size == 3
+
+
+def test_who_may_reach_it(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    assert _rules(place, instance) == {(3306, "0.0.0.0/0"), (3306, "::/0"), (3306, "peers")}
+    access = {"allowed_cidrs": ["10.1.0.0/16", "10.2.0.0/16"], "is_public": True}
+    port = done(driver.networks.update_access, instance, access, REACH)
+    assert _rules(place, instance) == {(3306, "10.1.0.0/16"), (3306, "10.2.0.0/16"), (3306, "peers")}
+    assert [one["type"] for one in port.addresses] == ["private", "public"]
+    assert done(driver.networks.update_access, instance, access, REACH) == port
+    assert len(done(driver.networks.update_access, instance, {}, REACH).addresses) == 1
+    assert not driver.inventory()["floating addresses"]
+
+
+def test_reboot_and_rebuild_are_done_once(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    server_id = driver.servers.get(instance).id
+    for once in ("a", "a"):
+        done(driver.servers.reboot, instance, once)
+    for once in ("b", "b", f"b{base.UNDONE}", "b"):
+        done(driver.servers.rebuild, instance, place.image, {"guest.conf": once}, once)
+    actions = [one.action for one in place.admin.compute.server_actions(server_id)]
+    assert (actions.count("reboot"), actions.count("rebuild")) == (1, 2)
+    assert driver.servers.get(instance).status == "ACTIVE"
+    (volume,) = place.admin.block_storage.volumes(name=f"dbflow-{instance}")
+    assert volume.status == "in-use"
+
+
+def test_fence(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    for _ in range(2):
+        done(driver.servers.fence, instance)
+        assert driver.servers.get(instance).status == "SHUTOFF"
+        (volume,) = place.admin.block_storage.volumes(name=f"dbflow-{instance}")
+        assert volume.status == "available"
+    for _ in range(2):
+        done(driver.servers.unfence, instance)
+        assert driver.servers.get(instance).status == "ACTIVE"
+    (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
+    assert port.is_admin_state_up
+
+
+def test_locality(place: Place, driver: OpenStackCloud) -> None:
+    """There is one host: nothing else has room beside it."""
+    source = place.serve(driver, locality="anti-affinity")
+    with pytest.raises(base.OutOfCapacity):
+        place.serve(driver, beside=source)
+    (group,) = driver.inventory()["server groups"]
+    assert group == f"dbflow-{source}"
+    for instance_id in driver.inventory()["ports"]:
+        remove(driver, instance_id)
+
+
+def test_hosts_that_there_are_not(driver: OpenStackCloud, instance: str) -> None:
+    host = driver.servers.get(instance).host
+    assert host is not None
+    assert driver.servers.hosts() == [host]
+    with pytest.raises(base.NotFound, match="Host nowhere"):
+        done(driver.servers.migrate, instance, host, "nowhere")
+    assert done(driver.servers.migrate, instance, "where it was before", host).host == host
+    assert done(driver.servers.revert_migration, instance, host).status == "ACTIVE"
+
+
+def test_quota(place: Place, driver: OpenStackCloud) -> None:
+    admin = place.devcloud.openstack("admin")
+    project = place.admin.current_project_id
+    instance_id = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a03"
+    before = admin.block_storage.get_quota_set(project).volumes
+    admin.block_storage.update_quota_set(project, volumes=0)
+    try:
+        with pytest.raises(base.OutOfCapacity, match="quota"):
+            done(driver.volumes.create, instance_id, 1, None)
+    finally:
+        admin.block_storage.update_quota_set(project, volumes=before)
+    assert done(driver.volumes.create, instance_id, 1, None).size == 1
+    done(driver.volumes.delete, instance_id)
+
+
+def test_a_port_that_somebody_else_has(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    """The address is asked for twice."""
+    (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
+    nic = {"network_id": place.network, "ip_address": port.fixed_ips[0]["ip_address"]}
+    with pytest.raises(base.Unsuitable) as refused:
+        driver.check(base.Wish("tenant", [nic]))
+    assert refused.value.field == "nics.ip_address"
+    other = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a04"
+    with pytest.raises(base.CloudError):
+        done(driver.networks.create_port, other, [nic], {}, REACH)
+    done(driver.networks.delete_port, other)
+
+
+def test_wishes(place: Place, driver: OpenStackCloud) -> None:
+    tenant = place.devcloud.openstack("tenant1")
+    theirs = tenant.network.create_network(name="theirs")
+    wishes = {
+        "volume.type": base.Wish("x", volume_type="gold"),
+        "availability_zone": base.Wish("x", availability_zone="mars"),
+        "nics": base.Wish("x", [{"network_id": theirs.id}]),
+        "nics.network_id": base.Wish("x", [{"network_id": "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a05"}]),
+    }
+    for field, wish in wishes.items():
+        with pytest.raises(base.Unsuitable) as refused:
+            driver.check(wish)
+        assert refused.value.field == field
+    driver.check(base.Wish(tenant.current_project_id, [{"network_id": theirs.id}], availability_zone="nova"))
+    tenant.network.delete_network(theirs)
+
+
+def test_images(place: Place, driver: OpenStackCloud) -> None:
+    assert driver.images.get(place.image).name == "empty"
+    tenant = place.devcloud.openstack("tenant1")
+    form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow-test"]}
+    theirs = tenant.image.create_image(name="theirs", data=b"x", **form)
+    for ask in (lambda: driver.images.get(theirs.id), lambda: driver.images.tagged(["dbflow-test"])):
+        with pytest.raises(base.NotFound):
+            ask()
+    ours = place.admin.image.create_image(name="ours", data=b"x", **form)
+    assert driver.images.tagged(["dbflow-test"]).id == ours.id
+    tenant.image.delete_image(theirs)
+    place.admin.image.delete_image(ours)
+
+
+@pytest.mark.parametrize("service", ["cinder", "nova", "neutron"])
+def test_a_service_that_is_stopped_and_comes_back(
+    place: Place, driver: OpenStackCloud, instance: str, service: str
+) -> None:
+    """In the middle of an operation: nothing fails, nothing is made twice."""
+    ask = {
+        "cinder": lambda: driver.volumes.resize(instance, 2),
+        "nova": lambda: driver.servers.resize(instance, "2"),
+        "neutron": lambda: driver.networks.update_access(instance, {"is_public": True}, REACH),
+    }[service]
+    before = driver.inventory()
+    Process(place.devcloud.settings, service).signal(signal.SIGKILL)
+    for _ in range(3):
+        with pytest.raises(NotYet):
+            ask()
+    place.devcloud.succeed("up")
+    done(ask)
+    done(driver.networks.update_access, instance, {}, REACH)
+    done(driver.servers.confirm_resize, instance)
+    assert driver.inventory() == before
+
+
+def test_delete_is_whole_when_it_returns(place: Place, driver: OpenStackCloud) -> None:
+    instance_id = place.serve(driver)
+    done(driver.servers.delete, instance_id)
+    assert not list(place.admin.compute.servers(name=f"dbflow-{instance_id}"))
+    done(driver.servers.delete, instance_id)
+    done(driver.volumes.delete, instance_id)
+    assert not list(place.admin.block_storage.volumes(name=f"dbflow-{instance_id}"))
+    done(driver.networks.delete_port, instance_id)
+    assert all(not found for found in driver.inventory().values())

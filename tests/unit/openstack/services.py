@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova, Cinder, Neutron and Glance as lists: as much of them as the driver asks for.
+
+What takes time in the real ones takes one look here: it is as it was when it is first looked at, and done afterwards.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from tests.unit.openstack.http import PROJECT, Answer, Request, numbers
+
+Json = dict[str, Any]
+_IDS = numbers()
+_WHEN = "2026-01-01T00:00:00Z"
+
+
+def missing(what: str) -> Answer:
+    return 404, {"itemNotFound": {"message": f"{what} could not be found"}}
+
+
+class Cinder:
+    """Volumes."""
+
+    def __init__(self) -> None:
+        self.volumes: dict[str, Json] = {}
+        self.fails: str | None = None
+        """The next one made ends in error, of this reason."""
+        self.page = 1000
+
+    def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
+        if path == "/types":
+            return 200, {"volume_types": [{"name": "ssd"}]}
+        if path == "/messages":
+            return 200, {"messages": [{"user_message": self.fails or "it broke"}]}
+        if path == "/volumes" and request.method == "POST":
+            return self._create(request.body["volume"])
+        if path in ("/volumes", "/volumes/detail"):
+            return self._list(request)
+        volume = self.volumes.get(path.split("/")[2])
+        if volume is None:
+            return missing("Volume")
+        if request.method == "DELETE":
+            volume["next"], volume["status"] = None, "deleting"
+            return 202, None
+        return self._act(volume, request.body)
+
+    def _create(self, body: Json) -> Answer:
+        volume = {
+            **body,
+            "id": next(_IDS),
+            "status": "creating",
+            "next": "error" if self.fails else "available",
+            "created_at": _WHEN,
+            "updated_at": _WHEN,
+            "attachments": [],
+            "volume_type": body.get("volume_type"),
+        }
+        self.volumes[volume["id"]] = volume
+        return 202, {"volume": dict(volume)}
+
+    def _list(self, request: Request) -> Answer:
+        name = request.query.get("name")
+        found = [volume for volume in self.volumes.values() if name is None or volume["name"] == name[0]]
+        shown = [dict(volume) for volume in found]
+        for volume in found:
+            following = volume.pop("next", volume["status"])
+            if following is None:
+                del self.volumes[volume["id"]]
+            else:
+                volume["status"] = following
+        start = int(request.query.get("marker", ["0"])[0])
+        page: Json = {"volumes": shown[start : start + self.page]}
+        if start + self.page < len(shown):
+            link = f"http://elsewhere/v3/volumes?marker={start + self.page}"
+            page["volumes_links"] = [{"rel": "next", "href": link}]
+        return 200, page
+
+    def _act(self, volume: Json, body: Json) -> Answer:
+        (action, value), *_ = body.items()
+        if action == "os-reset_status":
+            volume["status"] = value["status"]
+        elif self.fails:
+            volume["status"] = "error_extending"
+        else:
+            volume["next"], volume["status"] = volume["status"], "extending"
+            volume["size"] = value["new_size"]
+        return 202, None
+
+
+class Neutron:
+    """Ports, groups, floating addresses, networks."""
+
+    def __init__(self) -> None:
+        network = {"id": "net-1", "project_id": "p1", "shared": False, "subnets": ["sub-1"]}
+        subnet = {"id": "sub-1", "network_id": "net-1", "cidr": "10.0.0.0/24"}
+        self.things: dict[str, dict[str, Json]] = {
+            "ports": {},
+            "security-groups": {},
+            "security-group-rules": {},
+            "floatingips": {},
+            "networks": {"net-1": network},
+            "subnets": {"sub-1": subnet},
+            "rbac-policies": {},
+        }
+
+    def __call__(self, request: Request, path: str) -> Answer:
+        kind, _, thing_id = path.strip("/").partition("/")
+        things, key = self.things[kind], kind.replace("-", "_")
+        one = "rbac_policy" if kind == "rbac-policies" else key.removesuffix("s")
+        if request.method == "POST":
+            return self._create(kind, one, key, request.body)
+        if not thing_id:
+            return 200, {key: [self._shown(kind, thing) for thing in things.values() if _fits(thing, request)]}
+        if thing_id not in things:
+            return missing(one)
+        if request.method == "DELETE":
+            return self._delete(kind, things[thing_id])
+        if request.method == "PUT":
+            things[thing_id].update(request.body[one])
+        return 200, {one: self._shown(kind, things[thing_id])}
+
+    def _create(self, kind: str, one: str, key: str, body: Json) -> Answer:
+        if key in body:
+            return 201, {key: [self._new(kind, each) for each in body[key]]}
+        for group in body[one].get("security_groups") or ():
+            if group not in self.things["security-groups"]:
+                return missing("Security group")
+        return 201, {one: self._new(kind, body[one])}
+
+    def _new(self, kind: str, body: Json) -> Json:
+        thing = {"project_id": PROJECT, "description": "", "created_at": _WHEN, **body, "id": next(_IDS)}
+        number = len(self.things[kind]) + 5
+        if kind == "ports":
+            thing["wished"] = thing.get("fixed_ips")
+            thing |= {"device_id": "", "admin_state_up": True, "fixed_ips": [{"ip_address": f"10.0.0.{number}"}]}
+        elif kind == "floatingips":
+            thing["floating_ip_address"] = f"198.51.100.{number}"
+        self.things[kind][thing["id"]] = thing
+        return self._shown(kind, thing)
+
+    def _shown(self, kind: str, thing: Json) -> Json:
+        if kind != "security-groups":
+            return thing
+        rules = [
+            rule for rule in self.things["security-group-rules"].values() if rule["security_group_id"] == thing["id"]
+        ]
+        return {**thing, "security_group_rules": rules}
+
+    def _delete(self, kind: str, thing: Json) -> Answer:
+        ports = self.things["ports"].values()
+        if kind == "security-groups" and any(thing["id"] in port["security_groups"] for port in ports):
+            return 409, {"NeutronError": {"message": f"Security Group {thing['id']} in use."}}
+        del self.things[kind][thing["id"]]
+        rules = self.things["security-group-rules"]
+        for rule in list(rules.values()):
+            if thing["id"] in (rule["security_group_id"], rule["remote_group_id"]):
+                del rules[rule["id"]]
+        return 204, None
+
+
+def _fits(thing: Json, request: Request) -> bool:
+    named = {key: values for key, values in request.query.items() if key != "fixed_ips"}
+    addresses = {f"ip_address={one['ip_address']}" for one in thing.get("fixed_ips") or ()}
+    return all(thing.get(key) in values for key, values in named.items()) and (
+        "fixed_ips" not in request.query or request.query["fixed_ips"][0] in addresses
+    )
+
+
+class Glance:
+    """Images."""
+
+    def __init__(self) -> None:
+        self.images = [_image("old", "service"), _image("new", "public"), _image("foreign", "tenant")]
+
+    def __call__(self, request: Request, path: str) -> Answer:
+        if path == "/images":
+            return 200, {"images": list(reversed(self.images))}
+        found = [image for image in self.images if path == f"/images/{image['id']}"]
+        return (200, found[0]) if found else missing("Image")
+
+
+def _image(image_id: str, whose: str) -> Json:
+    owner = PROJECT if whose == "service" else "somebody"
+    visibility = "public" if whose == "public" else "private"
+    return {
+        "id": image_id,
+        "name": image_id,
+        "status": "active",
+        "owner": owner,
+        "visibility": visibility,
+        "tags": ["x"],
+    }
+
+
+class Nova:
+    """Servers, with the actions that they were asked for."""
+
+    def __init__(self, cinder: Cinder, neutron: Neutron) -> None:
+        self.servers: dict[str, Json] = {}
+        self.groups: dict[str, Json] = {}
+        self.asked: list[str] = []
+        self.fails: str | None = None
+        """Reason for which the next that is begun fails."""
+        self.reason = ""
+        self.hosts = ["one", "two"]
+        self._cinder, self._neutron = cinder, neutron
+
+    def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
+        parts = path.strip("/").split("/")
+        match parts:
+            case ["flavors", "detail"]:
+                return 200, {"flavors": [_flavor("2", 512), _flavor("1", 256)]}
+            case ["flavors", flavor_id]:
+                return (200, {"flavor": _flavor(flavor_id, 256)}) if flavor_id in "12" else missing("Flavor")
+            case ["os-availability-zone"]:
+                return 200, {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}
+            case ["os-services"]:
+                return 200, {"services": [{"host": one, "status": "enabled", "state": "up"} for one in self.hosts]}
+            case ["os-server-groups", *rest]:
+                return self._groups(request, rest)
+            case ["servers", "detail"]:
+                return 200, {"servers": self._list(request.query["name"][0])}
+            case ["servers"]:
+                return self._create(request.body)
+            case ["servers", server_id, *rest]:
+                server = self.servers.get(server_id)
+                return missing("Instance") if server is None else self._of(server, request, rest)
+        raise AssertionError(path)
+
+    def _of(self, server: Json, request: Request, rest: list[str]) -> Answer:  # noqa: PLR0911
+        match rest:
+            case [] if request.method == "GET":
+                return 200, {"server": self._shown(server, "fault")}
+            case []:
+                self._later(server, "deleting", lambda: self._remove(server))
+                return 204, None
+            case ["metadata"]:
+                server["metadata"].update(request.body["metadata"])
+                return 200, {"metadata": server["metadata"]}
+            case ["os-instance-actions"]:
+                return 200, {"instanceActions": list(reversed(server["actions"]))}
+            case ["os-instance-actions", _]:
+                return 200, {"instanceAction": {"events": [{"details": self.reason}]}}
+            case ["os-volume_attachments", *which]:
+                return self._attachments(server, request, which)
+        (action, value), *_ = request.body.items()
+        return self._act(server, action, value)
+
+    def _create(self, body: Json) -> Answer:
+        wanted = body["server"]
+        server = {
+            "id": next(_IDS),
+            "name": wanted["name"],
+            "metadata": dict(wanted["metadata"]),
+            "flavor": {"id": wanted["flavorRef"]},
+            "image": {"id": wanted["imageRef"]},
+            "status": "BUILD",
+            "created": _WHEN,
+            "updated": _WHEN,
+            "OS-EXT-STS:task_state": None,
+            "OS-EXT-SRV-ATTR:host": "one",
+            "actions": [],
+            "body": body,
+        }
+        self.servers[server["id"]] = server
+        for disk in wanted["block_device_mapping_v2"][1:]:
+            self._attach(disk["uuid"], server["id"])
+        for group in [body["os:scheduler_hints"]["group"]] if "os:scheduler_hints" in body else []:
+            self.groups[group]["members"].append(server["id"])
+        reason, self.fails = self.fails, None
+        server["then"] = lambda: self._end(server, "ACTIVE" if reason is None else "ERROR", reason)
+        return 202, {"server": {"id": server["id"]}}
+
+    def _list(self, pattern: str) -> list[Json]:
+        """As they are, and then what goes on with them ends."""
+        found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
+        shown = [self._shown(server) for server in found]
+        for server in found:
+            server.pop("then", lambda: None)()
+        return shown
+
+    def _shown(self, server: Json, *more: str) -> Json:
+        kept = {"then", "actions", "body", "fault"} - set(more)
+        return {key: value for key, value in server.items() if key not in kept}
+
+    def _act(self, server: Json, action: str, value: Any) -> Answer:
+        status = server["status"]
+        if action == "confirmResize" and status != "VERIFY_RESIZE":
+            return 400, {"badRequest": {"message": "Instance has not been resized."}}
+        self.asked.append(action)
+        name = {"os-stop": "stop", "os-start": "start"}.get(action, action)
+        reason, self.fails = self.fails, None
+        self.reason = reason or ""
+        server["actions"].append({"action": name, "request_id": f"req-{name}", "message": reason and "Error"})
+        ends: dict[str, Callable[[], None]] = {
+            "os-stop": lambda: self._end(server, "SHUTOFF"),
+            "os-start": lambda: self._end(server, "ACTIVE"),
+            "reboot": lambda: self._end(server, "ACTIVE"),
+            "rebuild": lambda: self._end(server, "ACTIVE", image={"id": (value or {}).get("imageRef")}),
+            "resize": lambda: self._moved(server, {"flavor": {"id": (value or {}).get("flavorRef")}}),
+            "migrate": lambda: self._moved(server, {"OS-EXT-SRV-ATTR:host": (value or {}).get("host") or "two"}),
+            "confirmResize": lambda: self._end(server, "ACTIVE"),
+            "revertResize": lambda: self._end(server, "ACTIVE", **server["old"]),
+        }
+        if action == "rebuild":
+            server["metadata"] = value["metadata"]
+        failed = "ERROR" if action == "rebuild" else status
+        end = ends[action] if reason is None else lambda: self._end(server, failed, reason)
+        self._later(server, None if action == "confirmResize" else f"{name}-ing", end)
+        return 202, None
+
+    def _moved(self, server: Json, changes: Json) -> None:
+        server["old"] = {key: server[key] for key in changes}
+        self._end(server, "VERIFY_RESIZE", **changes)
+
+    def _later(self, server: Json, task: str | None, end: Callable[[], None]) -> None:
+        server["OS-EXT-STS:task_state"], server["then"] = task, end
+
+    def _end(self, server: Json, status: str, fault: str | None = None, **changes: Any) -> None:
+        server.update(changes, status=status, fault={"message": fault} if fault else {})
+        server["OS-EXT-STS:task_state"] = None
+
+    def _remove(self, server: Json) -> None:
+        del self.servers[server["id"]]
+        for volume in self._cinder.volumes.values():
+            if any(one["server_id"] == server["id"] for one in volume["attachments"]):
+                volume["attachments"], volume["status"] = [], "available"
+        for group in self.groups.values():
+            group["members"] = [one for one in group["members"] if one != server["id"]]
+
+    def _attach(self, volume_id: str, server_id: str) -> None:
+        volume = self._cinder.volumes[volume_id]
+        volume["attachments"], volume["status"] = [{"server_id": server_id}], "in-use"
+
+    def _attachments(self, server: Json, request: Request, which: list[str]) -> Answer:
+        if request.method == "POST":
+            self._attach(request.body["volumeAttachment"]["volumeId"], server["id"])
+        elif which:
+            self._cinder.volumes[which[0]].update(attachments=[], status="available")
+        attached = [
+            volume["id"]
+            for volume in self._cinder.volumes.values()
+            if any(one["server_id"] == server["id"] for one in volume["attachments"])
+        ]
+        return 200, {"volumeAttachments": [{"volumeId": volume_id} for volume_id in attached]}
+
+    def _groups(self, request: Request, rest: list[str]) -> Answer:
+        if request.method == "POST":
+            group = {**request.body["server_group"], "id": next(_IDS), "members": []}
+            self.groups[group["id"]] = group
+            return 200, {"server_group": group}
+        if request.method == "DELETE":
+            del self.groups[rest[0]]
+            return 204, None
+        return 200, {"server_groups": list(self.groups.values())}
+
+
+def _flavor(flavor_id: str, ram: int) -> Json:
+    return {"id": flavor_id, "name": f"f{flavor_id}", "ram": ram, "vcpus": 1, "disk": 5}
+
+
+class Designate:
+    """One zone of names."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Json] = {}
+
+    def __call__(self, request: Request, path: str) -> Answer:
+        parts = path.strip("/").split("/")
+        if parts == ["zones"]:
+            return 200, {"zones": [{"id": "z1", "name": "db.example."}], "links": {}}
+        if request.method == "POST":
+            record = {**request.body, "id": next(_IDS), "status": "PENDING", "created_at": _WHEN}
+            self.records[record["id"]] = record
+            return 202, dict(record)
+        if request.method == "PUT":
+            record = self.records[parts[3]]
+            record.update(request.body, status="PENDING")
+            return 202, dict(record)
+        if request.method == "DELETE":
+            self.records[parts[3]]["action"] = "DELETE"
+            return 202, None
+        name = request.query.get("name")
+        found = [record for record in self.records.values() if name is None or record["name"] in name]
+        shown = [dict(record) for record in found]
+        for record in found:
+            record["status"] = "ACTIVE"
+            if record.get("action") == "DELETE":
+                del self.records[record["id"]]
+        return 200, {"recordsets": shown, "links": {}}

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports, and who reaches them."""
+
+import pytest
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack import OpenStackCloud
+from tests.unit.openstack.conftest import REACH, World
+
+ID = "11111111-0000-4000-8000-000000000001"
+OTHER = "22222222-0000-4000-8000-000000000002"
+
+
+def _rules(world: World, instance_id: str = ID) -> set[tuple[int, str]]:
+    """(port, from where), of an instance's group."""
+    things = world.neutron.things
+    (group,) = (one for one in things["security-groups"].values() if one["name"].endswith(instance_id))
+    rules = [one for one in things["security-group-rules"].values() if one["security_group_id"] == group["id"]]
+    assert {(one["direction"], one["protocol"]) for one in rules} == {("ingress", "tcp")}
+    return {(one["port_range_min"], one["remote_ip_prefix"] or "peers") for one in rules}
+
+
+def test_port_is_made_once(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /network/v2.0/ports", lost=True)
+    port = world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    assert world.done(cloud.networks.create_port, ID, [], {}, REACH) == port
+    assert port.addresses == ({"address": "10.0.0.5", "type": "private", "network": "net-1"},)
+    (made,) = world.neutron.things["ports"].values()
+    assert made["network_id"] == "net-1"
+    assert _rules(world) == {(3306, "0.0.0.0/0"), (3306, "::/0"), (3306, "peers")}
+
+
+def test_where_its_owner_says(world: World, cloud: OpenStackCloud) -> None:
+    nic = {"subnet_id": "sub-1", "ip_address": "10.0.0.77"}
+    world.done(cloud.networks.create_port, ID, [nic], {}, REACH)
+    (port,) = world.neutron.things["ports"].values()
+    assert (port["network_id"], port["wished"]) == ("net-1", [nic])
+
+
+def test_access_changes(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {"allowed_cidrs": ["10.1.0.0/16", "10.2.0.0/16"]}, REACH)
+    assert _rules(world) == {(3306, "10.1.0.0/16"), (3306, "10.2.0.0/16"), (3306, "peers")}
+    access = {"allowed_cidrs": ["10.2.0.0/16"], "is_public": True}
+    port = world.done(cloud.networks.update_access, ID, access, REACH)
+    assert _rules(world) == {(3306, "10.2.0.0/16"), (3306, "peers")}
+    assert [one["type"] for one in port.addresses] == ["private", "public"]
+    assert world.done(cloud.networks.update_access, ID, access, REACH) == port
+    assert len(world.neutron.things["floatingips"]) == 1
+    assert len(world.done(cloud.networks.update_access, ID, {}, REACH).addresses) == 1
+    assert not world.neutron.things["floatingips"]
+
+
+def test_instances_of_a_project_reach_each_other_until_the_last_is_gone(world: World, cloud: OpenStackCloud) -> None:
+    for instance_id in (ID, OTHER):
+        world.done(cloud.networks.create_port, instance_id, [], {"allowed_cidrs": ["10.1.0.0/16"]}, REACH)
+    groups = world.neutron.things["security-groups"]
+    assert sorted(one["name"] for one in groups.values()) == ["dbflow-" + ID, "dbflow-" + OTHER, "dbflow-project-p1"]
+    peers = next(one["id"] for one in groups.values() if "project" in one["name"])
+    assert all(peers in port["security_groups"] for port in world.neutron.things["ports"].values())
+    world.done(cloud.networks.delete_port, ID)
+    assert (3306, "peers") in _rules(world, OTHER)
+    world.done(cloud.networks.delete_port, OTHER)
+    assert not groups
+    assert not world.neutron.things["ports"]
+    world.done(cloud.networks.delete_port, OTHER)
+
+
+def test_management_port(world: World) -> None:
+    cloud = world.cloud(management_network="net-m", management_security_groups="g1")
+    world.neutron.things["security-groups"]["g1"] = {"id": "g1", "name": "managers", "project_id": "f" * 32}
+    instance_id = world.serve(cloud)
+    ports = {port["network_id"]: port for port in world.neutron.things["ports"].values()}
+    assert ports["net-m"]["security_groups"] == ["g1"]
+    (server,) = world.nova.servers.values()
+    assert server["body"]["server"]["networks"] == [{"port": ports["net-1"]["id"]}, {"port": ports["net-m"]["id"]}]
+    for kind in ("server", "volume", "port"):
+        world.done(cloud.remove, kind, instance_id)
+    assert not world.neutron.things["ports"]
+
+
+def test_names(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    port = world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    assert port.hostname == f"{ID}.db.example"
+    (record,) = world.designate.records.values()
+    assert record["records"] == ["10.0.0.5"]
+    assert cloud.owned()["port"] == {ID}
+    world.done(cloud.networks.update_access, ID, {"is_public": True}, REACH)
+    (record,) = world.designate.records.values()
+    assert record["records"] == ["198.51.100.5"]
+    world.done(cloud.networks.delete_port, ID)
+    assert not world.designate.records
+
+
+def test_no_address_is_free(world: World, cloud: OpenStackCloud) -> None:
+    message = "No more IP addresses available on network net-1."
+    world.fake.trouble("POST /network/v2.0/ports", 409, message)
+    with pytest.raises(base.OutOfCapacity, match="No more IP addresses"):
+        world.done(cloud.networks.create_port, ID, [], {}, REACH)
+
+
+def test_group_that_the_last_of_the_project_has_just_taken_with_it(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /network/v2.0/ports", 404, "Security group x does not exist")
+    assert world.done(cloud.networks.create_port, ID, [], {}, REACH).addresses
+
+
+def test_access_of_what_has_no_port(world: World, cloud: OpenStackCloud) -> None:
+    with pytest.raises(base.NotFound):
+        world.done(cloud.networks.update_access, ID, {}, REACH)

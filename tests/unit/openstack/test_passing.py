@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Services that are away, busy, or have forgotten who asks."""
+
+import pytest
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
+from tests.unit.openstack.conftest import World
+
+
+def _ask(cloud: OpenStackCloud) -> base.Volume:
+    return cloud.volumes.create("11111111-0000-4000-8000-000000000001", 1, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "after"),
+    [(429, {"Retry-After": "17"}, 17.0), (503, {}, 5.0), (500, {}, 5.0), (502, {"Retry-After": "soon"}, 5.0)],
+)
+def test_steps_wait_as_long_as_they_are_asked_to(
+    world: World, cloud: OpenStackCloud, status: int, headers: dict[str, str], after: float
+) -> None:
+    world.fake.trouble("POST /volume", status, "not now", headers=headers)
+    with pytest.raises(NotYet, match=f"HTTP {status}") as wait:
+        _ask(cloud)
+    assert wait.value.after == after
+    assert world.done(_ask, cloud).size == 1
+
+
+def test_who_is_no_step_is_told(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("GET /compute", 503, times=9)
+    with pytest.raises(base.Unavailable):
+        cloud.flavors.list()
+
+
+def test_a_conflict_passes(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.fake.trouble("/action", 409, "Cannot 'resize' instance while it is in task_state powering-on")
+    world.done(cloud.servers.resize, instance_id, "2")
+    assert any("powering-on" in str(wait) for wait in world.waited)
+    assert world.nova.asked == ["resize"]
+
+
+@pytest.mark.parametrize("service", ["volume", "identity"])
+def test_a_service_that_is_away_comes_back(world: World, cloud: OpenStackCloud, service: str) -> None:
+    """Also when it is away before it was ever asked."""
+    world.fake.down.add(service)
+    for _ in range(3):
+        with pytest.raises(NotYet, match="does not answer"):
+            _ask(cloud)
+    world.fake.down.clear()
+    assert world.done(_ask, cloud).size == 1
+    world.fake.down.add("volume")
+    with pytest.raises(NotYet, match="does not answer"):
+        _ask(cloud)
+    world.fake.down.clear()
+    world.done(_ask, cloud)
+    assert len(world.cinder.volumes) == 1
+
+
+def test_tokens_that_expire_are_renewed(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.fake.tokens.clear()
+    world.done(cloud.servers.resize, instance_id, "2")
+    assert len(world.fake.tokens) == 1
+
+
+def test_login_that_is_refused(world: World) -> None:
+    world.fake.trouble("POST /v3/auth/tokens", 401, "no", times=9)
+    with pytest.raises(base.CloudError, match="does not accept dbflow's login") as refused:
+        _ask(world.cloud())
+    assert not isinstance(refused.value, base.Unavailable)
+
+
+def test_configuration_without_a_login(world: World) -> None:
+    with pytest.raises(base.CloudError, match=r"\[openstack\] cloud or auth_type"):
+        _ask(world.cloud(auth_type=None))
+
+
+def test_cloud_that_is_not_in_clouds_yaml(world: World) -> None:
+    with pytest.raises(base.CloudError, match=r"\[openstack\] cloud: .*nowhere"):
+        _ask(world.cloud(cloud="nowhere"))
+
+
+def test_lists_of_many_pages(world: World, cloud: OpenStackCloud) -> None:
+    ids = [f"{number:08d}-0000-4000-8000-00000000000a" for number in range(7)]
+    for instance_id in ids:
+        cloud_volume = world.done(cloud.volumes.create, instance_id, 1, None)
+        assert cloud_volume.size == 1
+    world.cinder.page = 3
+    assert cloud.inventory()["volumes"] == ids

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers: made once whatever becomes of the answers, and told apart from those that failed."""
+
+import base64
+import json
+
+import pytest
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack import OpenStackCloud
+from tests.unit.openstack.conftest import World
+
+
+def _status(cloud: OpenStackCloud, instance_id: str) -> tuple[str, str]:
+    server = cloud.servers.get(instance_id)
+    return server.status, server.flavor_id
+
+
+def test_create_waits_and_finds_it_again(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    server = world.done(cloud.servers.create, boot)
+    assert (server.status, server.flavor_id, server.image, server.host) == ("ACTIVE", "1", "old", "one")
+    assert world.done(cloud.servers.create, boot) == server == cloud.servers.get(instance_id)
+    assert cloud.servers.several([instance_id, "22222222-0000-4000-8000-000000000002"]) == {instance_id: server}
+    assert len(world.nova.servers) == 1
+
+
+def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud: OpenStackCloud) -> None:
+    world.serve(cloud)
+    (server,) = world.nova.servers.values()
+    wanted = server["body"]["server"]
+    text = base64.b64decode(wanted["user_data"]).decode()
+    assert text.startswith("#cloud-config\n")
+    document = json.loads(text.partition("\n")[2])
+    files = {one["path"]: base64.b64decode(one["content"]).decode() for one in document["write_files"]}
+    machine = files.pop("/etc/dbflow/guest/machine.conf")
+    assert files == {"/etc/dbflow/guest/guest.conf": "[guest]\n", "/etc/dbflow/guest/message.key": "key\n"}
+    (volume,) = world.cinder.volumes
+    assert f"device = /dev/disk/by-id/virtio-{volume[:20]}\n" in machine
+    assert "run_as = mysql\n" in machine
+    assert {one["permissions"] for one in document["write_files"]} == {"0600"}
+    assert wanted["config_drive"] is True
+    assert "secret" not in text
+
+
+def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /compute/v2.1/servers", lost=True)
+    world.serve(cloud)
+    assert len(world.nova.servers) == 1
+
+
+def test_of_two_servers_the_older_stays(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    (older,) = world.nova.servers.values()
+    world.nova.servers["z"] = {**older, "id": "z", "created": "2026-02-02T00:00:00Z"}
+    assert cloud.servers.get(instance_id).id == older["id"]
+    world.done(cloud.servers.reboot, instance_id, "once")
+    assert list(world.nova.servers) == [older["id"]]
+
+
+def test_no_room_for_a_new_server(world: World, cloud: OpenStackCloud) -> None:
+    world.nova.fails = "No valid host was found. There are not enough hosts available."
+    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+        world.serve(cloud)
+    assert len(world.nova.servers) == 1
+
+
+def test_quota(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /compute/v2.1/servers", 403, "Quota exceeded for instances: Requested 1")
+    with pytest.raises(base.OutOfCapacity, match="Quota exceeded"):
+        world.serve(cloud)
+
+
+def test_port_in_use(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /compute/v2.1/servers", 409, "Port 12 is still in use.")
+    with pytest.raises(base.CloudError, match="still in use"):
+        world.serve(cloud)
+
+
+def test_image_that_is_gone(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /compute/v2.1/servers", 400, "Image old could not be found.")
+    with pytest.raises(base.CloudError, match="Image old could not be found"):
+        world.serve(cloud)
+
+
+def test_resize_and_confirm(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    assert world.done(cloud.servers.resize, instance_id, "2").status == "VERIFY_RESIZE"
+    assert world.done(cloud.servers.resize, instance_id, "2").flavor_id == "2"
+    world.done(cloud.servers.confirm_resize, instance_id)
+    world.done(cloud.servers.confirm_resize, instance_id)
+    assert _status(cloud, instance_id) == ("ACTIVE", "2")
+    assert world.nova.asked == ["resize", "confirmResize"]
+
+
+def test_revert_before_and_after_it_is_confirmed_or_began(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.revert_resize, instance_id, "1")
+    assert world.nova.asked == []
+    world.done(cloud.servers.resize, instance_id, "2")
+    world.done(cloud.servers.revert_resize, instance_id, "1")
+    assert _status(cloud, instance_id) == ("ACTIVE", "1")
+    world.done(cloud.servers.resize, instance_id, "2")
+    world.done(cloud.servers.confirm_resize, instance_id)
+    world.done(cloud.servers.revert_resize, instance_id, "1")
+    assert _status(cloud, instance_id) == ("ACTIVE", "1")
+
+
+def test_a_resize_that_failed_is_told_once(world: World, cloud: OpenStackCloud) -> None:
+    """Nova leaves the server as it was: what tells that from one that was never asked is its list of actions."""
+    instance_id = world.serve(cloud)
+    world.nova.fails = "No valid host was found."
+    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+        world.done(cloud.servers.resize, instance_id, "2")
+    assert world.nova.asked == ["resize"]
+    assert world.done(cloud.servers.resize, instance_id, "2").flavor_id == "2"
+
+
+def test_a_resize_whose_answer_is_lost_is_not_asked_twice(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.fake.trouble("/action", lost=True)
+    world.done(cloud.servers.resize, instance_id, "2")
+    assert world.nova.asked == ["resize"]
+
+
+def test_reboot_once(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.fake.trouble("/action", lost=True)
+    for once in ("a", "a", "b", "b"):
+        world.done(cloud.servers.reboot, instance_id, once)
+    assert world.nova.asked == ["reboot", "reboot"]
+
+
+def test_rebuild_once_and_back(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.rebuild, instance_id, "new", {}, "op")
+    world.done(cloud.servers.rebuild, instance_id, "new", {}, "op")
+    assert cloud.servers.get(instance_id).image == "new"
+    world.done(cloud.servers.rebuild, instance_id, "old", {}, f"op{base.UNDONE}")
+    world.done(cloud.servers.rebuild, instance_id, "new", {}, "op")
+    assert cloud.servers.get(instance_id).image == "old"
+    assert world.nova.asked == ["rebuild", "rebuild"]
+
+
+def test_a_rebuild_that_failed_can_be_taken_back(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.nova.fails = "the image is broken"
+    with pytest.raises(base.CloudError, match="the image is broken"):
+        world.done(cloud.servers.rebuild, instance_id, "new", {}, "op")
+    world.done(cloud.servers.rebuild, instance_id, "old", {}, f"op{base.UNDONE}")
+    assert cloud.servers.get(instance_id).status == "ACTIVE"
+
+
+def test_migrate_and_back(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    assert cloud.servers.hosts() == ["one", "two"]
+    moved = world.done(cloud.servers.migrate, instance_id, "one", None)
+    assert (moved.host, moved.status) == ("two", "VERIFY_RESIZE")
+    world.done(cloud.servers.revert_migration, instance_id, "one")
+    world.done(cloud.servers.migrate, instance_id, "one", "two")
+    world.done(cloud.servers.confirm_resize, instance_id)
+    back = world.done(cloud.servers.revert_migration, instance_id, "one")
+    assert (back.host, back.status) == ("one", "ACTIVE")
+
+
+def test_migrations_that_can_not_be(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    with pytest.raises(base.NotFound, match="Host three cannot be found"):
+        world.done(cloud.servers.migrate, instance_id, "one", "three")
+    world.nova.fails = "No valid host was found."
+    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+        world.done(cloud.servers.migrate, instance_id, "one", "two")
+    world.done(cloud.servers.revert_migration, instance_id, "one")
+    assert world.nova.asked == ["migrate"]
+
+
+def test_a_fenced_server_has_no_data(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.unfence, instance_id)
+    assert world.nova.asked == []
+    for _ in range(2):
+        world.done(cloud.servers.fence, instance_id)
+        (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
+        assert (volume["status"], volume["attachments"], port["admin_state_up"]) == ("available", [], False)
+        assert cloud.servers.get(instance_id).status == "SHUTOFF"
+    world.done(cloud.servers.unfence, instance_id)
+    (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
+    assert (volume["status"], port["admin_state_up"]) == ("in-use", True)
+    assert cloud.servers.get(instance_id).status == "ACTIVE"
+
+
+def test_replicas_are_placed_beside_their_source(world: World, cloud: OpenStackCloud) -> None:
+    source = world.serve(cloud, locality="anti-affinity")
+    replica = world.serve(cloud, beside=source)
+    (group,) = world.nova.groups.values()
+    assert (group["policy"], len(group["members"])) == ("anti-affinity", 2)
+    for kind in ("server", "volume", "port"):
+        world.done(cloud.remove, kind, source)
+    assert len(world.nova.groups) == 1
+    world.done(cloud.servers.delete, replica)
+    assert not world.nova.groups
+
+
+def test_delete_waits_until_it_is_gone(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud, locality="affinity")
+    world.done(cloud.servers.delete, instance_id)
+    assert world.waited
+    assert not world.nova.servers
+    world.done(cloud.servers.delete, instance_id)
+    with pytest.raises(base.NotFound):
+        cloud.servers.get(instance_id)
+    for kind in ("volume", "port"):
+        world.done(cloud.remove, kind, instance_id)
+    assert all(not found for found in cloud.inventory().values())
+    assert all(not found for found in cloud.owned().values())

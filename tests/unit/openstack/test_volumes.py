@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes."""
+
+import pytest
+
+from dbflow.cloud import base
+from dbflow.cloud.openstack import OpenStackCloud
+from tests.unit.openstack.conftest import World
+
+ID = "11111111-0000-4000-8000-000000000001"
+
+
+def test_create_find_extend_delete(world: World, cloud: OpenStackCloud) -> None:
+    volume = world.done(cloud.volumes.create, ID, 1, "ssd")
+    assert (volume.size, volume.type) == (1, "ssd")
+    assert volume.device == f"/dev/disk/by-id/virtio-{volume.id[:20]}"
+    assert world.done(cloud.volumes.create, ID, 1, "ssd") == volume == cloud.volumes.get(ID)
+    assert world.done(cloud.volumes.resize, ID, 3).size == 3
+    assert world.done(cloud.volumes.resize, ID, 1).size == 3
+    world.done(cloud.volumes.delete, ID)
+    assert world.waited
+    world.done(cloud.volumes.delete, ID)
+    with pytest.raises(base.NotFound):
+        cloud.volumes.get(ID)
+
+
+def test_an_answer_that_is_lost_makes_no_second_volume(world: World, cloud: OpenStackCloud) -> None:
+    world.fake.trouble("POST /volume", lost=True)
+    world.done(cloud.volumes.create, ID, 1, None)
+    assert len(world.cinder.volumes) == 1
+
+
+def test_two_at_once_are_one_in_the_end(world: World, cloud: OpenStackCloud) -> None:
+    first = world.done(cloud.volumes.create, ID, 1, None)
+    volume = world.cinder.volumes[first.id]
+    world.cinder.volumes["z"] = {**volume, "id": "z", "created_at": "2026-02-02T00:00:00Z"}
+    assert world.done(cloud.volumes.create, ID, 1, None).id == first.id
+    world.done(cloud.volumes.resize, ID, 2)
+    assert list(world.cinder.volumes) == [first.id]
+
+
+def test_one_that_could_not_be_made_says_why_and_can_be_deleted(world: World, cloud: OpenStackCloud) -> None:
+    world.cinder.fails = "schedule allocate volume: No valid backend was found."
+    with pytest.raises(base.OutOfCapacity, match="No valid backend"):
+        world.done(cloud.volumes.create, ID, 1, None)
+    world.done(cloud.volumes.delete, ID)
+    assert not world.cinder.volumes
+
+
+def test_quota(world: World, cloud: OpenStackCloud) -> None:
+    """Cinder says when to try again, as one who is busy does."""
+    message = "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes'."
+    world.fake.trouble("POST /volume", 413, message, headers={"Retry-After": "0"})
+    with pytest.raises(base.OutOfCapacity, match="exceeded for quota"):
+        world.done(cloud.volumes.create, ID, 1, None)
+
+
+def test_one_that_could_not_be_extended_is_of_use_again(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.fails = "the pool is full"
+    with pytest.raises(base.CloudError, match="the pool is full"):
+        world.done(cloud.volumes.resize, ID, 2)
+    world.cinder.fails = None
+    assert world.done(cloud.volumes.resize, ID, 1).size == 1
+
+
+def test_options(world: World) -> None:
+    cloud = world.cloud(volume_type="slow", volume_availability_zone="az2")
+    assert world.done(cloud.volumes.create, ID, 1, None).type == "slow"
+    (volume,) = world.cinder.volumes.values()
+    assert (volume["availability_zone"], volume["metadata"]) == ("az2", {"dbflow_instance": ID})
