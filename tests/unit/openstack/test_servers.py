@@ -2,12 +2,14 @@
 """Servers: made once whatever becomes of the answers, and told apart from those that failed."""
 
 import base64
+import datetime
 import json
 
 import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
 
 
@@ -47,6 +49,28 @@ def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: Open
     world.fake.trouble("POST /compute/v2.1/servers", lost=True)
     world.serve(cloud)
     assert len(world.nova.servers) == 1
+
+
+def test_a_request_that_failed_leaves_a_reservation(world: World, cloud: OpenStackCloud) -> None:
+    """Nova reserves the volume before it has noted the server, and forgets it when it fails in between."""
+    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.cinder.hold(boot.volume.id, "33333333-0000-4000-8000-000000000003", "reserved")
+    world.done(cloud.servers.create, boot)
+    (held,) = world.cinder.attachments.values()
+    assert held["instance"] == cloud.servers.get(instance_id).id
+
+
+def test_a_request_that_may_still_go_on_keeps_its_reservation(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.cinder.hold(boot.volume.id, "33333333-0000-4000-8000-000000000003", "reserved")
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    world.cinder.volumes[boot.volume.id]["updated_at"] = now.isoformat()
+    with pytest.raises(NotYet, match="reserved, to be free"):
+        cloud.servers.create(boot)
+    assert world.cinder.attachments
+    assert not world.nova.servers
 
 
 def test_of_two_servers_the_older_stays(world: World, cloud: OpenStackCloud) -> None:
