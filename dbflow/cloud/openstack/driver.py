@@ -87,6 +87,7 @@ class OpenStackCloud(base.Cloud):
             client.network,
             volumes.types,
             default_network=default,
+            management_network=options.management_network,
             public_network=options.public_network,
         )
 

@@ -8,6 +8,7 @@ import pytest
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from tests.unit.openstack.conftest import World
+from tests.unit.openstack.http import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,30 @@ def test_wishes_that_can(world: World, cloud: OpenStackCloud, nics: list[dict[st
     cloud.check(base.Wish("p1", nics, {"is_public": True}, volume_type="ssd", availability_zone="nova"))
 
 
-def test_network_that_its_owner_shares(world: World, cloud: OpenStackCloud) -> None:
+@pytest.mark.parametrize("target", ["p1", "*"])
+def test_network_that_its_owner_shares(world: World, cloud: OpenStackCloud, target: str) -> None:
     _networks(world)
-    policy = {"object_id": "net-2", "object_type": "network", "action": "access_as_shared", "target_tenant": "p1"}
-    world.neutron.things["rbac-policies"]["r"] = policy
+    _share(world, target)
     cloud.check(base.Wish("p1", [{"network_id": "net-2"}]))
+
+
+def test_network_that_its_owner_shares_with_dbflow_is_for_the_owner_only(world: World, cloud: OpenStackCloud) -> None:
+    """Neutron calls it shared, since dbflow asks."""
+    _networks(world)
+    _share(world, PROJECT)
+    cloud.check(base.Wish("p2", [{"network_id": "net-2"}]))
+    with pytest.raises(base.Unsuitable, match="Network net-2 cannot be found") as refused:
+        cloud.check(base.Wish("p1", [{"network_id": "net-2"}]))
+    assert refused.value.field == "nics"
+
+
+def test_network_of_the_management_is_for_nobody(world: World) -> None:
+    cloud = world.cloud(management_network="net-2")
+    _networks(world)
+    _share(world, "*")
+    for project in ("p1", "p2"):
+        with pytest.raises(base.Unsuitable, match="Network net-2 cannot be found"):
+            cloud.check(base.Wish(project, [{"network_id": "net-2"}]))
 
 
 def test_without_default_and_public_network(world: World) -> None:
@@ -76,6 +96,12 @@ def test_images_are_public_or_ours(world: World, cloud: OpenStackCloud) -> None:
     world.glance.images = world.glance.images[2:]
     with pytest.raises(base.NotFound, match="tagged x"):
         cloud.images.tagged(["x"])
+
+
+def _share(world: World, target: str) -> None:
+    policy = {"object_id": "net-2", "object_type": "network", "action": "access_as_shared", "target_tenant": target}
+    world.neutron.things["rbac-policies"]["r"] = policy
+    world.neutron.things["networks"]["net-2"]["shared"] = target in (PROJECT, "*")
 
 
 def _networks(world: World) -> None:
