@@ -53,6 +53,10 @@ class Checks:
             raise base.Unsuitable(f"Network {network_id} cannot be found.", "nics")
         if subnet is not None and subnet["network_id"] != network_id:
             raise base.Unsuitable(f"Subnet {subnet['id']} is not of network {network_id}.", "nics.subnet_id")
+        if not network["subnets"]:
+            # Neutron would make a port without an address.
+            field = "nics.network_id" if "network_id" in nic else "nics"
+            raise base.Unsuitable(f"Network {network_id} has no subnet.", field)
         if "ip_address" in nic:
             self._check_address(nic["ip_address"], network, subnet)
 

@@ -22,6 +22,7 @@ from tests.unit.openstack.http import PROJECT
         ({"nics": [{"network_id": "net-3", "subnet_id": "sub-1"}]}, "nics.subnet_id"),
         ({"nics": [{"network_id": "net-1", "ip_address": "10.9.9.9"}]}, "nics.ip_address"),
         ({"nics": [{"ip_address": "10.0.0.5"}]}, "nics.ip_address"),
+        ({"nics": [{"network_id": "net-4"}]}, "nics.network_id"),
     ],
 )
 def test_wishes_that_can_not_be_granted(world: World, wish: dict[str, Any], field: str) -> None:
@@ -69,6 +70,13 @@ def test_network_of_the_management_is_for_nobody(world: World) -> None:
             cloud.check(base.Wish(project, [{"network_id": "net-2"}]))
 
 
+def test_default_network_without_subnets(world: World) -> None:
+    _networks(world)
+    with pytest.raises(base.Unsuitable, match="Network net-4 has no subnet") as refused:
+        world.cloud(networks="net-4").check(base.Wish("p1", []))
+    assert refused.value.field == "nics"
+
+
 def test_without_default_and_public_network(world: World) -> None:
     cloud = world.cloud(networks=None, public_network=None)
     cloud.check(base.Wish("p1"))
@@ -105,6 +113,6 @@ def _share(world: World, target: str) -> None:
 
 
 def _networks(world: World) -> None:
-    for number, project in (("2", "p2"), ("3", "p1")):
-        network = {"id": f"net-{number}", "project_id": project, "shared": False, "subnets": []}
+    for number, project, subnets in (("2", "p2", ["sub-2"]), ("3", "p1", ["sub-3"]), ("4", "p1", [])):
+        network = {"id": f"net-{number}", "project_id": project, "shared": False, "subnets": subnets}
         world.neutron.things["networks"][network["id"]] = network

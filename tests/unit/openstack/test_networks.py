@@ -107,6 +107,14 @@ def test_group_that_the_last_of_the_project_has_just_taken_with_it(
     assert world.done(cloud.networks.create_port, ID, [], {}, REACH).addresses
 
 
+def test_port_without_an_address(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    (port,) = world.neutron.things["ports"].values()
+    port["fixed_ips"] = []
+    with pytest.raises(base.CloudError, match="no address in network net-1"):
+        world.done(cloud.networks.create_port, ID, [], {}, REACH)
+
+
 def test_access_of_what_has_no_port(world: World, cloud: OpenStackCloud) -> None:
     with pytest.raises(base.NotFound):
         world.done(cloud.networks.update_access, ID, {}, REACH)
