@@ -306,7 +306,7 @@ class Nova:
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
         status = server["status"]
-        if action == "confirmResize" and status != "VERIFY_RESIZE":
+        if action in ("confirmResize", "revertResize") and status != "VERIFY_RESIZE":
             return 400, {"badRequest": {"message": "Instance has not been resized."}}
         self.asked.append(action)
         name = {"os-stop": "stop", "os-start": "start"}.get(action, action)

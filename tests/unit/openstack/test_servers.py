@@ -130,6 +130,23 @@ def test_revert_before_and_after_it_is_confirmed_or_began(world: World, cloud: O
     assert _status(cloud, instance_id) == ("ACTIVE", "1")
 
 
+def test_revert_while_it_is_confirmed(world: World, cloud: OpenStackCloud) -> None:
+    """Nova has accepted the confirm, shows VERIFY_RESIZE as before, and refuses to revert."""
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.resize, instance_id, "2")
+    with pytest.raises(NotYet, match="be confirmed"):
+        cloud.servers.confirm_resize(instance_id)
+    world.done(cloud.servers.revert_resize, instance_id, "1")
+    assert any("be reverted" in str(wait) for wait in world.waited)
+    assert _status(cloud, instance_id) == ("ACTIVE", "1")
+    world.done(cloud.servers.migrate, instance_id, "one", "two")
+    with pytest.raises(NotYet, match="be confirmed"):
+        cloud.servers.confirm_resize(instance_id)
+    world.done(cloud.servers.revert_migration, instance_id, "one")
+    assert cloud.servers.get(instance_id).host == "one"
+    assert "revertResize" not in world.nova.asked
+
+
 def test_a_resize_that_failed_is_told_once(world: World, cloud: OpenStackCloud) -> None:
     """Nova leaves the server as it was: what tells that from one that was never asked is its list of actions."""
     instance_id = world.serve(cloud)
