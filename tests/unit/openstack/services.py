@@ -26,14 +26,21 @@ class Cinder:
         self.volumes: dict[str, Json] = {}
         self.attachments: dict[str, Json] = {}
         self.fails: str | None = None
-        """The next one made ends in error, of this reason."""
+        """What is made or extended ends in error, of this reason."""
+        self.full = False
+        """Nothing is extended: it stays as it is."""
+        self.extended: list[int] = []
+        """Sizes that were asked for."""
+        self.messages: list[Json] = []
+        """Newest first."""
         self.page = 1000
 
     def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
         if path == "/types":
             return 200, {"volume_types": [{"name": "ssd"}]}
         if path == "/messages":
-            return 200, {"messages": [{"user_message": self.fails or "it broke"}]}
+            (wanted,) = request.query["resource_uuid"]
+            return 200, {"messages": [one for one in self.messages if one["resource_uuid"] == wanted]}
         if path == "/volumes" and request.method == "POST":
             return self._create(request.body["volume"])
         if path in ("/volumes", "/volumes/detail"):
@@ -43,9 +50,16 @@ class Cinder:
         volume = self.volumes.get(path.split("/")[2])
         if volume is None:
             return missing("Volume")
-        if request.method == "DELETE":
-            volume["next"], volume["status"] = None, "deleting"
-            return 202, None
+        match request.method, path.split("/")[3:]:
+            case "DELETE", []:
+                volume["next"], volume["status"] = None, "deleting"
+                return 202, None
+            case "DELETE", ["metadata", key]:
+                del volume["metadata"][key]
+                return 200, None
+            case _, ["metadata"]:
+                volume["metadata"] = volume["metadata"] | request.body["metadata"]
+                return 200, {"metadata": volume["metadata"]}
         return self._act(volume, request.body)
 
     def _create(self, body: Json) -> Answer:
@@ -60,7 +74,12 @@ class Cinder:
             "volume_type": body.get("volume_type"),
         }
         self.volumes[volume["id"]] = volume
+        if self.fails:
+            self._tell(volume, self.fails)
         return 202, {"volume": dict(volume)}
+
+    def _tell(self, volume: Json, why: str) -> None:
+        self.messages.insert(0, {"id": next(_IDS), "resource_uuid": volume["id"], "user_message": why})
 
     def hold(self, volume_id: str, server_id: str, status: str = "in-use") -> None:
         """For a server. Cinder does not ask whether there is one."""
@@ -100,8 +119,14 @@ class Cinder:
         (action, value), *_ = body.items()
         if action == "os-reset_status":
             volume["status"] = value["status"]
-        elif self.fails:
+            return 202, None
+        self.extended.append(value["new_size"])
+        if self.fails:
             volume["status"] = "error_extending"
+            self._tell(volume, self.fails)
+        elif self.full:
+            volume["next"], volume["status"] = volume["status"], "extending"
+            self._tell(volume, "extend volume: Could not find any available weighted backend.")
         else:
             volume["next"], volume["status"] = volume["status"], "extending"
             volume["size"] = value["new_size"]
