@@ -123,6 +123,10 @@ class Process:
         """With all that it has started."""
         return not self._session()
 
+    def wait_gone(self) -> None:
+        """Return when all of it has ended. Failed when it does not."""
+        wait_for(lambda: self.gone, f"the end of {self.name}", 10)
+
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         if not self.log.exists():
@@ -164,7 +168,8 @@ def stop(processes: Iterable[Process], number: signal.Signals = signal.SIGTERM) 
         time.sleep(0.05)
     for process in left:
         process.signal(signal.SIGKILL)
-        wait_for(lambda process=process: process.gone, f"the end of {process.name}", 10)  # type: ignore[misc]
+    for process in left:
+        process.wait_gone()
         process.forget()
 
 

@@ -62,6 +62,8 @@ class Cinder(Service):
                 "glance_api_servers": self.settings.url("glance"),
                 "rootwrap_config": "",
                 "resource_query_filters_file": self.etc / "resource_filters.json",
+                # A scheduler that starts after the volume service hears of it at that one's next report.
+                "periodic_interval": 5,
                 "periodic_fuzzy_delay": 1,
                 "report_interval": 10,
                 "service_down_time": 60,

@@ -64,7 +64,8 @@ class Swift(Service):
                 "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
                 **ini.authtoken(self.settings, "swift"),
                 "delay_auth_decision": True,
-                "include_service_catalog": False,
+                # All services share what is known of a token: without a catalog for Swift, Nova would find none either.
+                "include_service_catalog": True,
             },
             "filter:keystoneauth": {
                 "use": "egg:swift#keystoneauth",

@@ -3,7 +3,7 @@
 
 import argparse
 
-from tests.bench import api, availability, backup, console, create, flows, guests, jobs, steps
+from tests.bench import api, availability, backup, cloud, console, create, flows, guests, jobs, steps
 
 BENCHMARKS = {
     "create": create,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "backup": backup,
     "console": console,
     "availability": availability,
+    "openstack": cloud,
 }
 
 

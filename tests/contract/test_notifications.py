@@ -14,7 +14,7 @@ from dbflow.cloud.base import Flavor
 from dbflow.conf import register
 from dbflow.db.models import AuditPeriod, Datastore, DatastoreVersion, Instance, Notification, new_id
 from dbflow.db.session import Database
-from dbflow.notifications import exists as module
+from dbflow.notifications import periods
 from dbflow.notifications.exists import Exists
 from dbflow.notifications.outbox import Outbox
 from dbflow.notifications.relay import Relay
@@ -45,7 +45,7 @@ def test_leaders_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) ->
         for _ in range(INSTANCES):
             row = {"project_id": "p", "user_id": "u", "datastore_version_id": "v", "flavor_id": "1"}
             session.add(Instance(id=new_id(), name="i", created=created, server_id="s", **row))
-    monkeypatch.setattr(module, "utcnow", lambda: now)
+    monkeypatch.setattr(periods, "utcnow", lambda: now)
     start, counts = threading.Barrier(LEADERS), list[int]()
 
     def lead() -> None:

@@ -13,10 +13,9 @@ from keystoneauth1.identity import v3
 from keystoneclient.v3.client import Client as KeystoneClient
 from swiftclient import client as swift_client
 
-from devcloud.settings import ROOT
 from tests.functional.stack import EmbeddedStack
 from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_makereport
-from tests.openstack.place import Place
+from tests.openstack.place import Place, upload_image
 from tests.servers import Swift
 from tests.servers.devcloud import DevCloud
 from tests.servers.keystone import Keystone
@@ -155,12 +154,9 @@ def place(cloud: DevCloud) -> Place:
 
 
 @pytest.fixture(scope="session")
-def guest_image(cloud: DevCloud, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Id of the image that databases' servers boot from, as ``tools/build-image`` makes it from what is here."""
-    path = tmp_path_factory.mktemp("image") / "guest.squashfs"
-    subprocess.run([ROOT / "tools" / "build-image", path], check=True)
-    form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
-    return str(cloud.openstack("dbaas").image.create_image(name="guest", filename=str(path), **form).id)
+def guest_image(cloud: DevCloud) -> str:
+    """Id of the image that databases' servers boot from."""
+    return upload_image(cloud)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,8 @@
 import dataclasses
 import json
 import pathlib
+import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,6 +18,7 @@ from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import until_done
 from devcloud import identity
+from devcloud.settings import ROOT
 from tests.servers.devcloud import DevCloud
 
 T = TypeVar("T")
@@ -96,3 +99,12 @@ def remove(cloud: OpenStackCloud, instance_id: str) -> None:
     """All of an instance."""
     for kind in ("server", "volume", "port"):
         done(cloud.remove, kind, instance_id)
+
+
+def upload_image(devcloud: DevCloud) -> str:
+    """Id of the image that ``tools/build-image`` makes of what is here."""
+    with tempfile.TemporaryDirectory(prefix="dbflow-image-") as directory:
+        path = pathlib.Path(directory) / "guest.squashfs"
+        subprocess.run([ROOT / "tools" / "build-image", path], check=True)
+        form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
+        return str(devcloud.openstack(SERVICE).image.create_image(name="guest", filename=str(path), **form).id)

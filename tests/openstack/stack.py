@@ -4,6 +4,7 @@
 import contextlib
 import pathlib
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ from tests.wire.cli import OpenStack, environment
 
 USER = "tenant1"
 """A plain member of a project of its own."""
+_TOKEN = 1800.0
+"""Seconds for which a token is used; Keystone's are good for an hour."""
 
 
 class CloudStack(RealStack):
@@ -37,6 +40,7 @@ class CloudStack(RealStack):
         super().__init__(images)
         self.image = image
         self.place = place
+        self._tokens_of: dict[str, tuple[float, str, str]] = {}
 
     def start(self) -> None:
         """Guests reach the broker as they do the services of the cloud."""
@@ -52,6 +56,7 @@ class CloudStack(RealStack):
         swift = {f"swift_{name}": value for name, value in auth.items()}
         own: dict[str, Mapping[str, object]] = {
             "cloud": {"driver": "openstack"},
+            "quota": {"max_accepted_volume_size": 100},
             "openstack": self.place.options(),
             "api": {"auth": "keystone"},
             "keystone_authtoken": {"www_authenticate_uri": auth["auth_url"], "auth_type": "password", **auth},
@@ -69,9 +74,13 @@ class CloudStack(RealStack):
         return self.of("admin")
 
     def of(self, user: str) -> Client:
-        """A user of the cloud, with a new token."""
-        login = self.place.devcloud.openstack(user)
-        return Client(f"http://127.0.0.1:{self._port}/v1.0/{login.current_project_id}", login.auth_token)
+        """A user of the cloud, with a token that lasts for a while yet."""
+        made, token, project = self._tokens_of.get(user, (0.0, "", ""))
+        if time.monotonic() - made > _TOKEN:
+            login = self.place.devcloud.openstack(user)
+            token, project = login.auth_token, login.current_project_id
+            self._tokens_of[user] = (time.monotonic(), token, project)
+        return Client(f"http://127.0.0.1:{self._port}/v1.0/{project}", token)
 
     def command(self, user: str) -> OpenStack:
         """``openstack`` of a user, which finds the API in the catalog."""

@@ -23,7 +23,7 @@ def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
     scenario.prepare()
     before = starts(stack.cloud, scenario.instance_id)
     stack.faults.record()
-    ended = _ended(point, scenario, stack)
+    ended = struck(point, scenario, stack)
     violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
     point = _without_what_was_not_there(point, stack)
     violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
@@ -54,8 +54,8 @@ def _without_what_was_not_there(point: Point, stack: Stack) -> Point:
     return dataclasses.replace(point, armed=tuple(one for one in point.armed if one[0] not in missed))
 
 
-def _ended(point: Point, scenario: Scenario, stack: Stack) -> dict[str, Any]:
-    """The operation that was asked for and struck, at its end."""
+def struck(point: Point, scenario: Scenario, stack: Stack) -> dict[str, Any]:
+    """The operation that was asked for and failed as the point says, at its end."""
     with contextlib.ExitStack() as exits:
         held = exits.enter_context(stack.faults.holding(point.held)) if point.held else None
         gate = exits.enter_context(stack.faults.holding(point.gate)) if point.gate else None

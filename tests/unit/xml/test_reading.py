@@ -10,6 +10,8 @@ from dbflow.api.schemas.common import Schema, obj
 from dbflow.api.xml.read import read
 from dbflow.services.errors import BadRequest
 
+BOUND = 30.0
+"""Seconds of processor time: a busy machine needs one or two, and what is not bounded, minutes."""
 SPACE = 'xmlns="http://docs.openstack.org/database/api/v1.0"'
 MARKS = 'xmlns:json="urn:dbflow:json" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 CREATE = {
@@ -155,7 +157,7 @@ def test_refused_and_the_place_named(document: str | bytes, sentence: str) -> No
     with pytest.raises(BadRequest, match=r"Validation error|not valid XML") as refused:
         read(raw, instances.CREATE)
     assert sentence in str(refused.value)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < BOUND
 
 
 def test_encodings_of_the_content_type() -> None:
@@ -172,4 +174,4 @@ def test_encodings_of_the_content_type() -> None:
 def test_comments_are_cheap() -> None:
     began = time.process_time()
     assert read(b"<name>" + b"a<!---->" * 100_000 + b"</name>", {}) == {"name": "a" * 100_000}
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < BOUND
