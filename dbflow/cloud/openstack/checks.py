@@ -18,10 +18,12 @@ class Checks:
         volume_types: Callable[[], list[str]],
         *,
         default_network: str | None,
+        management_network: str | None,
         public_network: str | None,
     ) -> None:
         self._compute, self._neutron, self._volume_types = compute, neutron, volume_types
         self._default_network, self._public_network = default_network, public_network
+        self._management_network = management_network
 
     def check(self, wish: base.Wish) -> None:
         """Unsuitable, naming the field."""
@@ -51,6 +53,10 @@ class Checks:
             raise base.Unsuitable(f"Network {network_id} cannot be found.", "nics")
         if subnet is not None and subnet["network_id"] != network_id:
             raise base.Unsuitable(f"Subnet {subnet['id']} is not of network {network_id}.", "nics.subnet_id")
+        if not network["subnets"]:
+            # Neutron would make a port without an address.
+            field = "nics.network_id" if "network_id" in nic else "nics"
+            raise base.Unsuitable(f"Network {network_id} has no subnet.", field)
         if "ip_address" in nic:
             self._check_address(nic["ip_address"], network, subnet)
 
@@ -63,8 +69,14 @@ class Checks:
             raise base.Unsuitable(f"Address {address} is taken.", "nics.ip_address")
 
     def _may_use(self, project_id: str, network: Json) -> bool:
-        """Whether a project owns it, or its owner shares it."""
-        if network.get("shared") or network["project_id"] == project_id:
+        """Whether a project owns it, or its owner shares it with that project or with all.
+
+        The network's own ``shared`` says that it is shared with dbflow's project, which is no concern of others. Who is
+        no administrator sees its own policies only: what can't be told is refused.
+        """
+        if network["id"] == self._management_network:
+            return False
+        if network["project_id"] == project_id:
             return True
         query = {"object_id": network["id"], "object_type": "network", "action": "access_as_shared"}
         found = self._neutron.list("Shared networks", "/rbac-policies", "rbac_policies", query)

@@ -68,7 +68,17 @@ class Client:
         return openstack.connection.Connection(session=session, **common)
 
     def _proxy(self, name: str) -> Callable[[], Any]:
-        return lambda: getattr(self.connection(), name)
+        def found() -> Any:
+            connection = self.connection()
+            try:
+                return getattr(connection, name)
+            except sdk.NotSupported as error:
+                # A service that is away tells no versions; only the catalog says that there is none.
+                if connection.endpoint_for(name.replace("_", "-")) is None:
+                    raise
+                raise sdk.ServiceDiscoveryException(str(error)) from error
+
+        return found
 
 
 class Service:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from oslo_config import cfg
 
 from dbflow.cloud import base
+from dbflow.cloud.openstack.attachments import Attachments
 from dbflow.cloud.openstack.booting import Booting
 from dbflow.cloud.openstack.checks import Checks
 from dbflow.cloud.openstack.client import Client, Json
@@ -53,6 +54,7 @@ class OpenStackCloud(base.Cloud):
             client.block_storage,
             names,
             waiting,
+            Attachments(client.block_storage, client.compute),
             options.volume_type,
             options.volume_availability_zone,
             lambda instance_id: nova.find(instance_id) is not None,
@@ -74,6 +76,7 @@ class OpenStackCloud(base.Cloud):
             nova,
             names,
             self._groups,
+            volumes,
             booting,
             resizing,
             Migrating(nova, resizing),
@@ -84,6 +87,7 @@ class OpenStackCloud(base.Cloud):
             client.network,
             volumes.types,
             default_network=default,
+            management_network=options.management_network,
             public_network=options.public_network,
         )
 

@@ -43,8 +43,7 @@ class Migrating:
         server = self._nova.settled(instance_id)
         back = server[HOST] == old_host
         if server["status"] == VERIFY and not back:
-            self._nova.act(instance_id, server, "revertResize")
-            raise self._nova.soon(instance_id, "be reverted")
+            raise self._resizing.back(instance_id, server)
         if not back:
             self.migrate(instance_id, server[HOST], old_host)
         self._resizing.confirm(instance_id)

@@ -140,6 +140,8 @@ class NeutronNetworks(base.Networks):
 
     def _reached(self, instance_id: str, port: Json, access: Mapping[str, object]) -> base.Port:
         network = port["network_id"]
+        if not port["fixed_ips"]:
+            raise base.CloudError(f"{_named(instance_id)} got no address in network {network}")
         addresses = [
             {"address": fixed["ip_address"], "type": "private", "network": network} for fixed in port["fixed_ips"]
         ]

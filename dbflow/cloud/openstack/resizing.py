@@ -2,6 +2,7 @@
 """Other flavors. Nova keeps the old server until the new one is confirmed, and goes back to it when told so."""
 
 from dbflow.cloud import base
+from dbflow.cloud.openstack.client import Json
 from dbflow.cloud.openstack.nova import Nova, Turn
 
 VERIFY = "VERIFY_RESIZE"
@@ -34,24 +35,30 @@ class Resizing:
         server = self._nova.settled(instance_id)
         if server["status"] != VERIFY:
             return
-        try:
-            self._nova.act(instance_id, server, "confirmResize")
-        except base.CloudError as error:
-            # What it says while it confirms already: no task tells of that.
-            if _CONFIRMING not in str(error):
-                raise
-        raise self._nova.soon(instance_id, "be confirmed")
+        raise self._ended(instance_id, server, "confirmResize", "be confirmed")
+
+    def back(self, instance_id: str, server: Json) -> Exception:
+        """Have a server in VERIFY_RESIZE become what it was; to raise. Too late, it is ACTIVE when next looked at."""
+        return self._ended(instance_id, server, "revertResize", "be reverted")
 
     def revert(self, instance_id: str, flavor_id: str) -> base.Server:
         """Ends in ACTIVE."""
         server = self._nova.settled(instance_id)
         same = str(server["flavor"]["id"]) == flavor_id
         if server["status"] == VERIFY and not same:
-            self._nova.act(instance_id, server, "revertResize")
-            raise self._nova.soon(instance_id, "be reverted")
+            raise self.back(instance_id, server)
         if not same:
             self.resize(instance_id, flavor_id)
         self.confirm(instance_id)
         running = self._nova.running(instance_id)
         self._nova.unmark(instance_id, "resize")
         return running
+
+    def _ended(self, instance_id: str, server: Json, action: str, what: str) -> Exception:
+        try:
+            self._nova.act(instance_id, server, action)
+        except base.CloudError as error:
+            # What it says while it confirms already: no task tells of that.
+            if _CONFIRMING not in str(error):
+                raise
+        return self._nova.soon(instance_id, what)

@@ -104,6 +104,10 @@ class SecurityGroups:
         guard.still_wanted()
         try:
             self._neutron.post("Security group rules", "/security-group-rules", {"security_group_rules": bodies})
+        except base.NotFound as error:
+            # The last instance of the project has just gone, and taken the project's group with it; or of two groups
+            # that were made at once this was the younger.
+            raise Passing(str(error)) from error
         except base.CloudError as error:
             if "already exists" in str(error):
                 raise Passing("Security group rules are being changed") from error

@@ -13,6 +13,7 @@ from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import USER, Names
 from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
 from dbflow.cloud.openstack.resizing import Resizing
+from dbflow.cloud.openstack.volumes import CinderVolumes
 
 
 class NovaServers(base.Servers):
@@ -23,12 +24,13 @@ class NovaServers(base.Servers):
         nova: Nova,
         names: Names,
         groups: ServerGroups,
+        volumes: CinderVolumes,
         booting: Booting,
         resizing: Resizing,
         migrating: Migrating,
         fencing: Fencing,
     ) -> None:
-        self._nova, self._names, self._groups = nova, names, groups
+        self._nova, self._names, self._groups, self._volumes = nova, names, groups, volumes
         self._booting, self._resizing, self._migrating, self._fencing = booting, resizing, migrating, fencing
 
     @patient
@@ -38,6 +40,7 @@ class NovaServers(base.Servers):
         server = self._nova.find(instance_id)
         if server is None:
             guard.still_wanted()
+            self._volumes.release(instance_id)
             body = self._booting.body(boot, self._groups.ensure(boot))
             self._nova.compute.post(named(instance_id), "/servers", body)
             raise self._nova.soon(instance_id, "be built")

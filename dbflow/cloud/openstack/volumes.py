@@ -4,13 +4,16 @@
 from collections.abc import Callable
 
 from dbflow.cloud import base, guard
+from dbflow.cloud.openstack.attachments import HELD, Attachments
 from dbflow.cloud.openstack.client import Json, Service
 from dbflow.cloud.openstack.errors import of_reason, patient
 from dbflow.cloud.openstack.names import Names, tag
-from dbflow.cloud.openstack.waiting import Waiting
+from dbflow.cloud.openstack.waiting import Waiting, age
 
-_ATTACHMENTS, _MESSAGES, _ONLINE = "3.27", "3.5", "3.42"
-"""Microversions that brought attachments, reasons of failures, and extending while in use."""
+_MESSAGES, _ONLINE = "3.5", "3.42"
+"""Microversions that brought reasons of failures, and extending while in use."""
+_REQUEST = 60.0
+"""Seconds in which Nova has answered a request for a server, or never does."""
 
 
 class CinderVolumes(base.Volumes):
@@ -21,12 +24,13 @@ class CinderVolumes(base.Volumes):
         cinder: Service,
         names: Names,
         waiting: Waiting,
+        attachments: Attachments,
         volume_type: str | None,
         zone: str | None,
         has_server: Callable[[str], bool],
     ) -> None:
         """``volume_type`` and ``zone`` where nothing else is said; ``has_server`` says whether an instance has one."""
-        self._cinder, self._names, self._waiting = cinder, names, waiting
+        self._cinder, self._names, self._waiting, self._attachments = cinder, names, waiting, attachments
         self._type, self._zone, self._has_server = volume_type, zone, has_server
 
     @patient
@@ -72,6 +76,20 @@ class CinderVolumes(base.Volumes):
         if found:
             raise self._waiting.since(found[0]["updated_at"], f"volume of instance {instance_id} to be deleted")
 
+    def release(self, instance_id: str) -> None:
+        """Take it from servers that never were, for an instance that has none: NotYet until a server can have it.
+
+        A request that is still on its way in Nova may have reserved it a moment ago, and is left the time to end.
+        """
+        volume = self.find(instance_id)
+        if volume is None or volume["status"] not in HELD:
+            return
+        what = f"volume of instance {instance_id}, which is {volume['status']}, to be free"
+        if age(volume["updated_at"]) < _REQUEST:
+            raise self._waiting.since(volume["updated_at"], what)
+        if self._attachments.free(instance_id, volume):
+            raise self._waiting.soon(what)
+
     def find(self, instance_id: str) -> Json | None:
         """As Cinder has it. Of two (a create whose answer was lost), the older is the one."""
         found = self._all(instance_id)
@@ -104,7 +122,7 @@ class CinderVolumes(base.Volumes):
 
     def _usable(self, instance_id: str, volume: Json) -> base.Volume:
         status = volume["status"]
-        if status in ("available", "in-use", "reserved", "attaching", "detaching"):
+        if status == "available" or status in HELD:
             return _volume(volume)
         if status.startswith("error"):
             raise of_reason(_named(instance_id), f"it is in state {status}.{self._reason(volume)}")
@@ -115,16 +133,12 @@ class CinderVolumes(base.Volumes):
         if status == "error_deleting":
             self._reset(volume, "error")
             raise base.CloudError(f"{_named(instance_id)} could not be deleted.{self._reason(volume)}")
-        if status == "in-use" and not self._has_server(instance_id):
-            # Its server went without letting go of it: its host was down.
-            for attachment in self._attachments(volume):
-                self._cinder.delete(_named(instance_id), f"/attachments/{attachment['id']}", version=_ATTACHMENTS)
-        elif status not in ("deleting", "in-use", "detaching", "attaching", "reserved"):
+        if status in HELD:
+            # A server that is gone did not let go of it: its host was down, or Nova failed while it made it.
+            if not self._has_server(instance_id):
+                self._attachments.free(instance_id, volume)
+        elif status != "deleting":
             self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}", {"cascade": True})
-
-    def _attachments(self, volume: Json) -> list[Json]:
-        query = {"volume_id": volume["id"]}
-        return list(self._cinder.list("Attachments", "/attachments", "attachments", query, version=_ATTACHMENTS))
 
     def _mend(self, volume: Json) -> None:
         self._reset(volume, "in-use" if volume["attachments"] else "available")

@@ -22,11 +22,11 @@ class Waiting:
 
     def since(self, began: str | None, what: str) -> NotYet:
         """``began`` is a time as services write it, in UTC; one that can't be read is now."""
-        return NotYet(what, after=min(max(self._interval, _age(began) * _SHARE), _LONGEST))
+        return NotYet(what, after=min(max(self._interval, age(began) * _SHARE), _LONGEST))
 
 
-def _age(began: str | None) -> float:
-    """Seconds."""
+def age(began: str | None) -> float:
+    """Seconds since a time that a service wrote, in UTC; 0 for one that can't be read."""
     try:
         when = datetime.datetime.fromisoformat(began or "")
     except ValueError:

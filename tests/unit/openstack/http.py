@@ -45,6 +45,8 @@ class FakeOpenStack:
         self._troubles: list[Trouble] = []
         self.down: set[str] = set()
         """Types of services that hang up on whoever calls."""
+        self.absent: set[str] = set()
+        """Those that the catalog has not."""
         self._lock = threading.Lock()
         fake = self
 
@@ -128,7 +130,11 @@ class FakeOpenStack:
         token = f"token-{self._number}"
         self.tokens.add(token)
         headers["X-Subject-Token"] = token
-        catalog = [{"type": kind, "name": name, "endpoints": [self._endpoint(name)]} for name, kind in _TYPES.items()]
+        catalog = [
+            {"type": kind, "name": name, "endpoints": [self._endpoint(name)]}
+            for name, kind in _TYPES.items()
+            if name not in self.absent
+        ]
         project = {"id": PROJECT, "name": "service", "domain": {"id": "default", "name": "Default"}}
         expires = "2099-01-01T00:00:00.000000Z"
         return 201, {"token": {"methods": ["password"], "expires_at": expires, "project": project, "catalog": catalog}}

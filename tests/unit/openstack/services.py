@@ -24,6 +24,7 @@ class Cinder:
 
     def __init__(self) -> None:
         self.volumes: dict[str, Json] = {}
+        self.attachments: dict[str, Json] = {}
         self.fails: str | None = None
         """The next one made ends in error, of this reason."""
         self.page = 1000
@@ -37,6 +38,8 @@ class Cinder:
             return self._create(request.body["volume"])
         if path in ("/volumes", "/volumes/detail"):
             return self._list(request)
+        if path.startswith("/attachments"):
+            return self._attachments(request, path.split("/")[2:])
         volume = self.volumes.get(path.split("/")[2])
         if volume is None:
             return missing("Volume")
@@ -58,6 +61,23 @@ class Cinder:
         }
         self.volumes[volume["id"]] = volume
         return 202, {"volume": dict(volume)}
+
+    def hold(self, volume_id: str, server_id: str, status: str = "in-use") -> None:
+        """For a server. Cinder does not ask whether there is one."""
+        attachment = {"id": next(_IDS), "volume_id": volume_id, "instance": server_id}
+        self.attachments[attachment["id"]] = attachment
+        shown = [{"server_id": server_id}] if status == "in-use" else []
+        self.volumes[volume_id].update(attachments=shown, status=status)
+
+    def free(self, volume_id: str) -> None:
+        self.attachments = {key: one for key, one in self.attachments.items() if one["volume_id"] != volume_id}
+        self.volumes[volume_id].update(attachments=[], status="available")
+
+    def _attachments(self, request: Request, which: list[str]) -> Answer:
+        if request.method == "DELETE":
+            self.free(self.attachments[which[0]]["volume_id"])
+        (wanted,) = request.query.get("volume_id", [None])
+        return 200, {"attachments": [one for one in self.attachments.values() if one["volume_id"] == wanted]}
 
     def _list(self, request: Request) -> Answer:
         name = request.query.get("name")
@@ -265,7 +285,7 @@ class Nova:
         }
         self.servers[server["id"]] = server
         for disk in wanted["block_device_mapping_v2"][1:]:
-            self._attach(disk["uuid"], server["id"])
+            self._cinder.hold(disk["uuid"], server["id"])
         for group in [body["os:scheduler_hints"]["group"]] if "os:scheduler_hints" in body else []:
             self.groups[group]["members"].append(server["id"])
         reason, self.fails = self.fails, None
@@ -286,7 +306,7 @@ class Nova:
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
         status = server["status"]
-        if action == "confirmResize" and status != "VERIFY_RESIZE":
+        if action in ("confirmResize", "revertResize") and status != "VERIFY_RESIZE":
             return 400, {"badRequest": {"message": "Instance has not been resized."}}
         self.asked.append(action)
         name = {"os-stop": "stop", "os-start": "start"}.get(action, action)
@@ -325,19 +345,15 @@ class Nova:
         del self.servers[server["id"]]
         for volume in self._cinder.volumes.values():
             if any(one["server_id"] == server["id"] for one in volume["attachments"]):
-                volume["attachments"], volume["status"] = [], "available"
+                self._cinder.free(volume["id"])
         for group in self.groups.values():
             group["members"] = [one for one in group["members"] if one != server["id"]]
 
-    def _attach(self, volume_id: str, server_id: str) -> None:
-        volume = self._cinder.volumes[volume_id]
-        volume["attachments"], volume["status"] = [{"server_id": server_id}], "in-use"
-
     def _attachments(self, server: Json, request: Request, which: list[str]) -> Answer:
         if request.method == "POST":
-            self._attach(request.body["volumeAttachment"]["volumeId"], server["id"])
+            self._cinder.hold(request.body["volumeAttachment"]["volumeId"], server["id"])
         elif which:
-            self._cinder.volumes[which[0]].update(attachments=[], status="available")
+            self._cinder.free(which[0])
         attached = [
             volume["id"]
             for volume in self._cinder.volumes.values()

@@ -8,6 +8,7 @@ import pytest
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from tests.unit.openstack.conftest import World
+from tests.unit.openstack.http import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ from tests.unit.openstack.conftest import World
         ({"nics": [{"network_id": "net-3", "subnet_id": "sub-1"}]}, "nics.subnet_id"),
         ({"nics": [{"network_id": "net-1", "ip_address": "10.9.9.9"}]}, "nics.ip_address"),
         ({"nics": [{"ip_address": "10.0.0.5"}]}, "nics.ip_address"),
+        ({"nics": [{"network_id": "net-4"}]}, "nics.network_id"),
     ],
 )
 def test_wishes_that_can_not_be_granted(world: World, wish: dict[str, Any], field: str) -> None:
@@ -42,11 +44,37 @@ def test_wishes_that_can(world: World, cloud: OpenStackCloud, nics: list[dict[st
     cloud.check(base.Wish("p1", nics, {"is_public": True}, volume_type="ssd", availability_zone="nova"))
 
 
-def test_network_that_its_owner_shares(world: World, cloud: OpenStackCloud) -> None:
+@pytest.mark.parametrize("target", ["p1", "*"])
+def test_network_that_its_owner_shares(world: World, cloud: OpenStackCloud, target: str) -> None:
     _networks(world)
-    policy = {"object_id": "net-2", "object_type": "network", "action": "access_as_shared", "target_tenant": "p1"}
-    world.neutron.things["rbac-policies"]["r"] = policy
+    _share(world, target)
     cloud.check(base.Wish("p1", [{"network_id": "net-2"}]))
+
+
+def test_network_that_its_owner_shares_with_dbflow_is_for_the_owner_only(world: World, cloud: OpenStackCloud) -> None:
+    """Neutron calls it shared, since dbflow asks."""
+    _networks(world)
+    _share(world, PROJECT)
+    cloud.check(base.Wish("p2", [{"network_id": "net-2"}]))
+    with pytest.raises(base.Unsuitable, match="Network net-2 cannot be found") as refused:
+        cloud.check(base.Wish("p1", [{"network_id": "net-2"}]))
+    assert refused.value.field == "nics"
+
+
+def test_network_of_the_management_is_for_nobody(world: World) -> None:
+    cloud = world.cloud(management_network="net-2")
+    _networks(world)
+    _share(world, "*")
+    for project in ("p1", "p2"):
+        with pytest.raises(base.Unsuitable, match="Network net-2 cannot be found"):
+            cloud.check(base.Wish(project, [{"network_id": "net-2"}]))
+
+
+def test_default_network_without_subnets(world: World) -> None:
+    _networks(world)
+    with pytest.raises(base.Unsuitable, match="Network net-4 has no subnet") as refused:
+        world.cloud(networks="net-4").check(base.Wish("p1", []))
+    assert refused.value.field == "nics"
 
 
 def test_without_default_and_public_network(world: World) -> None:
@@ -78,7 +106,13 @@ def test_images_are_public_or_ours(world: World, cloud: OpenStackCloud) -> None:
         cloud.images.tagged(["x"])
 
 
+def _share(world: World, target: str) -> None:
+    policy = {"object_id": "net-2", "object_type": "network", "action": "access_as_shared", "target_tenant": target}
+    world.neutron.things["rbac-policies"]["r"] = policy
+    world.neutron.things["networks"]["net-2"]["shared"] = target in (PROJECT, "*")
+
+
 def _networks(world: World) -> None:
-    for number, project in (("2", "p2"), ("3", "p1")):
-        network = {"id": f"net-{number}", "project_id": project, "shared": False, "subnets": []}
+    for number, project, subnets in (("2", "p2", ["sub-2"]), ("3", "p1", ["sub-3"]), ("4", "p1", [])):
+        network = {"id": f"net-{number}", "project_id": project, "shared": False, "subnets": subnets}
         world.neutron.things["networks"][network["id"]] = network

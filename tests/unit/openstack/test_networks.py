@@ -99,9 +99,20 @@ def test_no_address_is_free(world: World, cloud: OpenStackCloud) -> None:
         world.done(cloud.networks.create_port, ID, [], {}, REACH)
 
 
-def test_group_that_the_last_of_the_project_has_just_taken_with_it(world: World, cloud: OpenStackCloud) -> None:
-    world.fake.trouble("POST /network/v2.0/ports", 404, "Security group x does not exist")
+@pytest.mark.parametrize("made", ["ports", "security-group-rules"])
+def test_group_that_the_last_of_the_project_has_just_taken_with_it(
+    world: World, cloud: OpenStackCloud, made: str
+) -> None:
+    world.fake.trouble(f"POST /network/v2.0/{made}", 404, "Security group x does not exist")
     assert world.done(cloud.networks.create_port, ID, [], {}, REACH).addresses
+
+
+def test_port_without_an_address(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    (port,) = world.neutron.things["ports"].values()
+    port["fixed_ips"] = []
+    with pytest.raises(base.CloudError, match="no address in network net-1"):
+        world.done(cloud.networks.create_port, ID, [], {}, REACH)
 
 
 def test_access_of_what_has_no_port(world: World, cloud: OpenStackCloud) -> None:

@@ -58,6 +58,29 @@ def test_a_service_that_is_away_comes_back(world: World, cloud: OpenStackCloud, 
     assert len(world.cinder.volumes) == 1
 
 
+def test_names_and_images_that_are_away_when_they_are_first_needed(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    world.fake.down |= {"image", "dns"}
+    for _ in range(2):
+        with pytest.raises(NotYet, match="DNS service does not answer"):
+            cloud.networks.create_port("11111111-0000-4000-8000-000000000001", [], {})
+        with pytest.raises(base.Unavailable, match="image service does not answer"):
+            cloud.images.get("old")
+    world.fake.down.clear()
+    assert cloud.images.get("old").id == "old"
+    port = world.done(cloud.networks.create_port, "11111111-0000-4000-8000-000000000001", [], {})
+    assert port.hostname is not None
+
+
+def test_services_that_the_cloud_has_not(world: World) -> None:
+    world.fake.absent |= {"volume", "dns"}
+    cloud = world.cloud(dns_zone="db.example.")
+    with pytest.raises(base.CloudError, match="The cloud has no block storage service"):
+        _ask(cloud)
+    with pytest.raises(base.CloudError, match="The cloud has no DNS service"):
+        cloud.networks.delete_port("11111111-0000-4000-8000-000000000001")
+
+
 def test_tokens_that_expire_are_renewed(world: World, cloud: OpenStackCloud) -> None:
     instance_id = world.serve(cloud)
     world.fake.tokens.clear()

@@ -2,12 +2,14 @@
 """Servers: made once whatever becomes of the answers, and told apart from those that failed."""
 
 import base64
+import datetime
 import json
 
 import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
 
 
@@ -47,6 +49,28 @@ def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: Open
     world.fake.trouble("POST /compute/v2.1/servers", lost=True)
     world.serve(cloud)
     assert len(world.nova.servers) == 1
+
+
+def test_a_request_that_failed_leaves_a_reservation(world: World, cloud: OpenStackCloud) -> None:
+    """Nova reserves the volume before it has noted the server, and forgets it when it fails in between."""
+    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.cinder.hold(boot.volume.id, "33333333-0000-4000-8000-000000000003", "reserved")
+    world.done(cloud.servers.create, boot)
+    (held,) = world.cinder.attachments.values()
+    assert held["instance"] == cloud.servers.get(instance_id).id
+
+
+def test_a_request_that_may_still_go_on_keeps_its_reservation(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.cinder.hold(boot.volume.id, "33333333-0000-4000-8000-000000000003", "reserved")
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    world.cinder.volumes[boot.volume.id]["updated_at"] = now.isoformat()
+    with pytest.raises(NotYet, match="reserved, to be free"):
+        cloud.servers.create(boot)
+    assert world.cinder.attachments
+    assert not world.nova.servers
 
 
 def test_of_two_servers_the_older_stays(world: World, cloud: OpenStackCloud) -> None:
@@ -104,6 +128,23 @@ def test_revert_before_and_after_it_is_confirmed_or_began(world: World, cloud: O
     world.done(cloud.servers.confirm_resize, instance_id)
     world.done(cloud.servers.revert_resize, instance_id, "1")
     assert _status(cloud, instance_id) == ("ACTIVE", "1")
+
+
+def test_revert_while_it_is_confirmed(world: World, cloud: OpenStackCloud) -> None:
+    """Nova has accepted the confirm, shows VERIFY_RESIZE as before, and refuses to revert."""
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.resize, instance_id, "2")
+    with pytest.raises(NotYet, match="be confirmed"):
+        cloud.servers.confirm_resize(instance_id)
+    world.done(cloud.servers.revert_resize, instance_id, "1")
+    assert any("be reverted" in str(wait) for wait in world.waited)
+    assert _status(cloud, instance_id) == ("ACTIVE", "1")
+    world.done(cloud.servers.migrate, instance_id, "one", "two")
+    with pytest.raises(NotYet, match="be confirmed"):
+        cloud.servers.confirm_resize(instance_id)
+    world.done(cloud.servers.revert_migration, instance_id, "one")
+    assert cloud.servers.get(instance_id).host == "one"
+    assert "revertResize" not in world.nova.asked
 
 
 def test_a_resize_that_failed_is_told_once(world: World, cloud: OpenStackCloud) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
 
 ID = "11111111-0000-4000-8000-000000000001"
@@ -62,6 +63,28 @@ def test_one_that_could_not_be_extended_is_of_use_again(world: World, cloud: Ope
         world.done(cloud.volumes.resize, ID, 2)
     world.cinder.fails = None
     assert world.done(cloud.volumes.resize, ID, 1).size == 1
+
+
+@pytest.mark.parametrize("status", ["reserved", "attaching", "in-use"])
+def test_one_that_is_held_for_a_server_that_never_was_can_be_deleted(
+    world: World, cloud: OpenStackCloud, status: str
+) -> None:
+    volume = world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.hold(volume.id, "33333333-0000-4000-8000-000000000003", status)
+    world.done(cloud.volumes.delete, ID)
+    assert not world.cinder.volumes
+    assert not world.cinder.attachments
+
+
+def test_one_that_a_server_has_is_not_taken_away(world: World, cloud: OpenStackCloud) -> None:
+    """Whatever that server is called."""
+    world.serve(cloud)
+    (server,) = world.nova.servers
+    volume = world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.hold(volume.id, server)
+    with pytest.raises(NotYet, match="to be deleted"):
+        cloud.volumes.delete(ID)
+    assert world.cinder.volumes[volume.id]["status"] == "in-use"
 
 
 def test_options(world: World) -> None:
