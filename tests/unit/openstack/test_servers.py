@@ -8,6 +8,7 @@ import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
 
 
@@ -46,6 +47,16 @@ def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud:
 def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: OpenStackCloud) -> None:
     world.fake.trouble("POST /compute/v2.1/servers", lost=True)
     world.serve(cloud)
+    assert len(world.nova.servers) == 1
+
+
+def test_what_is_being_deleted_is_not_taken_for_the_new_one(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    boot = world.boot(cloud, instance_id)
+    (old,) = world.nova.servers
+    with pytest.raises(NotYet):
+        cloud.servers.delete(instance_id)
+    assert world.done(cloud.servers.create, boot).id != old
     assert len(world.nova.servers) == 1
 
 
