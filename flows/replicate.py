@@ -65,16 +65,18 @@ _OF_SOURCE = {"instance_id": "source_id"}
 
 
 def ended_without_tls(session: Session, ending: Ending) -> None:
-    """Replicas that are ACTIVE; or ERROR with a fault, and replicas of nothing, parked or not: the source must not be
-    left to wait for what never followed. The copy is gone, or retention removes it."""
+    """Replicas that are ACTIVE; or ERROR with a fault. Those that have not begun to follow, or have ended, are replicas
+    of nothing, parked or not: the source must not be left to wait for them. One that may follow still may have what no
+    other has, and counts as before. The copy is gone, or retention removes it."""
     arguments = ending.arguments
     done, undone = ending.state == State.SUCCESS, ending.state == State.REVERTED
-    for replica_id in arguments["replica_ids"]:
+    for number, replica_id in enumerate(arguments["replica_ids"], 1):
         if done:
             release(session, ending, replica_id, task=Task.NONE, fault=None)
             continue
+        alone: dict[str, Any] = {} if _may_follow(ending, number) else {"replica_of_id": None}
         error = fault(ending, "Making the replica")
-        release(session, ending, replica_id, task=Task.ERROR, fault=error, replica_of_id=None, configuration_id=None)
+        release(session, ending, replica_id, task=Task.ERROR, fault=error, configuration_id=None, **alone)
         session.execute(delete(Health).where(Health.instance_id == replica_id))
     columns: dict[str, Any] = {"replication": None} if undone and arguments["first"] else {}
     release(session, ending, arguments["source_id"], task=Task.NONE, **columns)
@@ -89,6 +91,11 @@ def ended_without_tls(session: Session, ending: Ending) -> None:
         )
         .values(**(gone if done or undone else left), operation_id=None, updated=utcnow())
     )
+
+
+def _may_follow(ending: Ending, number: int) -> bool:
+    """Whether a replica has begun to acknowledge, and was not told to end; if nobody knows, it may."""
+    return ending.state == State.FAILED and (ending.left is None or f"begin-replica-{number}" in ending.left)
 
 
 def ended(session: Session, ending: Ending) -> None:

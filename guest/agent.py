@@ -157,7 +157,10 @@ class Agent:
             again = admission.verdict is Verdict.RESUME
             job = functools.partial(self._change, found, body, request, again)
             if request.action == wire.REVERT:
-                self._interrupt(request.atom)
+                self._interrupt(lambda running, other: other.atom == request.atom)
+            elif found.beside:
+                # Whoever asked for it has given it up, perhaps while this guest could not be told.
+                self._interrupt(lambda running, other: running.beside and other.action == wire.EXECUTE)
             self._launch(found, request, asker, body, job, self._streams if found.beside else self._writer)
 
     def _launch(
@@ -186,11 +189,11 @@ class Agent:
             self._reply(request_id, asker, {"state": wire.RUNNING, "data": {}})
         return running is not None
 
-    def _interrupt(self, atom: str) -> None:
-        """What runs of this step is to be undone."""
+    def _interrupt(self, given_up: Callable[[Running, wire.RequestId], bool]) -> None:
+        """What runs for nobody any more."""
         with self._lock:
             for request_id, running in self._running.items():
-                if wire.RequestId.parse(request_id).atom == atom:
+                if given_up(running, wire.RequestId.parse(request_id)):
                     running.interrupted.set()
 
     # -- running

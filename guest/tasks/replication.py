@@ -187,11 +187,20 @@ class Approach(ReplicationTask):
 
     def execute(self, instance_id: str) -> None:
         """Returns once it is hardly behind."""
-        deadline = time.monotonic() + APPROACH_TIMEOUT
-        while behind := self.replication.behind(_NEAR):
+        reached = began = time.monotonic()
+        while True:
+            try:
+                behind = self.replication.behind(_NEAR)
+                reached = time.monotonic()
+            except Away as error:
+                if time.monotonic() - reached > FOLLOW_TIMEOUT:
+                    raise DatastoreError(f"{error}: nothing was changed.") from None
+                behind = _NEAR
+            if not behind:
+                return
             if self.interrupted.wait(_LOOK):
                 raise Interrupted("It was interrupted.")
-            if time.monotonic() > deadline:
+            if time.monotonic() - began > APPROACH_TIMEOUT:
                 raise DatastoreError(
                     f"The replica is {behind:.0f} s behind its source, and did not come nearer within"
                     f" {APPROACH_TIMEOUT:g} s: nothing was changed."

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import psutil
 import sqlalchemy as sa
@@ -23,7 +23,6 @@ from dbflow.crypto import Keyring
 from dbflow.db import migrate
 from dbflow.db.models import Health, Instance, new_id, utcnow
 from dbflow.db.session import Database
-from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.embedded import EmbeddedBroker
 from dbflow.services.seed import ensure_datastore
 from tests.bench.standalone import SETTINGS, STOP_TIMEOUT
@@ -113,8 +112,7 @@ class ApiServer:
         conf = register(cfg.ConfigOpts())
         conf([], project="dbflow", default_config_files=[str(self.conf)])
         parts = Parts.from_conf(conf)
-        nobody: Any = object()
-        client = create_app(parts.services(cast(Dispatcher, nobody)), from_conf(conf)).test_client()
+        client = create_app(parts.services(parts.dispatcher()), from_conf(conf)).test_client()
         with contextlib.closing(parts.database), _counting(parts.database) as statements:
             answer = client.get(path, headers={"X-Auth-Token": self.tokens[LISTED]})
         if answer.status_code != 200:

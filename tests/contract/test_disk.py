@@ -79,6 +79,44 @@ def test_formatting_that_was_interrupted_is_done_anew(device: Device, monkeypatc
     assert os.path.ismount(device.directory)
 
 
+@pytest.mark.parametrize("file_system", ["xfs", "ext4"])
+def test_a_volume_that_is_not_read_for_a_moment_is_not_blank(
+    device: Device, file_system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """blkid ends as for a blank one then."""
+    device.bring(file_system)
+    (device.directory / "row").write_text("1")
+    device.leave()
+    nothing = subprocess.CompletedProcess(["blkid"], 2, "", "")
+    run = disk._run
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "_run", lambda program, *more: nothing if program == "blkid" else run(program, *more))
+            with pytest.raises(disk.DiskError, match="left alone"):
+                device.bring(file_system)
+    device.bring(file_system)
+    assert (device.directory / "row").read_text() == "1"
+
+
+def test_a_volume_that_can_not_be_read(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = device.file.with_name("none")
+    monkeypatch.setattr(disk, "_await", lambda _device: None)
+    with pytest.raises(disk.DiskError, match="can't be read"):
+        disk.bring(missing, device.directory, "xfs", device.config)
+
+
+@pytest.mark.parametrize("file_system", ["xfs", "ext4"])
+def test_a_mark_of_another_file_system_is_none_of_this_one(device: Device, file_system: str) -> None:
+    """As it is left where mkfs could not begin."""
+    device.bring(file_system)
+    (device.directory / "row").write_text("1")
+    device.leave()
+    (device.config / disk.FORMATTING).write_text("0f0f0f0f-0000-4000-8000-000000000000")
+    device.bring(file_system)
+    assert (device.directory / "row").read_text() == "1"
+    assert not list(device.config.iterdir())
+
+
 @pytest.mark.parametrize("what", ["swap", "partitions", "vfat"])
 def test_a_volume_that_holds_something_else_is_left_alone(device: Device, what: str) -> None:
     _HOLDING[what](device.path)

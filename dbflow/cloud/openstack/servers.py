@@ -44,6 +44,9 @@ class NovaServers(base.Servers):
             body = self._booting.body(boot, self._groups.ensure(boot))
             self._nova.compute.post(named(instance_id), "/servers", body)
             raise self._nova.soon(instance_id, "be built")
+        if server[TASK] == "deleting":
+            # What an earlier try has left, and another is removing.
+            raise self._nova.soon(instance_id, "be deleted")
         return self._nova.running(instance_id)
 
     def get(self, instance_id: str) -> base.Server:
@@ -111,8 +114,10 @@ class NovaServers(base.Servers):
 
     def _rebuild(self, instance_id: str, server: Json, image: str | None, files: Mapping[str, str], once: str) -> None:
         turn = self._nova.turn(instance_id, server, "rebuild", once)
-        if turn is Turn.FAILED:
+        if turn is Turn.FAILED and server["status"] == "ERROR":
             raise self._nova.failure(instance_id, server)
+        if turn is Turn.FAILED:
+            raise self._nova.refusal(instance_id, server, "rebuild")
         if turn is Turn.NEVER:
             user = server["metadata"].get(USER)
             body = self._booting.again(instance_id, image or server["image"]["id"], files, user)

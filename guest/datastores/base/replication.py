@@ -100,7 +100,8 @@ class Replication(abc.ABC):
     @abc.abstractmethod
     def behind(self, within: float) -> float:
         """Seconds that a replica is behind its source, or more; 0 where it applies within so many seconds all that it
-        has received by now. DatastoreError where it does not apply any more."""
+        has received by now. Away while it does not reach its source; DatastoreError where it does not apply any
+        more."""
 
     @abc.abstractmethod
     def reach(self, origin: Origin) -> bool:

@@ -220,7 +220,9 @@ class Replication(base.Replication):
             channel = _channel(session)
             if channel is None:
                 raise DatastoreError("The replica follows nobody.")
-            if _takes(channel) and _has_applied(session, channel["Gtid_IO_Pos"], within):
+            if not _takes(channel):
+                raise Away(f"The replica does not reach its source: {channel['Last_IO_Error'] or 'it tries to'}")
+            if _has_applied(session, channel["Gtid_IO_Pos"], within):
                 return 0.0
             return max(within, float((_channel(session) or channel)["Seconds_Behind_Master"] or 0))
 

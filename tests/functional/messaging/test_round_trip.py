@@ -116,6 +116,23 @@ def test_a_stream_is_in_nobodys_way_and_its_revert_breaks_it_off(field: Field) -
     assert lines(path) == ["begin", "end", "revert"]
 
 
+def test_a_stream_breaks_off_one_that_was_given_up(field: Field) -> None:
+    """Its revert may never have come here."""
+    asker, guest = field.dispatcher(), field.guest()
+    path, other = field.root / "f", field.root / "g"
+    old = asker.submit(request(guest.instance_id, "Stream", path=str(path)))
+    wait_for(lambda: lines(path) == ["begin"], 20, "the stream")
+    new = request(guest.instance_id, "Stream", path=str(other))
+    asker.submit(new)
+    wait_for(lambda: lines(other) == ["begin"], 20, "the other one")
+    assert lines(path) == ["begin", "end"]
+    told = old.result(20)
+    assert isinstance(told, failure.Failure)
+    assert "broken off" in told.exception_str
+    again = request(guest.instance_id, "Stream", atom=new.id.atom, action=REVERT, attempt=2, path=str(other))
+    assert asker.submit(again).result(20) is None
+
+
 def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"

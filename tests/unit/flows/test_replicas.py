@@ -114,7 +114,8 @@ def test_a_parked_replica_is_not_one_that_follows(tmp_path: pathlib.Path, versio
         session.flush()
         for one in ("source", "parked"):
             session.get_one(Instance, one).operation_id = operation.id
-        definition.ended(session, Ending(operation.id, "instance.replicate", "parked", State.FAILED, "no", given))
+        told = (operation.id, "instance.replicate", "parked", State.FAILED, "no", given)
+        definition.ended(session, Ending(*told, frozenset({"create-server-1", "admit-replicas"})))
     with database.write() as session:
         parked = session.get_one(Instance, "parked", populate_existing=True)
         assert (parked.replica_of_id, parked.task, parked.fault["message"]) == (
@@ -131,6 +132,36 @@ def test_a_parked_replica_is_not_one_that_follows(tmp_path: pathlib.Path, versio
         settling = sources.settle(services, session, caller, good, None)
         assert settling is not None
         assert (settling.kind, settling.target_id) == ("instance.settle_replicas", "source")
+    database.close()
+
+
+@pytest.mark.parametrize("left", [None, frozenset({"admit-replicas", "begin-replica-1"})])
+def test_a_parked_replica_that_may_follow_counts(tmp_path: pathlib.Path, left: frozenset[str] | None) -> None:
+    """It may be the one that has what was acknowledged: nobody is elected without it."""
+    database = Database(f"sqlite:///{tmp_path}/state.sqlite")
+    with_set(database, "source", good=Task.NONE, parked=Task.JOINING)
+    definition = REGISTRY.definition("instance.replicate", 2)
+    given = {"source_id": "source", "replica_ids": ["parked"], "first": False, "backup_id": "b", "holder_id": "parked"}
+    with database.write() as session:
+        operation = accept(
+            session,
+            Keyring([Fernet.generate_key()]),
+            "instance.replicate",
+            target_id="parked",
+            arguments={},
+            project_id="p",
+            user_id="u",
+            request_id=None,
+        )
+        session.flush()
+        for one in ("source", "parked"):
+            session.get_one(Instance, one).operation_id = operation.id
+        told = (operation.id, "instance.replicate", "parked", State.FAILED, "no", given)
+        definition.ended(session, Ending(*told, left))
+    with database.read() as session:
+        parked = session.get_one(Instance, "parked")
+        assert (parked.replica_of_id, parked.task) == ("source", Task.ERROR)
+    assert counted(database) == (2, 2)
     database.close()
 
 

@@ -73,6 +73,16 @@ def test_a_request_that_may_still_go_on_keeps_its_reservation(world: World, clou
     assert not world.nova.servers
 
 
+def test_what_is_being_deleted_is_not_taken_for_the_new_one(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    boot = world.boot(cloud, instance_id)
+    (old,) = world.nova.servers
+    with pytest.raises(NotYet):
+        cloud.servers.delete(instance_id)
+    assert world.done(cloud.servers.create, boot).id != old
+    assert len(world.nova.servers) == 1
+
+
 def test_of_two_servers_the_older_stays(world: World, cloud: OpenStackCloud) -> None:
     instance_id = world.serve(cloud)
     (older,) = world.nova.servers.values()
