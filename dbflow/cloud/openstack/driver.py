@@ -16,6 +16,7 @@ from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.flavors import NovaFlavors
 from dbflow.cloud.openstack.floating import FloatingAddresses
 from dbflow.cloud.openstack.groups import ServerGroups
+from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.images import GlanceImages
 from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import Names
@@ -68,7 +69,7 @@ class OpenStackCloud(base.Cloud):
             filesystem=options.filesystem,
             users=options.guest_users,
         )
-        resizing = Resizing(nova)
+        hosts, resizing = Hosts(client.compute), Resizing(nova)
         self.flavors = NovaFlavors(client.compute)
         self.images = GlanceImages(client.image, client.project_id)
         self.networks, self.volumes = networks, volumes
@@ -78,9 +79,10 @@ class OpenStackCloud(base.Cloud):
             self._groups,
             volumes,
             booting,
+            hosts,
             resizing,
-            Migrating(nova, resizing),
-            Fencing(nova, client.compute, networks, volumes),
+            Migrating(nova, hosts, resizing),
+            Fencing(nova, client.compute, networks, volumes, hosts, resizing),
         )
         self._checks = Checks(
             client.compute,

@@ -13,6 +13,9 @@ from tests.unit.openstack.http import PROJECT, Answer, Request, numbers
 Json = dict[str, Any]
 _IDS = numbers()
 _WHEN = "2026-01-01T00:00:00Z"
+_HOST = "OS-EXT-SRV-ATTR:host"
+_STOPPABLE = frozenset({"ACTIVE", "ERROR"})
+"""States in which Nova stops a server."""
 
 
 def missing(what: str) -> Answer:
@@ -249,6 +252,10 @@ class Nova:
         """Reason for which the next that is begun fails."""
         self.reason = ""
         self.hosts = ["one", "two"]
+        self.down: set[str] = set()
+        """Hosts on which nothing ends that was begun."""
+        self.admin = True
+        """Whether hosts are told."""
         self._cinder, self._neutron = cinder, neutron
 
     def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
@@ -261,7 +268,7 @@ class Nova:
             case ["os-availability-zone"]:
                 return 200, {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}
             case ["os-services"]:
-                return 200, {"services": [{"host": one, "status": "enabled", "state": "up"} for one in self.hosts]}
+                return self._services(request)
             case ["os-server-groups", *rest]:
                 return self._groups(request, rest)
             case ["servers", "detail"]:
@@ -304,7 +311,7 @@ class Nova:
             "created": _WHEN,
             "updated": _WHEN,
             "OS-EXT-STS:task_state": None,
-            "OS-EXT-SRV-ATTR:host": "one",
+            _HOST: "one",
             "actions": [],
             "body": body,
         }
@@ -322,17 +329,27 @@ class Nova:
         found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
         shown = [self._shown(server) for server in found]
         for server in found:
-            server.pop("then", lambda: None)()
+            if server[_HOST] not in self.down:
+                server.pop("then", lambda: None)()
         return shown
 
+    def _services(self, request: Request) -> Answer:
+        if not self.admin:
+            return 403, {"forbidden": {"message": "Policy doesn't allow os_compute_api:os-services:list."}}
+        wanted = request.query.get("host", self.hosts)
+        states = {one: "down" if one in self.down else "up" for one in self.hosts if one in wanted}
+        return 200, {"services": [{"host": one, "status": "enabled", "state": state} for one, state in states.items()]}
+
     def _shown(self, server: Json, *more: str) -> Json:
-        kept = {"then", "actions", "body", "fault"} - set(more)
+        kept = {"then", "actions", "body", "fault", *(() if self.admin else (_HOST,))} - set(more)
         return {key: value for key, value in server.items() if key not in kept}
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
         status = server["status"]
         if action in ("confirmResize", "revertResize") and status != "VERIFY_RESIZE":
             return 400, {"badRequest": {"message": "Instance has not been resized."}}
+        if action == "os-stop" and status not in _STOPPABLE:
+            return 409, {"conflictingRequest": {"message": f"Cannot 'stop' instance while it is in vm_state {status}"}}
         self.asked.append(action)
         name = {"os-stop": "stop", "os-start": "start"}.get(action, action)
         reason, self.fails = self.fails, None
@@ -340,11 +357,11 @@ class Nova:
         server["actions"].append({"action": name, "request_id": f"req-{name}", "message": reason and "Error"})
         ends: dict[str, Callable[[], None]] = {
             "os-stop": lambda: self._end(server, "SHUTOFF"),
-            "os-start": lambda: self._end(server, "ACTIVE"),
+            **dict.fromkeys(("os-start", "unpause", "resume", "unrescue"), lambda: self._end(server, "ACTIVE")),
             "reboot": lambda: self._end(server, "ACTIVE"),
             "rebuild": lambda: self._end(server, "ACTIVE", image={"id": (value or {}).get("imageRef")}),
             "resize": lambda: self._moved(server, {"flavor": {"id": (value or {}).get("flavorRef")}}),
-            "migrate": lambda: self._moved(server, {"OS-EXT-SRV-ATTR:host": (value or {}).get("host") or "two"}),
+            "migrate": lambda: self._moved(server, {_HOST: (value or {}).get("host") or "two"}),
             "confirmResize": lambda: self._end(server, "ACTIVE"),
             "revertResize": lambda: self._end(server, "ACTIVE", **server["old"]),
         }
@@ -375,6 +392,8 @@ class Nova:
             group["members"] = [one for one in group["members"] if one != server["id"]]
 
     def _attachments(self, server: Json, request: Request, which: list[str]) -> Answer:
+        if request.method != "GET" and server[_HOST] in self.down:
+            return 503, {"computeFault": {"message": "The service is unavailable"}}
         if request.method == "POST":
             self._cinder.hold(request.body["volumeAttachment"]["volumeId"], server["id"])
         elif which:

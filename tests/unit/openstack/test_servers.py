@@ -225,21 +225,6 @@ def test_migrations_that_can_not_be(world: World, cloud: OpenStackCloud) -> None
     assert world.nova.asked == ["migrate"]
 
 
-def test_a_fenced_server_has_no_data(world: World, cloud: OpenStackCloud) -> None:
-    instance_id = world.serve(cloud)
-    world.done(cloud.servers.unfence, instance_id)
-    assert world.nova.asked == []
-    for _ in range(2):
-        world.done(cloud.servers.fence, instance_id)
-        (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
-        assert (volume["status"], volume["attachments"], port["admin_state_up"]) == ("available", [], False)
-        assert cloud.servers.get(instance_id).status == "SHUTOFF"
-    world.done(cloud.servers.unfence, instance_id)
-    (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
-    assert (volume["status"], port["admin_state_up"]) == ("in-use", True)
-    assert cloud.servers.get(instance_id).status == "ACTIVE"
-
-
 def test_replicas_are_placed_beside_their_source(world: World, cloud: OpenStackCloud) -> None:
     source = world.serve(cloud, locality="anti-affinity")
     replica = world.serve(cloud, beside=source)
