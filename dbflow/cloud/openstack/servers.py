@@ -146,7 +146,7 @@ class NovaServers(base.Servers):
         found = self._nova.every(instance_id)
         for server in found:
             if server[TASK] != "deleting":
-                self._nova.compute.delete(named(instance_id), f"/servers/{server['id']}")
+                self._nova.remove(instance_id, server)
         if found:
             raise self._nova.soon(instance_id, "be deleted")
         self._groups.tidy(instance_id)

@@ -247,6 +247,8 @@ class Nova:
     def __init__(self, cinder: Cinder, neutron: Neutron) -> None:
         self.servers: dict[str, Json] = {}
         self.groups: dict[str, Json] = {}
+        self.page = 1000
+        """Groups that are told at once."""
         self.asked: list[str] = []
         self.fails: str | None = None
         """Reason for which the next that is begun fails."""
@@ -282,11 +284,8 @@ class Nova:
 
     def _of(self, server: Json, request: Request, rest: list[str]) -> Answer:  # noqa: PLR0911
         match rest:
-            case [] if request.method == "GET":
-                return 200, {"server": self._shown(server, "fault")}
             case []:
-                self._later(server, "deleting", lambda: self._remove(server))
-                return 204, None
+                return 200, {"server": self._shown(server, "fault")}
             case ["metadata"]:
                 server["metadata"].update(request.body["metadata"])
                 return 200, {"metadata": server["metadata"]}
@@ -297,6 +296,9 @@ class Nova:
             case ["os-volume_attachments", *which]:
                 return self._attachments(server, request, which)
         (action, value), *_ = request.body.items()
+        if action == "forceDelete":
+            self._later(server, "deleting", lambda: self._remove(server))
+            return 202, None
         return self._act(server, action, value)
 
     def _create(self, body: Json) -> Answer:
@@ -413,7 +415,8 @@ class Nova:
         if request.method == "DELETE":
             del self.groups[rest[0]]
             return 204, None
-        return 200, {"server_groups": list(self.groups.values())}
+        start = int(request.query["offset"][0])
+        return 200, {"server_groups": list(self.groups.values())[start : start + self.page]}
 
 
 def _flavor(flavor_id: str, ram: int) -> Json:
@@ -425,11 +428,14 @@ class Designate:
 
     def __init__(self) -> None:
         self.records: dict[str, Json] = {}
+        self.zones = [{"id": "z1", "name": "db.example."}]
+        self.fails = False
+        """The next one that is deleted can't be taken out."""
 
     def __call__(self, request: Request, path: str) -> Answer:
         parts = path.strip("/").split("/")
         if parts == ["zones"]:
-            return 200, {"zones": [{"id": "z1", "name": "db.example."}], "links": {}}
+            return 200, {"zones": self.zones, "links": {}}
         if request.method == "POST":
             record = {**request.body, "id": next(_IDS), "status": "PENDING", "created_at": _WHEN}
             self.records[record["id"]] = record
@@ -439,13 +445,15 @@ class Designate:
             record.update(request.body, status="PENDING")
             return 202, dict(record)
         if request.method == "DELETE":
-            self.records[parts[3]]["action"] = "DELETE"
+            self.records[parts[3]].update(action="DELETE", status="ERROR" if self.fails else "PENDING")
+            self.fails = False
             return 202, None
         name = request.query.get("name")
         found = [record for record in self.records.values() if name is None or record["name"] in name]
         shown = [dict(record) for record in found]
         for record in found:
-            record["status"] = "ACTIVE"
-            if record.get("action") == "DELETE":
+            if record.get("action") != "DELETE":
+                record["status"] = "ACTIVE"
+            elif record["status"] != "ERROR":
                 del self.records[record["id"]]
         return 200, {"recordsets": shown, "links": {}}

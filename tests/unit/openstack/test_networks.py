@@ -92,6 +92,25 @@ def test_names(world: World) -> None:
     assert not world.designate.records
 
 
+def test_name_that_could_not_be_removed_is_removed_again(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    world.designate.fails = True
+    world.done(cloud.networks.delete_port, ID)
+    assert not world.designate.records
+
+
+def test_zone_that_is_gone_with_its_names(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    world.designate.zones.clear()
+    assert cloud.inventory()["names"] == []
+    with pytest.raises(base.NotFound, match=r"DNS zone db\.example\. cannot be found"):
+        world.done(cloud.networks.update_access, ID, {}, REACH)
+    world.done(cloud.networks.delete_port, ID)
+    assert not world.neutron.things["ports"]
+
+
 def test_no_address_is_free(world: World, cloud: OpenStackCloud) -> None:
     message = "No more IP addresses available on network net-1."
     world.fake.trouble("POST /network/v2.0/ports", 409, message)

@@ -237,6 +237,18 @@ def test_replicas_are_placed_beside_their_source(world: World, cloud: OpenStackC
     assert not world.nova.groups
 
 
+def test_many_server_groups(world: World, cloud: OpenStackCloud) -> None:
+    sources = [world.serve(cloud, locality="affinity") for _ in range(3)]
+    world.nova.page = 2
+    assert len(cloud.inventory()["server groups"]) == 3
+    replica = world.serve(cloud, beside=sources[2])
+    assert sorted(len(group["members"]) for group in world.nova.groups.values()) == [1, 1, 2]
+    for instance_id in (*sources, replica):
+        for kind in ("server", "volume", "port"):
+            world.done(cloud.remove, kind, instance_id)
+    assert not world.nova.groups
+
+
 def test_delete_waits_until_it_is_gone(world: World, cloud: OpenStackCloud) -> None:
     instance_id = world.serve(cloud, locality="affinity")
     world.done(cloud.servers.delete, instance_id)
