@@ -32,9 +32,10 @@ from dbflow.cloud.openstack.waiting import Waiting
 class OpenStackCloud(base.Cloud):
     """The services of the catalog, used as ``[openstack]`` says. Asks nobody before it is asked."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        options = conf.openstack
-        client = Client(conf)
+    def __init__(self, conf: cfg.ConfigOpts, timeout: float | None = None) -> None:
+        """``timeout`` in seconds, in place of ``[openstack] timeout``."""
+        options, self._conf = conf.openstack, conf
+        client = Client(conf, timeout or options.timeout)
         names, waiting = Names(options.name_prefix), Waiting(options.poll_interval)
         default = options.networks[0] if options.networks else None
         nova = self._nova = Nova(client.compute, names, waiting)
@@ -92,6 +93,10 @@ class OpenStackCloud(base.Cloud):
             management_network=options.management_network,
             public_network=options.public_network,
         )
+
+    def impatient(self, seconds: float) -> base.Cloud:
+        """With a connection of its own."""
+        return OpenStackCloud(self._conf, min(seconds, self._conf.openstack.timeout))
 
     def check(self, wish: base.Wish) -> None:
         """Volume type, availability zone, networks, public access."""

@@ -141,7 +141,7 @@ class CinderVolumes(base.Volumes):
             if not self._has_server(instance_id):
                 self._attachments.free(instance_id, volume)
         elif status != "deleting":
-            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}", {"cascade": True})
+            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}")
 
     def _extend(self, instance_id: str, volume: Json, size: int) -> None:
         """Where there is no room Cinder leaves the volume as it was: a message that was not there before tells."""

@@ -34,6 +34,8 @@ class Cinder:
         """Nothing is extended: it stays as it is."""
         self.extended: list[int] = []
         """Sizes that were asked for."""
+        self.snapshots: set[str] = set()
+        """Volumes of which there are some."""
         self.messages: list[Json] = []
         """Newest first."""
         self.page = 1000
@@ -54,6 +56,8 @@ class Cinder:
         if volume is None:
             return missing("Volume")
         match request.method, path.split("/")[3:]:
+            case "DELETE", [] if volume["id"] in self.snapshots and "cascade" not in request.query:
+                return 400, {"badRequest": {"message": "Invalid volume: Volume must not have snapshots"}}
             case "DELETE", []:
                 volume["next"], volume["status"] = None, "deleting"
                 return 202, None

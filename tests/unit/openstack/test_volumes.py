@@ -121,6 +121,14 @@ def test_one_that_a_server_has_is_not_taken_away(world: World, cloud: OpenStackC
     assert world.cinder.volumes[volume.id]["status"] == "in-use"
 
 
+def test_one_of_which_somebody_has_made_a_snapshot_is_kept(world: World, cloud: OpenStackCloud) -> None:
+    volume = world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.snapshots.add(volume.id)
+    with pytest.raises(base.CloudError, match="have snapshots"):
+        world.done(cloud.volumes.delete, ID)
+    assert volume.id in world.cinder.volumes
+
+
 def test_options(world: World) -> None:
     cloud = world.cloud(volume_type="slow", volume_availability_zone="az2")
     assert world.done(cloud.volumes.create, ID, 1, None).type == "slow"
