@@ -305,6 +305,9 @@ def test_lines_of_a_log_that_come_in_pieces(tmp_path: pathlib.Path) -> None:
         told.append(hold.on())
     assert told == [False, False, True, True, True, False, True]
     assert not Hold(log, None).on()
+    assert hold.on()
+    hold.over()
+    assert not hold.on()
 
 
 # -- the process
