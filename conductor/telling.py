@@ -32,10 +32,10 @@ class Telling:
     def round(self, wanted: Callable[[], bool]) -> None:
         """One round; long ones go on for as long as they are ``wanted``."""
         try:
-            self._quotas.tell()
             self._exists.tell()
         finally:  # what is in the outbox is sent though the cloud may be away
             self._relay.send(wanted)
         if time.monotonic() >= self._drop_at:
             self._drop_at = time.monotonic() + _DROP_EVERY
             self._relay.drop()
+        self._quotas.tell()

@@ -81,6 +81,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: ObjectServer
     protocol_version = "HTTP/1.1"
     timeout = _QUIET
+    disable_nagle_algorithm = True
+    """What is written after headers would wait for their receipt."""
     server_version = "dbflow-objects"
     sys_version = ""
 

@@ -110,7 +110,8 @@ def create(services: Services, caller: Caller, reference: str, wanted: Mapping[s
         raise BadRequest(f"The parameter {wanted['name']} is dbflow's own.")
     with services.database.write() as session:
         # The row is not there to be locked: of two that make it at once, the second must find it.
-        session.get_one(DatastoreVersion, version.id, with_for_update=True)
+        if session.get(DatastoreVersion, version.id, with_for_update=True) is None:
+            raise NotFound(f"Datastore version '{version.id}' cannot be found.")
         row = session.get(Row, (version.id, wanted["name"]))
         if row is not None and not row.deleted:
             raise BadRequest(f"A configuration parameter with the name {wanted['name']} already exists.")

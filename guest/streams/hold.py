@@ -14,6 +14,10 @@ class Hold:
         self._read, self._rest = 0, b""
         self._on = False
 
+    def over(self) -> None:
+        """The program has ended, whatever it said last."""
+        self._words = None
+
     def on(self) -> bool:
         """By the last of these lines so far."""
         if self._words is None:

@@ -22,6 +22,7 @@ from typing import IO, Any, cast
 
 import psutil
 
+from dbflow import logcontext
 from guest.datastores.base import DatastoreError, Interrupted, Progress, cloud_marks
 from guest.streams.files import LOCK, PROGRESS, RESULT, SESSION, WORKER_LOG
 
@@ -81,7 +82,7 @@ class StreamJob:
                 env={"PATH": _PATH, "LC_ALL": "C", **cloud_marks()},
             )
         with contextlib.suppress(BrokenPipeError), cast(IO[bytes], self._child.stdin) as pipe:
-            pipe.write(json.dumps(order).encode())
+            pipe.write(json.dumps({**order, "about": logcontext.current().told()}).encode())
 
     def wait(self, progress: Progress, interrupted: threading.Event) -> dict[str, Any]:
         """Its result. StreamFailed, StreamDied, or Interrupted as soon as the event is set; then it may still run."""

@@ -62,6 +62,7 @@ class Sending:
                 self.read += got
                 self._seal(self._compress.compress(block[:got]))
                 on_progress(self.read)
+            self._hold.over()
             self._seal(self._compress.flush())
             self._end_segment()
             self._full.put(self._sealer.end(self._take(), self.read))

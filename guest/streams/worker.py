@@ -32,7 +32,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import IO, Any, cast
 
-from dbflow import faults
+from dbflow import faults, logcontext
 from guest.streams.files import COMMANDS_LOG, PROGRESS, RESULT, SESSION
 from guest.streams.hold import Hold
 from guest.streams.receiving import Damaged, Receiving
@@ -200,12 +200,14 @@ def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Never fails: the result says what did."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    logcontext.install()
+    logging.basicConfig(level=logging.INFO, format=logcontext.FORMAT, datefmt=logcontext.DATES, stream=sys.stderr)
     sys.setswitchinterval(_SWITCH)
     directory, lock = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     # Of which it is the leader, and all that it starts are members.
     (directory / SESSION).write_text(str(os.getpid()))
     order = json.load(sys.stdin)
+    logcontext.enter(logcontext.heard(order.get("about")))
     write_result(directory, Worker(directory, order, lock).run())
 
 

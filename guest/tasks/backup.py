@@ -54,7 +54,7 @@ class StreamTask(GuestTask):
             try:
                 return job.wait(self.update_progress, self.interrupted)
             except StreamDied as error:
-                if not again:
+                if not again or self.interrupted.is_set():
                     raise
                 again -= 1
                 LOG.warning("it is begun anew: %s", error)

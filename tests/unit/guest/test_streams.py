@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from dbflow import logcontext
 from dbflow.backupmanifest import BadManifest, Manifest, Segment, digest
 from guest.datastores.base import Interrupted
 from guest.streams import segments
-from guest.streams.files import RESULT, SESSION
+from guest.streams.files import RESULT, SESSION, WORKER_LOG
 from guest.streams.hold import Hold
 from guest.streams.job import StreamFailed, StreamJob
 from guest.streams.store import Store
@@ -304,6 +305,9 @@ def test_lines_of_a_log_that_come_in_pieces(tmp_path: pathlib.Path) -> None:
         told.append(hold.on())
     assert told == [False, False, True, True, True, False, True]
     assert not Hold(log, None).on()
+    assert hold.on()
+    hold.over()
+    assert not hold.on()
 
 
 # -- the process
@@ -330,6 +334,13 @@ def test_a_process_of_its_own(job: StreamJob, store: Vault, data: pathlib.Path) 
     assert later.wait(told.append, threading.Event()) == result
     later.remove()
     assert not job.directory.exists()
+
+
+def test_its_lines_say_whose_work_it_is(job: StreamJob, store: Vault, data: pathlib.Path) -> None:
+    with logcontext.at(logcontext.About("req-1", "operation-1")):
+        job.start(send(store, ["cat", str(data)]))
+    job.wait(lambda fraction: None, threading.Event())
+    assert "[- req-1 operation-1 -] send: " in (job.directory / WORKER_LOG).read_text()
 
 
 def test_the_next_agent_finds_it(job: StreamJob, store: Vault, tmp_path: pathlib.Path) -> None:

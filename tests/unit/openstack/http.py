@@ -54,6 +54,7 @@ class FakeOpenStack:
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
             protocol_version = "HTTP/1.1"
 
             def handle_any(self) -> None:
