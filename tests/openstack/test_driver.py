@@ -285,7 +285,11 @@ def test_wishes(place: Place, driver: OpenStackCloud) -> None:
         with pytest.raises(base.Unsuitable) as refused:
             driver.check(wish)
         assert refused.value.field == field
-    driver.check(base.Wish(tenant.current_project_id, [{"network_id": theirs.id}], availability_zone="nova"))
+    own = base.Wish(tenant.current_project_id, [{"network_id": theirs.id}], availability_zone="nova")
+    with pytest.raises(base.Unsuitable, match="has no subnet"):
+        driver.check(own)
+    tenant.network.create_subnet(network_id=theirs.id, ip_version=4, cidr="10.77.0.0/24")
+    driver.check(own)
     tenant.network.delete_network(theirs)
 
 
