@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load(options.config_dir)
         if settings.device is not None:
-            disk.bring(settings.device, settings.data_dir, settings.filesystem, options.config_dir)
+            disk.bring(
+                settings.device, settings.data_dir, settings.filesystem, options.config_dir, settings.blank_until
+            )
         agent, heart = build(settings)
     except (BadSettings, disk.DiskError, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)

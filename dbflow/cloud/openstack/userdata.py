@@ -27,6 +27,8 @@ class Place:
     address: str
     device: str | None
     """Block device of the data; None where there is no volume."""
+    blank_until: str | None
+    """Until when that is new, and formatted if it is blank; None where it may hold data."""
     filesystem: str
     run_as: str | None
 
@@ -60,6 +62,7 @@ def _machine(place: Place) -> str:
         "run_dir": "/run/dbflow",
         "log_dir": "/var/log/dbflow",
         "device": place.device,
+        "blank_until": place.blank_until,
         "filesystem": None if place.device is None else place.filesystem,
         "run_as": place.run_as,
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the control plane renders is what the guest reads."""
 
+import datetime
 import pathlib
 from typing import Any
 
@@ -44,6 +45,20 @@ def test_all_of_the_machine(tmp_path: pathlib.Path) -> None:
     write(tmp_path, MACHINE + "port = 99\nrun_as = mysql\nimage_dir = /i\n")
     machine = load(tmp_path).machine(3306)
     assert (machine.port, machine.run_as, machine.image_dir) == (99, "mysql", pathlib.Path("/i"))
+
+
+def test_a_volume_that_is_new(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, MACHINE + "device = /dev/vdb\n")
+    assert load(tmp_path).blank_until is None
+    write(tmp_path, MACHINE + "device = /dev/vdb\nblank_until = 2026-11-24T03:30:00+00:00\n")
+    assert load(tmp_path).blank_until == datetime.datetime(2026, 11, 24, 3, 30, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-11-24T03:30:00", "1"])
+def test_bad_times(tmp_path: pathlib.Path, text: str) -> None:
+    write(tmp_path, MACHINE + f"blank_until = {text}\n")
+    with pytest.raises(BadSettings, match="blank_until must be a time"):
+        load(tmp_path)
 
 
 def test_a_port_must_come_from_somewhere(tmp_path: pathlib.Path) -> None:
