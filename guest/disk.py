@@ -19,7 +19,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -27,8 +26,6 @@ LOG = logging.getLogger(__name__)
 HELD = "filesystem-id"
 FORMATTING = "formatting"
 """Names of these files, in the guest's configuration directory."""
-APPEARS_WITHIN = 60.0
-"""Seconds."""
 _PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 _OPTIONS = "noatime,nodev,nosuid,noexec"
 _NOTHING_FOUND = 2
@@ -54,7 +51,6 @@ def bring(
     Until ``blank_until`` the volume may be new: blank, it gets a file system. None: it is not."""
     with _alone(config_dir) as lock:
         if not os.path.ismount(directory):
-            _await(device)
             held = _prepare(device, file_system, config_dir, blank_until, lock)
             directory.mkdir(mode=0o711, parents=True, exist_ok=True)
             run("mount", "-t", held, "-o", _OPTIONS, str(device), str(directory), lock=lock)
@@ -89,15 +85,6 @@ def run(program: str, *arguments: str, lock: int | None = None) -> None:
     done = _run(program, *arguments, lock=lock)
     if done.returncode != 0:
         raise DiskError(f"{program}: {(done.stderr or done.stdout).strip()[-300:]}")
-
-
-def _await(device: pathlib.Path) -> None:
-    """The kernel may find it a moment after the machine has started."""
-    deadline = time.monotonic() + APPEARS_WITHIN
-    while not device.exists():
-        if time.monotonic() > deadline:
-            raise DiskError(f"The data volume {device} is not attached to this machine.")
-        time.sleep(0.2)
 
 
 @contextlib.contextmanager

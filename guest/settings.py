@@ -12,7 +12,8 @@ machine.conf has one section::
     run_as = mysql               ; user of the database server when the agent is root
     image_dir = /usr/share/dbflow/image
     programs = /opt/mariadb/bin  ; where the database server's programs are looked for first
-    device = /dev/disk/by-id/…   ; block device to mount on data_dir
+    volume = 9f0d6c0e-3a6e-4b…   ; id of the disk to mount on data_dir, whatever bus it is on
+    device = /dev/disk/by-id/…   ; or where it is
     blank_until = 2026-11-24T03:30:00+00:00 ; until then it is formatted when it is blank; never where it is not given
     filesystem = xfs             ; or ext4: what is made on it
 """
@@ -24,6 +25,7 @@ import datetime
 import pathlib
 
 from dbflow.guestconfig import BEAT_INTERVAL, FENCED_FILE, GUEST_FILE, KEY_FILE
+from guest.attached import SERIAL
 from guest.datastores.base import Machine
 
 MACHINE_FILE = "machine.conf"
@@ -55,6 +57,7 @@ class Settings:
     run_as: str | None
     image_dir: pathlib.Path | None
     programs: pathlib.Path | None = None
+    volume: str | None = None
     device: pathlib.Path | None = None
     blank_until: datetime.datetime | None = None
     filesystem: str = FILE_SYSTEMS[0]
@@ -98,6 +101,7 @@ def load(directory: pathlib.Path) -> Settings:
         run_as=files.optional("machine", "run_as"),
         image_dir=files.optional_path("image_dir"),
         programs=files.optional_path("programs"),
+        volume=files.volume(),
         device=files.optional_path("device"),
         blank_until=files.time("blank_until"),
         filesystem=files.filesystem(),
@@ -147,6 +151,13 @@ class _Files:
         if not value > 0:
             raise BadSettings(f"[messaging] {option} must be a number of seconds")
         return value
+
+    def volume(self) -> str | None:
+        """Id of the disk of the data; None when it is not given."""
+        found = self.optional("machine", "volume")
+        if found is not None and len(found) < SERIAL:
+            raise BadSettings(f"[machine] volume must be an id of at least {SERIAL} characters")
+        return found
 
     def time(self, option: str) -> datetime.datetime | None:
         """Of the machine, with its distance from UTC; None when it is not given."""

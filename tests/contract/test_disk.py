@@ -317,9 +317,8 @@ def test_a_volume_that_is_not_read_for_a_moment_is_not_blank(
     assert device.row() == "1"
 
 
-def test_a_volume_that_can_not_be_read(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_volume_that_can_not_be_read(device: Device) -> None:
     missing = device.file.with_name("none")
-    monkeypatch.setattr(disk, "_await", lambda _device: None)
     with pytest.raises(disk.DiskError, match="can't be read"):
         disk.bring(missing, device.directory, "xfs", device.config, NEW)
 
@@ -345,12 +344,6 @@ def test_a_volume_that_holds_something_else_is_left_alone(device: Device, what: 
     with pytest.raises(disk.DiskError, match="left alone"):
         device.bring()
     assert device.start() == before
-
-
-def test_volume_that_is_not_attached(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "APPEARS_WITHIN", 0.0)
-    with pytest.raises(disk.DiskError, match="not attached"):
-        disk.bring(pathlib.Path("/dev/disk/by-id/virtio-none"), device.directory, "xfs", device.config, NEW)
 
 
 def test_a_volume_that_was_extended_meanwhile_is_used_whole(device: Device) -> None:

@@ -72,8 +72,15 @@ class Booting:
         user: str | None,
         blank_until: str | None = None,
     ) -> str:
-        disk = None if volume is None else device(volume.id)
-        return userdata.render(files, userdata.Place(address, disk, blank_until, self._filesystem, user))
+        place = userdata.Place(
+            address=address,
+            volume=None if volume is None else volume.id,
+            device=None if volume is None else device(volume.id),
+            blank_until=blank_until,
+            filesystem=self._filesystem,
+            run_as=user,
+        )
+        return userdata.render(files, place)
 
 
 def _disks(image: str, volume_id: str) -> list[dict[str, Any]]:

@@ -212,7 +212,7 @@ class CinderVolumes(base.Volumes):
 
 
 def device(volume_id: str) -> str:
-    """As which a server finds a volume: virtio disks have 20 characters for their number."""
+    """As which a server finds a volume on virtio-blk, whose disks have 20 characters for their number."""
     return f"/dev/disk/by-id/virtio-{volume_id[:20]}"
 
 

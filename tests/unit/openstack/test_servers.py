@@ -40,7 +40,7 @@ def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud:
     machine = files.pop("/etc/dbflow/guest/machine.conf")
     assert files == {"/etc/dbflow/guest/guest.conf": "[guest]\n", "/etc/dbflow/guest/message.key": "key\n"}
     (volume,) = world.cinder.volumes
-    assert f"device = /dev/disk/by-id/virtio-{volume[:20]}\n" in machine
+    assert f"volume = {volume}\ndevice = /dev/disk/by-id/virtio-{volume[:20]}\n" in machine
     assert "run_as = mysql\n" in machine
     assert {one["permissions"] for one in document["write_files"]} == {"0600"}
     assert wanted["config_drive"] is True
