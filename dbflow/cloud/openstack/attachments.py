@@ -20,18 +20,21 @@ class Attachments:
     def __init__(self, cinder: Service, compute: Service) -> None:
         self._cinder, self._compute = cinder, compute
 
-    def free(self, instance_id: str, volume: Json) -> bool:
-        """Remove those whose server Nova has not; whether there were any.
+    def free(self, instance_id: str, volume: Json) -> list[str]:
+        """Remove those whose server Nova has not; the servers of the others.
 
         Each server is asked for by its id: a list leaves some out while a part of Nova is down.
         """
         named = f"Volume of instance {instance_id}"
         query = {"volume_id": volume["id"]}
         found = self._cinder.list(named, "/attachments", "attachments", query, version=_ATTACHMENTS)
-        stale = [one["id"] for one in found if not self._has(one["instance"])]
-        for attachment_id in stale:
-            self._cinder.delete(named, f"/attachments/{attachment_id}", version=_ATTACHMENTS)
-        return bool(stale)
+        holders = []
+        for one in found:
+            if self._has(one["instance"]):
+                holders.append(one["instance"])
+            else:
+                self._cinder.delete(named, f"/attachments/{one['id']}", version=_ATTACHMENTS)
+        return holders
 
     def _has(self, server_id: str | None) -> bool:
         if not server_id:

@@ -45,6 +45,7 @@ class NovaServers(base.Servers):
             guard.still_wanted()
             self._volumes.release(instance_id)
             body = self._booting.body(boot, self._groups.ensure(boot))
+            guard.still_wanted()  # All of that took a while.
             self._nova.compute.post(named(instance_id), "/servers", body)
             raise self._nova.soon(instance_id, "be built")
         if server[TASK] == "deleting":

@@ -86,18 +86,18 @@ class CinderVolumes(base.Volumes):
             raise self._waiting.since(found[0]["updated_at"], f"volume of instance {instance_id} to be deleted")
 
     def release(self, instance_id: str) -> None:
-        """Take it from servers that never were, for an instance that has none: NotYet until a server can have it.
+        """Take it from servers that never were, for an instance that has none: NotYet until a server can have it, which
+        names those that there are and have it.
 
         A request that is still on its way in Nova may have reserved it a moment ago, and is left the time to end.
         """
         volume = self.find(instance_id)
         if volume is None or volume["status"] not in HELD:
             return
-        what = f"volume of instance {instance_id}, which is {volume['status']}, to be free"
-        if age(volume["updated_at"]) < _REQUEST:
-            raise self._waiting.since(volume["updated_at"], what)
-        if self._attachments.free(instance_id, volume):
-            raise self._waiting.soon(what)
+        status, since = volume["status"], volume["updated_at"]
+        if age(since) >= _REQUEST and (holders := self._attachments.free(instance_id, volume)):
+            status += f" (server {', '.join(holders)})"
+        raise self._waiting.since(since, f"volume of instance {instance_id}, which is {status}, to be free")
 
     def new_until(self, instance_id: str) -> str:
         """Until when a server's guest may take the volume for a new one: a time in UTC, as ISO 8601 writes it.

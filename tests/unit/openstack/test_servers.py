@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dbflow.cloud import base
+from dbflow.cloud.guard import checking
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
@@ -122,6 +123,55 @@ def test_a_request_that_may_still_go_on_keeps_its_reservation(world: World, clou
         cloud.servers.create(boot)
     assert world.cinder.attachments
     assert not world.nova.servers
+
+
+def test_a_volume_that_another_server_has_is_waited_for(world: World, cloud: OpenStackCloud) -> None:
+    """Nova would refuse it for good. Whoever reads why knows where to look."""
+    world.serve(cloud)
+    (other,) = world.nova.servers
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.cinder.hold(boot.volume.id, other)
+    for _ in range(2):
+        with pytest.raises(NotYet, match=rf"in-use \(server {other}\), to be free"):
+            cloud.servers.create(boot)
+    assert list(world.nova.servers) == [other]
+    world.cinder.free(boot.volume.id)
+    world.done(cloud.servers.create, boot)
+
+
+@pytest.mark.parametrize("status", ["detaching", "reserved"])
+def test_a_volume_that_nobody_has_any_more_is_waited_for(world: World, cloud: OpenStackCloud, status: str) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    volume = world.cinder.volumes[boot.volume.id]
+    volume["status"] = status
+    for _ in range(2):
+        with pytest.raises(NotYet, match=f"which is {status}, to be free"):
+            cloud.servers.create(boot)
+    assert not world.nova.servers
+    volume["status"] = "available"
+    world.done(cloud.servers.create, boot)
+
+
+def test_a_claim_that_is_lost_before_nova_is_asked(world: World, cloud: OpenStackCloud) -> None:
+    """What comes before takes a while, and whoever has the claim now makes the server."""
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    server = "POST /compute/v2.1/servers"
+
+    def overtaken() -> None:
+        if any("/metadata" in request for request in world.fake.seen):  # the last thing that comes before
+            raise Overtaken
+
+    with checking(overtaken), pytest.raises(Overtaken):
+        cloud.servers.create(boot)
+    assert server not in world.fake.seen
+    world.done(cloud.servers.create, boot)
+    assert server in world.fake.seen
+
+
+class Overtaken(Exception):
+    """Another conductor has the claim."""
 
 
 def test_what_is_being_deleted_is_not_taken_for_the_new_one(world: World, cloud: OpenStackCloud) -> None:
