@@ -58,7 +58,11 @@ class DevCloud:
 
     def __enter__(self) -> Self:
         self.succeed("down", "--purge")
-        self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
+        try:
+            self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
