@@ -5,11 +5,9 @@ import configparser
 import logging.config
 import pathlib
 import re
-import runpy
 import shlex
 
 import pytest
-from gunicorn.config import Config
 from oslo_config import cfg
 from oslo_config import generator as config_generator
 from oslo_policy import generator as policy_generator
@@ -44,13 +42,6 @@ def test_logging_sample_can_be_loaded() -> None:
         logger = parsed[f"logger_{name}"]
         assert logger["level"] in logging.getLevelNamesMapping()
         assert name in (logger.get("qualname"), "root")
-
-
-def test_gunicorn_knows_its_settings() -> None:
-    known = Config().settings
-    settings = {k: v for k, v in runpy.run_path(str(ETC / "gunicorn.conf.py")).items() if not k.startswith("_")}
-    assert settings
-    assert set(settings) <= set(known)
 
 
 def _service(unit: pathlib.Path) -> configparser.SectionProxy:
