@@ -71,3 +71,9 @@ def test_units_may_write_where_their_services_do(name: str) -> None:
     assert f"/var/lib/{service['StateDirectory']}" == objects.object_store.directory
     rotated = re.findall(r"^(/.*)/\*\.log \{$", (ETC / "logrotate.d/dbflow").read_text(), re.MULTILINE)
     assert [f"/var/log/{service['LogsDirectory']}"] == rotated
+
+
+@pytest.mark.parametrize("name", ["dbflow-api", "dbflow-guest", "dbflow-standalone"])
+def test_a_child_that_is_killed_for_its_memory_does_not_end_its_service(name: str) -> None:
+    # systemd stops the unit unless it says so; each of these starts such a child anew.
+    assert _service(ETC / f"systemd/{name}.service")["OOMPolicy"] == "continue"
