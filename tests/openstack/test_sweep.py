@@ -7,9 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.bench import cloud
+from tests.fault.sweep import scenarios
+from tests.fault.sweep.run import LEFT
+from tests.functional.stack import base
 from tests.openstack.place import Place
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
+from tests.openstack.sweep.scenarios import Create
 
 POINTS = {
     "instance.create": "lose create-server.execute",
@@ -29,9 +33,31 @@ def stack(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFacto
 def test_a_conductor_dies(stack: CloudStack) -> None:
     points = [point for kind, name in POINTS.items() for point in chosen([kind]) if point.name == name]
     assert len(points) == len(POINTS)
-    found = {point.title: violations for point, _, violations in swept(points, stack)}
-    assert {title: violations for title, violations in found.items() if violations} == {}
-    assert len(found) == len(POINTS)
+    results = list(swept(points, stack))
+    assert [(one.point.title, one.violations) for one in results if one.violations] == []
+    assert len(results) == len(POINTS)
+
+
+class _Doubling(Create):
+    """Makes a volume too many, which goes with the instance, and a container, which stays."""
+
+    def check(self, ends: str) -> list[str]:
+        self.cloud.place.admin.block_storage.create_volume(name=f"dbflow-{self.instance_id}", size=1)
+        self.cloud.place.admin.create_container("left")
+        return super().check(ends)
+
+
+def test_what_is_there_twice_and_what_is_left_are_seen(stack: CloudStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for what is not to come."""
+    monkeypatch.setattr(scenarios, "SETTLED", 5.0)
+    monkeypatch.setattr(base, "PATIENCE", 40.0)
+    (point,) = (one for one in chosen([Create.of]) if one.name == POINTS[Create.of])
+    twice, left = swept([point], stack, [_Doubling])
+    stack.place.admin.delete_container("left")
+    assert "made 2 of volumes" in twice.violations
+    assert [text for text in twice.violations if "made" in text] == ["made 2 of volumes", "made 1 of containers"]
+    assert left.point.name == LEFT
+    assert "'containers': ([], ['left'])" in left.violations[0]
 
 
 def test_what_a_create_costs(stack: CloudStack) -> None:

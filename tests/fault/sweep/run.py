@@ -41,6 +41,9 @@ SETTINGS: Settings = {
     "api": {"max_wait": 0.05},
 }
 
+LEFT = "what is left when all is deleted"
+"""What is looked at after the points."""
+
 
 @dataclasses.dataclass
 class Result:
@@ -106,15 +109,15 @@ class _Sweeper(threading.Thread):
         empty, scenarios, last = stack.inventory(), dict[str, Scenario](), None
         while (point := self._next()) is not None:
             scenario = scenarios.setdefault(point.kind, Scenario.known[point.kind](stack))
-            result = _judge(point, functools.partial(strike, point, scenario, stack))
+            result = judged(point, functools.partial(strike, point, scenario, stack))
             stack.faults.clear()
             self._tell(result)
             if result.violations:
                 return
             last = point
         if last is not None:
-            end = dataclasses.replace(last, name="what is left when all is deleted")
-            result = _judge(end, functools.partial(_leave, scenarios.values(), stack, empty))
+            end = dataclasses.replace(last, name=LEFT)
+            result = judged(end, functools.partial(_leave, scenarios.values(), stack, empty))
             if result.violations:
                 self._tell(result)
 
@@ -124,7 +127,8 @@ class _Sweeper(threading.Thread):
         return None
 
 
-def _judge(point: Point, look: Callable[[], list[str]]) -> Result:
+def judged(point: Point, look: Callable[[], list[str]]) -> Result:
+    """What ``look`` finds wrong, or why it could not look."""
     began = time.monotonic()
     try:
         violations = look()

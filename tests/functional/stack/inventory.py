@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What there is of instances, in every place that could keep something of them."""
 
+import collections
 import os
 import pathlib
 from collections.abc import Iterator
@@ -110,12 +111,16 @@ def _declared(connection: Any, queue: str) -> bool:
 
 
 def difference(before: Inventory, after: Inventory) -> dict[str, Any]:
-    """Place -> (gone, come), of places that changed."""
+    """Place -> (gone, come), of places that changed. What is there twice has come once."""
     return {
-        place: (sorted(set(before[place]) - set(after[place])), sorted(set(after[place]) - set(before[place])))
+        place: (_less(before[place], after[place]), _less(after[place], before[place]))
         for place in before
         if before[place] != after[place]
     }
+
+
+def _less(names: list[str], others: list[str]) -> list[str]:
+    return sorted((collections.Counter(names) - collections.Counter(others)).elements())
 
 
 def _names(path: pathlib.Path) -> list[str]:

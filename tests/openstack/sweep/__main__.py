@@ -7,9 +7,12 @@ import pathlib
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Iterator, Sequence
 
 from tests.fault.outcome import Outcome
 from tests.fault.sweep.points import Point
+from tests.fault.sweep.run import Result
 from tests.openstack.place import Place, upload_image
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
@@ -25,22 +28,31 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     points = chosen([options.operation] if options.operation else [one.of for one in SCENARIOS], options.points)
     began, passed, violations = time.monotonic(), 0, list[str]()
-    with contextlib.ExitStack() as exits:
-        cloud = exits.enter_context(devcloud.running())
-        images = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory()))
-        stack = exits.enter_context(CloudStack(images, Place.make(cloud), upload_image(cloud)))
-        for point, seconds, found in swept(points, stack):
-            _tell(point, seconds, found)
-            passed += not found
-            violations += [f"{point.title}: {text}" for text in found]
+    try:
+        for result in _swept(points):
+            _tell(result)
+            passed += not result.violations
+            violations += [f"{result.point.title}: {text}" for text in result.violations]
+    except Exception as error:
+        traceback.print_exc()
+        violations.append(f"the sweep itself: {type(error).__name__}: {str(error)[:2000]}")
     outcome = Outcome(len(points), passed, violations, {"seconds": round(time.monotonic() - began)})
     print(outcome.json(), flush=True)
     return 0 if outcome.good else 1
 
 
-def _tell(point: Point, seconds: float, violations: list[str]) -> None:
-    verdict = "FAILED" if violations else "passed"
-    print(f"{verdict} {seconds:6.1f} s  {point.title}", *violations, sep="\n      ", flush=True)
+def _swept(points: Sequence[Point]) -> Iterator[Result]:
+    """In a cloud of their own."""
+    with contextlib.ExitStack() as exits:
+        cloud = exits.enter_context(devcloud.running())
+        images = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory()))
+        stack = exits.enter_context(CloudStack(images, Place.make(cloud), upload_image(cloud)))
+        yield from swept(points, stack)
+
+
+def _tell(result: Result) -> None:
+    verdict = "FAILED" if result.violations else "passed"
+    print(f"{verdict} {result.seconds:6.1f} s  {result.point.title}", *result.violations, sep="\n      ", flush=True)
 
 
 if __name__ == "__main__":
