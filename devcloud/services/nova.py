@@ -108,11 +108,10 @@ class Nova(Service):
         argv = python("devcloud.daemons.nova", *self.config_file("nova.conf"))
         if not self.settings.full:
             return [Daemon("nova", argv, {"DEVCLOUD_PARTS": "conductor scheduler compute api"})]
+        files = [(), *(self.config_file(f"{host}.conf") for host in self.settings.hosts[1:])]
         computes = [
             Daemon(f"nova-compute{number}", [*argv, *more], {"DEVCLOUD_PARTS": "compute"})
-            for number, more in enumerate(
-                [(), *(self.config_file(f"{host}.conf") for host in self.settings.hosts[1:])], 1
-            )
+            for number, more in enumerate(files, 1)
         ]
         one, two, api = (Daemon(f"nova-{part}", argv, {"DEVCLOUD_PARTS": part}) for part in self._SINGLE)
         return [one, two, *computes, api]
