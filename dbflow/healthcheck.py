@@ -15,6 +15,8 @@ Probe = Callable[[], object]
 
 _PATIENCE = 2.5
 """Seconds after which what has not answered counts as away."""
+_WAITING = 4
+"""Requests that wait for the same answer; who else comes is told the last."""
 _FRESH = 1.0
 """Seconds for which an answer counts, so that nobody can make dbflow ask without end."""
 
@@ -42,17 +44,16 @@ class Checks:
     def look(self, names: Iterable[str]) -> dict[str, Found]:
         """How these are; KeyError for a name that there is not."""
         watches = [self._watches[name] for name in names]
-        until = time.monotonic() + _PATIENCE
         for watch in watches:
             watch.begin()
-        return {watch.name: watch.found(until) for watch in watches}
+        return {watch.name: watch.found() for watch in watches}
 
 
 class _Watch:
     def __init__(self, name: str, probe: Probe) -> None:
         self.name, self._probe = name, probe
         self._ended = threading.Condition()
-        self._asking = False
+        self._asking, self._waiting = False, 0
         self._since = -math.inf
         self._found = Found(True, 0)
 
@@ -63,26 +64,36 @@ class _Watch:
             if self._asking or now - self._since < _FRESH:
                 return
             self._asking, self._since = True, now
-        threading.Thread(target=self._ask, name=f"health-{self.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._ask, name=f"health-{self.name}", daemon=True).start()
+        except RuntimeError as error:  # there are too many
+            self._end(error)
 
-    def found(self, until: float) -> Found:
-        """What the answer is, if it comes by then."""
+    def found(self) -> Found:
+        """What the answer is, if it comes in time."""
         with self._ended:
-            self._ended.wait_for(lambda: not self._asking, max(0.0, until - time.monotonic()))
-            if self._asking:
-                return Found(False, round(1000 * (time.monotonic() - self._since)))
+            waits = self._waiting < _WAITING
+            if waits:
+                self._waiting += 1
+                self._ended.wait_for(lambda: not self._asking, max(0.0, self._since + _PATIENCE - time.monotonic()))
+                self._waiting -= 1
+            silent = time.monotonic() - self._since
+            if self._asking and (waits or silent >= _PATIENCE):
+                return Found(False, round(1000 * silent))
             return self._found
 
     def _ask(self) -> None:
-        there = False
         try:
             self._probe()
-            there = True
         except Exception as error:
-            if self._found.there:  # once, not at each look
+            self._end(error)
+        else:
+            self._end(None)
+
+    def _end(self, error: Exception | None) -> None:
+        with self._ended:
+            if error is not None and self._found.there:  # once, not at each look
                 LOG.warning("%s is away: %s", self.name, type(error).__name__)
-        finally:
-            with self._ended:
-                self._found = Found(there, round(1000 * (time.monotonic() - self._since)))
-                self._asking = False
-                self._ended.notify_all()
+            self._found = Found(error is None, round(1000 * (time.monotonic() - self._since)))
+            self._asking = False
+            self._ended.notify_all()

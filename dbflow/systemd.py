@@ -2,11 +2,14 @@
 """Telling systemd how a service is (sd_notify(3)), where systemd has started it; else nothing happens."""
 
 import contextlib
+import logging
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable, MutableMapping
+
+LOG = logging.getLogger(__name__)
 
 _SOCKET, _WATCHDOG, _WATCHED = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
 _BEATS = 3
@@ -38,7 +41,12 @@ class Systemd:
 
     def _beat(self, alive: Callable[[], bool], patience: float) -> None:
         while True:
-            if alive():
+            try:
+                there = alive()
+            except Exception:
+                LOG.exception("whether the service lives can't be told")
+                there = False
+            if there:
                 self._tell("WATCHDOG=1")
             time.sleep(patience / _BEATS)
 

@@ -21,7 +21,17 @@ function install_dbflow {
     if [[ $DBFLOW_CLOUD_DRIVER == local ]]; then
         install_package mariadb-server-core mariadb-client mariadb-backup
     fi
-    setup_develop "$DBFLOW_DIR"
+    make_dbflow_environment
+}
+
+# With the versions that dbflow is tested with. setuptools comes first, so that the build uses the pinned one. The extra
+# is for configure_keystone_authtoken_middleware, which names memcached.
+function make_dbflow_environment {
+    [[ $OFFLINE != True ]] || return 0
+    local pip=("$DBFLOW_BIN_DIR/python" -m pip install --disable-pip-version-check -c "$DBFLOW_DIR/tools/constraints.txt")
+    "python$PYTHON3_VERSION" -m venv "$DBFLOW_VENV"
+    "${pip[@]}" setuptools
+    "${pip[@]}" --no-build-isolation -e "${DBFLOW_DIR}[memcached]"
 }
 
 # A virtual host of dbflow's own, and the management API, by which each guest gets a user of its own.
@@ -38,7 +48,11 @@ function configure_dbflow {
     sudo install -d -m 711 -o "$STACK_USER" "$DBFLOW_DATA_DIR"
     install -m 600 /dev/null "$DBFLOW_CONF"
 
-    iniset "$DBFLOW_CONF" database connection "$(database_connection_url dbflow)"
+    # Without its parameters: a plugin of SQLAlchemy's that only DevStack's environment has, and a character set that
+    # has not every character.
+    local database
+    database=$(database_connection_url dbflow)
+    iniset "$DBFLOW_CONF" database connection "${database%%\?*}"
     iniset "$DBFLOW_CONF" coordination driver zookeeper
     iniset "$DBFLOW_CONF" coordination hosts "$DBFLOW_ZOOKEEPER"
     iniset "$DBFLOW_CONF" messaging url "amqp://$login:5672/$DBFLOW_VHOST"
@@ -107,11 +121,10 @@ function stop_dbflow {
 
 function cleanup_dbflow {
     sudo rabbitmqctl delete_vhost "$DBFLOW_VHOST" || true
-    sudo rm -rf "$DBFLOW_CONF_DIR" "$DBFLOW_DATA_DIR"
+    sudo rm -rf "$DBFLOW_CONF_DIR" "$DBFLOW_DATA_DIR" "$DBFLOW_VENV"
 }
 
 if is_dbflow_enabled; then
-    DBFLOW_BIN_DIR=$(get_python_exec_prefix)
     case $1-${2:-} in
         stack-install)
             echo_summary "Installing dbflow"

@@ -44,12 +44,12 @@ missing_packages() {
     done
 }
 
-# The mirror that this machine itself installs from, else Debian's.
+# The mirror that this machine itself installs from, else Debian's: `mirror Debian`, or `mirror Debian-Security`.
 mirror() {
-    local found
-    found=$(apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' 2>/dev/null |
-        awk '$2 == "Debian" && $1 !~ /security/ { print $1; exit }')
-    say "${found:-http://deb.debian.org/debian}"
+    local label=$1 found
+    found=$(apt-get indextargets --format '$(SITE) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
+        awk -v label="$label" '$2 == label { print $1; exit }')
+    say "${found:-http://deb.debian.org/${label,,}}"
 }
 
 # Print a Python 3.11 or later that can make virtual environments; fail when there is none.

@@ -21,8 +21,14 @@ write_apt_conf() {
     : >"$place/status"
     cat >"$place/sources.sources" <<END
 Types: deb
-URIs: $(mirror)
+URIs: $(mirror Debian)
 Suites: $suite
+Components: main
+Signed-By: $KEYRING
+
+Types: deb
+URIs: $(mirror Debian-Security)
+Suites: $suite-security
 Components: main
 Signed-By: $KEYRING
 END

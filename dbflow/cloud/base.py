@@ -303,6 +303,11 @@ class Cloud(abc.ABC):
     volumes: Volumes
     servers: Servers
 
+    def impatient(self, seconds: float) -> "Cloud":
+        """The same for those who keep somebody waiting: Unavailable when it has said nothing for so long. For drivers
+        that ask over a network to override."""
+        return self
+
     @abc.abstractmethod
     def inventory(self) -> dict[str, list[str]]:
         """Everything that carries our name, for orphan checks: {"servers": [instance id, …], "volumes": …,

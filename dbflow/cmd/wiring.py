@@ -124,7 +124,8 @@ class Parts:
 
     def services(self, dispatcher: Dispatcher) -> Services:
         """What the API answers with."""
-        flavors = FlavorCache(self.cloud.flavors, self.conf.api.flavor_cache)
+        asked = self.cloud.impatient(self.conf.api.cloud_timeout)
+        flavors = FlavorCache(asked.flavors, self.conf.api.flavor_cache)
         watcher = Watcher(self.boards, unique_name())
         poster = self.boards.poster()
         return Services(
@@ -132,13 +133,13 @@ class Parts:
             self.database,
             self.keyring,
             flavors,
-            self.cloud.images,
-            self.cloud.servers,
+            asked.images,
+            asked.servers,
             dispatcher,
             self.objects,
             poster.post,
             watcher.jobs,
-            self.cloud.check,
+            asked.check,
             Outbox.from_conf(self.conf),
             self.metrics,
             {"sql": self.database.ping, "zookeeper": poster.ping, "broker": dispatcher.ping},

@@ -39,6 +39,13 @@ OPTS = [
         "such as redis://host:6379 or memcached://host:11211, that all workers share.",
     ),
     cfg.IntOpt("max_body", default=1 << 20, min=1024, help="Bytes of the largest request body."),
+    cfg.FloatOpt(
+        "cloud_timeout",
+        default=10.0,
+        min=0.1,
+        help="Seconds that a service of the cloud has to answer the API, which then answers 503: requests hold threads "
+        "meanwhile. Conductors are more patient.",
+    ),
     cfg.FloatOpt("flavor_cache", default=30.0, min=0, help="Seconds for which the list of flavors is remembered."),
     cfg.FloatOpt(
         "idempotency_takeover",

@@ -50,7 +50,7 @@ _OWN = [
     cfg.ListOpt(
         "management_security_groups",
         default=[],
-        help="Ids of security groups of the ports in management_network; the instance's own when empty.",
+        help="Ids of security groups of the ports in management_network; one for each that lets nobody in when empty.",
     ),
     cfg.StrOpt(
         "public_network",

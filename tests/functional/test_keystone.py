@@ -19,7 +19,9 @@ from werkzeug.test import TestResponse
 from dbflow import conf as options
 from dbflow.api import auth
 from dbflow.api.app import create_app
+from dbflow.services.context import Services
 from tests.servers.keystone import Keystone
+from tests.servers.memcached import Memcached
 from tests.unit.api.world import BODY, World
 
 CONFIG = """\
@@ -35,6 +37,11 @@ project_name = service
 user_domain_name = Default
 project_domain_name = Default
 """
+REMEMBERED = """\
+memcached_servers = {server}
+memcache_security_strategy = ENCRYPT
+memcache_secret_key = secret-of-memcached
+"""
 
 
 @dataclasses.dataclass
@@ -44,6 +51,8 @@ class Cloud:
     keystone: Keystone
     client: KeystoneClient
     shop: str
+    services: Services
+    directory: pathlib.Path
     app: FlaskClient
 
     def password(self, user: str) -> str:
@@ -72,6 +81,14 @@ class Cloud:
         return self.app.open(f"/v1.0/{self.shop}/{path}", method=method, json=body, headers={"X-Auth-Token": token})
 
 
+def _app(services: Services, keystone: Keystone, file: pathlib.Path, more: str = "") -> FlaskClient:
+    """The API with a configuration of its own; ``more``: lines of [keystone_authtoken]."""
+    file.write_text(CONFIG.format(url=keystone.url, password="dbflowdbflow") + more)
+    conf = options.register(cfg.ConfigOpts())
+    conf([], default_config_files=[str(file)])
+    return create_app(dataclasses.replace(services, conf=conf), auth.from_conf(conf)).test_client()
+
+
 @pytest.fixture(scope="module")
 def cloud(servers_base: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with Keystone(servers_base) as keystone:
@@ -88,13 +105,9 @@ def cloud(servers_base: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) 
             made = client.users.create(user, domain="default", password=2 * user)
             client.roles.grant(roles[role], user=made, project=projects[project])
         directory = tmp_path_factory.mktemp("keystone")
-        file = directory / "dbflow.conf"
-        file.write_text(CONFIG.format(url=keystone.url, password="dbflowdbflow"))
-        conf = options.register(cfg.ConfigOpts())
-        conf([], default_config_files=[str(file)])
         world = World(directory)
-        app = create_app(dataclasses.replace(world.services, conf=conf), auth.from_conf(conf))
-        yield Cloud(keystone, client, projects["shop"].id, app.test_client())
+        app = _app(world.services, keystone, directory / "dbflow.conf")
+        yield Cloud(keystone, client, projects["shop"].id, world.services, directory, app)
         world.database.close()
 
 
@@ -146,3 +159,15 @@ def test_the_api_takes_no_other_token(cloud: Cloud) -> None:
     assert cloud.ask("GET", "instances", cloud.token("ann", "shop")).status_code == 200
     assert cloud.ask("GET", "instances", cloud.token("bob", "depot")).status_code == 403
     assert cloud.ask("GET", "instances", secrets.token_urlsafe(100)).status_code == 401
+
+
+def test_workers_remember_tokens_together(cloud: Cloud, servers_base: pathlib.Path) -> None:
+    with Memcached(servers_base) as memcached:
+        more = REMEMBERED.format(server=f"127.0.0.1:{memcached.port}")
+        one, two = (_app(cloud.services, cloud.keystone, cloud.directory / name, more) for name in ("one", "two"))
+        token = cloud.token("ann", "shop")
+        for app, hits in ((one, 0), (two, 1)):
+            ask = dataclasses.replace(cloud, app=app).ask
+            assert ask("GET", "instances", token).status_code == 200
+            counters = memcached.counters()
+            assert (counters["cmd_set"], counters["get_hits"]) == (1, hits)

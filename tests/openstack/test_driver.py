@@ -111,6 +111,36 @@ def test_a_volume_grows_in_use_and_at_rest(driver: OpenStackCloud, instance: str
     assert done(driver.volumes.resize, instance, 3).size == 3
 
 
+def test_a_volume_finds_no_room_to_grow(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    admin = place.devcloud.openstack("admin")
+    project = place.admin.current_project_id
+    before = admin.block_storage.get_quota_set(project).gigabytes
+    admin.block_storage.update_quota_set(project, gigabytes=-1)
+    try:
+        for _ in range(2):
+            with pytest.raises(base.OutOfCapacity, match="could not be extended"):
+                done(driver.volumes.resize, instance, 300000)
+    finally:
+        admin.block_storage.update_quota_set(project, gigabytes=before)
+    assert done(driver.volumes.resize, instance, 1).size == 1
+    assert done(driver.volumes.resize, instance, 2).size == 2
+    (volume,) = place.admin.block_storage.volumes(name=f"dbflow-{instance}")
+    assert volume.metadata == {"dbflow_instance": instance}
+
+
+def test_a_volume_with_a_snapshot_of_somebody_is_kept(place: Place, driver: OpenStackCloud) -> None:
+    instance_id = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a06"
+    volume = done(driver.volumes.create, instance_id, 1, None)
+    storage = place.admin.block_storage
+    snapshot = storage.create_snapshot(volume_id=volume.id, name="by hand")
+    storage.wait_for_status(snapshot, "available", ["error"])
+    with pytest.raises(base.CloudError, match="snapshots"):
+        done(driver.volumes.delete, instance_id)
+    storage.delete_snapshot(snapshot)
+    storage.wait_for_delete(snapshot)
+    done(driver.volumes.delete, instance_id)
+
+
 def test_who_may_reach_it(place: Place, driver: OpenStackCloud, instance: str) -> None:
     assert _rules(place, instance) == {(3306, "0.0.0.0/0"), (3306, "::/0"), (3306, "peers")}
     access = {"allowed_cidrs": ["10.1.0.0/16", "10.2.0.0/16"], "is_public": True}
@@ -146,6 +176,49 @@ def test_fence(place: Place, driver: OpenStackCloud, instance: str) -> None:
         assert driver.servers.get(instance).status == "ACTIVE"
     (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
     assert port.is_admin_state_up
+
+
+def test_fence_on_a_host_that_is_down(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    compute = place.devcloud.openstack("admin").compute
+    host = driver.servers.get(instance).host
+    (service,) = compute.services(binary="nova-compute", host=host)
+    compute.update_service_forced_down(service, forced=True)
+    try:
+        with pytest.raises(base.CloudError, match="its host is down"):
+            done(driver.servers.fence, instance)
+        driver.servers.unfence(instance)
+    finally:
+        compute.update_service_forced_down(service, forced=False)
+    assert driver.servers.get(instance).status == "ACTIVE"
+    (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
+    assert port.is_admin_state_up
+    done(driver.servers.fence, instance)
+    assert driver.servers.get(instance).status == "SHUTOFF"
+
+
+def test_fence_of_one_that_is_gone(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    compute = place.admin.compute
+    server = compute.get_server(driver.servers.get(instance).id)
+    compute.delete_server(server)
+    compute.wait_for_delete(server)
+    for _ in range(2):
+        done(driver.servers.fence, instance)
+    (volume,) = place.admin.block_storage.volumes(name=f"dbflow-{instance}")
+    (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
+    assert (volume.status, port.is_admin_state_up) == ("available", False)
+    driver.servers.unfence(instance)
+
+
+def test_management_port_is_nobody_to_come_to(place: Place, tmp_path: pathlib.Path) -> None:
+    cloud = place.cloud(tmp_path, management_network=place.network)
+    instance_id = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a07"
+    done(cloud.networks.create_port, instance_id, [], {}, REACH)
+    network = place.admin.network
+    (port,) = network.ports(name=f"dbflow-{instance_id}-management")
+    (group,) = port.security_group_ids
+    rules = network.security_group_rules(security_group_id=group)
+    assert {(rule.direction, rule.ether_type) for rule in rules} == {("egress", "IPv4"), ("egress", "IPv6")}
+    done(cloud.networks.delete_port, instance_id)
 
 
 def test_locality(place: Place, driver: OpenStackCloud) -> None:
@@ -273,7 +346,11 @@ def test_wishes(place: Place, driver: OpenStackCloud) -> None:
         with pytest.raises(base.Unsuitable) as refused:
             driver.check(wish)
         assert refused.value.field == field
-    driver.check(base.Wish(tenant.current_project_id, [{"network_id": theirs.id}], availability_zone="nova"))
+    own = base.Wish(tenant.current_project_id, [{"network_id": theirs.id}], availability_zone="nova")
+    with pytest.raises(base.Unsuitable, match="has no subnet"):
+        driver.check(own)
+    tenant.network.create_subnet(network_id=theirs.id, ip_version=4, cidr="10.77.0.0/24")
+    driver.check(own)
     tenant.network.delete_network(theirs)
 
 

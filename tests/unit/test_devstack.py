@@ -14,18 +14,19 @@ from dbflow.conf.openstack import list_login
 ROOT = pathlib.Path(__file__).parents[2]
 PLUGIN = ROOT / "devstack/plugin.sh"
 NOTED = (
-    "define_plugin enable_service install_package setup_develop iniset recreate_database echo_summary run_process "
-    "stop_process wait_for_service sudo configure_keystone_authtoken_middleware die"
+    "define_plugin enable_service install_package setup_develop pip_install iniset recreate_database echo_summary "
+    "run_process stop_process wait_for_service sudo configure_keystone_authtoken_middleware die"
 )
 DEVSTACK = """\
 set -euo pipefail
 for name in {noted}; do eval "$name() {{ echo $name \"\\$*\" >>{log}; }}"; done
 is_service_enabled() {{ [[ " {enabled} " == *" $1 "* ]]; }}
-database_connection_url() {{ echo "mysql+pymysql://root:secret@127.0.0.1/$1?charset=utf8"; }}
-get_python_exec_prefix() {{ echo {bin}; }}
+database_connection_url() {{ echo "mysql+pymysql://root:secret@127.0.0.1/$1?charset=utf8&plugin=dbcounter"; }}
+python3.99() {{ echo "python3.99 $*" >>{log}; }}
 iniget() {{ echo "$3-of-$2"; }}
 DEST={here}/dest DATA_DIR={here}/data DBFLOW_CONF_DIR={here} STACK_USER=stack REGION_NAME=RegionOne
 SERVICE_PROTOCOL=http SERVICE_HOST=192.0.2.1 SERVICE_LISTEN_ADDRESS=0.0.0.0 SERVICE_TIMEOUT=60
+PYTHON3_VERSION=3.99 OFFLINE=False
 SERVICE_PASSWORD=service-secret SERVICE_PROJECT_NAME=service KEYSTONE_SERVICE_URI=http://192.0.2.1/identity
 RABBIT_USERID=stackrabbit RABBIT_PASSWORD=rabbit-secret RABBIT_HOST=192.0.2.1
 {settings}
@@ -45,16 +46,16 @@ class Stack:
 
     def run(self, mode: str) -> list[str]:
         """What was called, a line each."""
-        log, programs = self.here / "log", self.here / "bin"
+        log, programs = self.here / "log", self.here / "dest/dbflow-venv/bin"
         log.write_text("")
-        programs.mkdir(exist_ok=True)
-        manage = programs / "dbflow-manage"
-        manage.write_text(f'#!/bin/sh\necho "dbflow-manage ${{OS_CLOUD:-}}: $*" >>{log}\n')
-        manage.chmod(0o755)
+        programs.mkdir(parents=True, exist_ok=True)
+        for name in ("dbflow-manage", "python"):
+            program = programs / name
+            program.write_text(f'#!/bin/sh\necho "{name} ${{OS_CLOUD:-}}: $*" >>{log}\n')
+            program.chmod(0o755)
         script = DEVSTACK.format(
-            noted=NOTED, log=log, enabled=self.enabled, bin=programs, here=self.here, settings=self.settings, root=ROOT,
-            mode=mode,
-        )  # fmt: skip
+            noted=NOTED, log=log, enabled=self.enabled, here=self.here, settings=self.settings, root=ROOT, mode=mode
+        )
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
         # DevStack shows each command that it runs.
@@ -82,10 +83,23 @@ def test_shellcheck(script: str | pathlib.Path) -> None:
 def test_install(stack: Stack) -> None:
     calls = stack.run("stack install")
     assert "install_package zookeeperd" in calls
-    assert f"setup_develop {stack.here}/dest/dbflow" in calls
     assert not any("mariadb" in call for call in calls)
     stack.settings = "DBFLOW_CLOUD_DRIVER=local"
     assert any("mariadb-backup" in call for call in stack.run("stack install"))
+
+
+def test_it_has_an_environment_of_its_own(stack: Stack) -> None:
+    # DevStack's functions install what the constraints of OpenStack's release allow, which dbflow's versions are not.
+    source = f"{stack.here}/dest/dbflow"
+    calls = [call for call in stack.run("stack install") if not call.startswith(("define", "enable", "echo_"))]
+    pip = f"python : -m pip install --disable-pip-version-check -c {source}/tools/constraints.txt"
+    assert calls[1:] == [
+        f"python3.99 -m venv {source}-venv",
+        f"{pip} setuptools",
+        f"{pip} --no-build-isolation -e {source}[memcached]",
+    ]
+    stack.settings = "OFFLINE=True"
+    assert not [call for call in stack.run("stack install") if call.startswith("python")]
 
 
 @pytest.mark.parametrize("driver", ["openstack", "local"])
@@ -96,7 +110,7 @@ def test_configuration(stack: Stack, driver: str) -> None:
     assert set(options) <= known
     assert options["cloud", "driver"] == driver
     assert options["messaging", "url"] == "amqp://stackrabbit:rabbit-secret@192.0.2.1:5672/dbflow"
-    assert options["database", "connection"].endswith("/dbflow?charset=utf8")
+    assert options["database", "connection"] == "mysql+pymysql://root:secret@127.0.0.1/dbflow"
     assert options["object_store", "directory"] == f"{stack.here}/data/dbflow/objects"
     assert (stack.here / "dbflow.conf").stat().st_mode & 0o777 == 0o600
     if driver == "openstack":
@@ -137,7 +151,7 @@ def test_extra(stack: Stack) -> None:
 def test_unstack_and_clean(stack: Stack) -> None:
     stopped = [call for call in stack.run("unstack") if call.startswith("stop_process")]
     assert stopped == ["stop_process dbflow-api", "stop_process dbflow-conductor", "stop_process dbflow-objects"]
-    assert f"sudo rm -rf {stack.here} {stack.here}/data/dbflow" in stack.run("clean")
+    assert f"sudo rm -rf {stack.here} {stack.here}/data/dbflow {stack.here}/dest/dbflow-venv" in stack.run("clean")
 
 
 def test_where_it_is_not_enabled_nothing_happens(stack: Stack) -> None:

@@ -4,15 +4,20 @@
 import configparser
 import logging.config
 import pathlib
+import re
 import runpy
 import shlex
 
 import pytest
 from gunicorn.config import Config
+from oslo_config import cfg
 from oslo_config import generator as config_generator
 from oslo_policy import generator as policy_generator
 
+from dbflow.conf import register
+
 ETC = pathlib.Path(__file__).parents[2] / "etc"
+UNITS = sorted(ETC.glob("systemd/*.service"))
 STALE = "is not what the code says: run tools/samples.sh and commit"
 
 
@@ -48,14 +53,30 @@ def test_gunicorn_knows_its_settings() -> None:
     assert set(settings) <= set(known)
 
 
-@pytest.mark.parametrize("unit", sorted(ETC.glob("systemd/*.service")), ids=lambda unit: unit.stem)
-def test_units_start_commands_that_exist(unit: pathlib.Path) -> None:
+def _service(unit: pathlib.Path) -> configparser.SectionProxy:
     parsed = configparser.RawConfigParser(strict=False)
     parsed.optionxform = str
     parsed.read(unit)
-    command = pathlib.Path(shlex.split(parsed["Service"]["ExecStart"])[0]).name
+    return parsed["Service"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_units_start_commands_that_exist(unit: pathlib.Path) -> None:
+    command = pathlib.Path(shlex.split(_service(unit)["ExecStart"])[0]).name
     setup = configparser.RawConfigParser()
     setup.read(ETC.parent / "setup.cfg")
     scripts = setup["options.entry_points"]["console_scripts"].split()
     assert command == unit.stem
     assert command in scripts
+
+
+@pytest.mark.parametrize("name", ["dbflow-api", "dbflow-conductor", "dbflow-objects"])
+def test_units_may_write_where_their_services_do(name: str) -> None:
+    service = _service(ETC / f"systemd/{name}.service")
+    assert service["ProtectSystem"] == "strict"
+    # Objects: the API publishes and removes logs of databases, conductors remove backups.
+    objects = register(cfg.ConfigOpts())
+    objects([], default_config_files=[])
+    assert f"/var/lib/{service['StateDirectory']}" == objects.object_store.directory
+    rotated = re.findall(r"^(/.*)/\*\.log \{$", (ETC / "logrotate.d/dbflow").read_text(), re.MULTILINE)
+    assert [f"/var/log/{service['LogsDirectory']}"] == rotated

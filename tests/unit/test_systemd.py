@@ -51,6 +51,24 @@ def test_it_hears_of_the_service_while_that_is_alive(listener: tuple[socket.sock
         channel.recv(100)
 
 
+def test_it_hears_nothing_while_nobody_can_tell(
+    listener: tuple[socket.socket, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    channel, address = listener
+    answers: list[bool] = []
+
+    def alive() -> bool:
+        answers.append(len(answers) > 0)
+        if not answers[-1]:
+            raise RuntimeError("broken")
+        return True
+
+    Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "30000"}).watch(alive)
+    assert channel.recv(100) == b"WATCHDOG=1"
+    assert "RuntimeError: broken" in caplog.text
+    assert answers[:2] == [False, True]
+
+
 @pytest.mark.parametrize(
     "environment",
     [

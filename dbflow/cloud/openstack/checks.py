@@ -50,6 +50,8 @@ class Checks:
         network = self._find("network", network_id)
         if network_id != self._default_network and not self._may_use(project_id, network):
             # As if there were none: whose it is is nobody's business.
+            if subnet is not None and "network_id" not in nic:
+                raise base.Unsuitable(f"Subnet {subnet['id']} cannot be found.", "nics.subnet_id")
             raise base.Unsuitable(f"Network {network_id} cannot be found.", "nics")
         if subnet is not None and subnet["network_id"] != network_id:
             raise base.Unsuitable(f"Subnet {subnet['id']} is not of network {network_id}.", "nics.subnet_id")

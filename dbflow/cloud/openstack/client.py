@@ -21,13 +21,23 @@ Json = dict[str, Any]
 Query = Mapping[str, Any]
 """Several values of a name as a list."""
 _GROUP = "openstack"
+_WRONG = (
+    keystone.OptionError,
+    keystone.NoMatchingPlugin,
+    keystone.MissingAuthPlugin,
+    keystone.UnsupportedParameters,
+)
+"""What is wrong with the configuration."""
+_BUSY = (keystone.RequestTimeout, keystone.Conflict, keystone.TooManyRequests)
+"""Of the answers of 4xx to a login those that pass."""
 
 
 class Client:
     """Connects when it is first asked. Safe for threads. Tokens are renewed when they expire."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        self._conf = conf
+    def __init__(self, conf: cfg.ConfigOpts, timeout: float) -> None:
+        """``timeout``: seconds that a service has to answer."""
+        self._conf, self._timeout = conf, timeout
         self._lock = threading.Lock()
         self._connection: openstack.connection.Connection | None = None
         self.compute = Service(self._proxy("compute"), "compute")
@@ -58,13 +68,13 @@ class Client:
         }
         if options.cloud:
             try:
-                return openstack.connect(options.cloud, api_timeout=options.timeout, **common)
+                return openstack.connect(options.cloud, api_timeout=self._timeout, **common)
             except sdk.ConfigException as error:
                 raise base.CloudError(f"[openstack] cloud: {error}") from error
         auth = loading.load_auth_from_conf_options(self._conf, _GROUP)
         if auth is None:
             raise base.CloudError("[openstack] cloud or auth_type must be set for [cloud] driver = openstack")
-        session = loading.load_session_from_conf_options(self._conf, _GROUP, auth=auth)
+        session = loading.load_session_from_conf_options(self._conf, _GROUP, auth=auth, timeout=self._timeout)
         return openstack.connection.Connection(session=session, **common)
 
     def _proxy(self, name: str) -> Callable[[], Any]:
@@ -133,12 +143,16 @@ def reached(service: str, call: Callable[[], Any]) -> Any:
     """What the call returns, where no answer comes back as CloudError."""
     try:
         return call()
-    except (keystone.Unauthorized, keystone.MissingRequiredOptions, keystone.MissingAuthPlugin) as error:
-        raise base.CloudError(f"The cloud does not accept dbflow's login ({type(error).__name__})") from error
+    except _WRONG as error:
+        raise base.CloudError(f"[openstack] does not say how to log in: {error}") from error
     except (keystone.CatalogException, sdk.NotSupported) as error:
         raise base.CloudError(f"The cloud has no {service} service that dbflow can use") from error
     except (keystone.ClientException, sdk.SDKException, requests.RequestException) as error:
+        if isinstance(error, keystone.HTTPClientError) and not isinstance(error, _BUSY):
+            raise base.CloudError(f"The cloud does not accept dbflow's login ({type(error).__name__})") from error
         raise Passing(f"The cloud's {service} service does not answer ({type(error).__name__})") from error
+    except OSError as error:
+        raise base.CloudError("[openstack] cafile, certfile or keyfile can't be read") from error
 
 
 def _body(service: str, response: requests.Response) -> Json:

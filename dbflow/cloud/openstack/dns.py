@@ -24,6 +24,8 @@ class HostNames:
         name, named = f"{instance_id}.{self._zone}", _named(instance_id)
         kind = "AAAA" if ipaddress.ip_address(address).version == 6 else "A"
         zone_id = self._zone_id()
+        if zone_id is None:
+            raise base.NotFound(f"DNS zone {self._zone} cannot be found.")
         record = next((one for one in self._records(zone_id, name=name) if one["type"] == kind), None)
         if record is None:
             guard.still_wanted()
@@ -45,28 +47,28 @@ class HostNames:
 
     def delete(self, instance_id: str) -> None:
         """Fine when there is none; returns when it is gone."""
-        if self._zone is None:
-            return
         zone_id = self._zone_id()
+        if zone_id is None:
+            return
         found = self._records(zone_id, name=f"{instance_id}.{self._zone}")
         for record in found:
-            if record.get("action") != "DELETE":
+            if record.get("action") != "DELETE" or record["status"] == "ERROR":
                 self._designate.delete(_named(instance_id), f"/zones/{zone_id}/recordsets/{record['id']}")
         if found:
             raise self._waiting.soon(f"{_named(instance_id)} to be removed")
 
     def all(self) -> list[Json]:
         """Whatever is described as ours are."""
-        if self._zone is None:
-            return []
-        records = self._records(self._zone_id())
+        zone_id = self._zone_id()
+        records = [] if zone_id is None else self._records(zone_id)
         return [one for one in records if (one.get("description") or "").startswith(self._names.prefix)]
 
-    def _zone_id(self) -> str:
-        query = {"name": self._zone}
-        for zone in self._designate.list("DNS zones", "/zones", "zones", query):
-            return str(zone["id"])
-        raise base.NotFound(f"DNS zone {self._zone} cannot be found.")
+    def _zone_id(self) -> str | None:
+        """None where none is configured, or it is gone with all its names."""
+        if self._zone is None:
+            return None
+        zones = self._designate.list("DNS zones", "/zones", "zones", {"name": self._zone})
+        return next((str(zone["id"]) for zone in zones), None)
 
     def _records(self, zone_id: str, **query: str) -> list[Json]:
         return list(self._designate.list("DNS names", f"/zones/{zone_id}/recordsets", "recordsets", query))

@@ -16,6 +16,7 @@ from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.flavors import NovaFlavors
 from dbflow.cloud.openstack.floating import FloatingAddresses
 from dbflow.cloud.openstack.groups import ServerGroups
+from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.images import GlanceImages
 from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import Names
@@ -31,9 +32,10 @@ from dbflow.cloud.openstack.waiting import Waiting
 class OpenStackCloud(base.Cloud):
     """The services of the catalog, used as ``[openstack]`` says. Asks nobody before it is asked."""
 
-    def __init__(self, conf: cfg.ConfigOpts) -> None:
-        options = conf.openstack
-        client = Client(conf)
+    def __init__(self, conf: cfg.ConfigOpts, timeout: float | None = None) -> None:
+        """``timeout`` in seconds, in place of ``[openstack] timeout``."""
+        options, self._conf = conf.openstack, conf
+        client = Client(conf, timeout or options.timeout)
         names, waiting = Names(options.name_prefix), Waiting(options.poll_interval)
         default = options.networks[0] if options.networks else None
         nova = self._nova = Nova(client.compute, names, waiting)
@@ -68,7 +70,7 @@ class OpenStackCloud(base.Cloud):
             filesystem=options.filesystem,
             users=options.guest_users,
         )
-        resizing = Resizing(nova)
+        hosts, resizing = Hosts(client.compute), Resizing(nova)
         self.flavors = NovaFlavors(client.compute)
         self.images = GlanceImages(client.image, client.project_id)
         self.networks, self.volumes = networks, volumes
@@ -78,9 +80,10 @@ class OpenStackCloud(base.Cloud):
             self._groups,
             volumes,
             booting,
+            hosts,
             resizing,
-            Migrating(nova, resizing),
-            Fencing(nova, client.compute, networks, volumes),
+            Migrating(nova, hosts, resizing),
+            Fencing(nova, client.compute, networks, volumes, hosts, resizing),
         )
         self._checks = Checks(
             client.compute,
@@ -90,6 +93,10 @@ class OpenStackCloud(base.Cloud):
             management_network=options.management_network,
             public_network=options.public_network,
         )
+
+    def impatient(self, seconds: float) -> base.Cloud:
+        """With a connection of its own."""
+        return OpenStackCloud(self._conf, min(seconds, self._conf.openstack.timeout))
 
     def check(self, wish: base.Wish) -> None:
         """Volume type, availability zone, networks, public access."""

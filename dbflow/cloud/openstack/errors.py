@@ -18,8 +18,8 @@ _LONGEST = 60.0
 """Seconds that a service may ask to be left alone for."""
 _SOON, _LATER = 2.0, 5.0
 _FULL = re.compile(
-    r"quota|no valid host|no valid backend|no weighed backends|no more ip addresses|not enough|"
-    r"ip ?address ?generation ?fail|exceeds allowed",
+    r"quota|no valid host|no valid backend|no weighed backends|any available weighted backend|no more ip addresses|"
+    r"not enough|ip ?address ?generation ?fail|exceeds allowed",
     re.IGNORECASE,
 )
 _TAKEN = re.compile(r"\bin use\b|already (been )?allocated", re.IGNORECASE)

@@ -48,8 +48,20 @@ class ServerGroups:
 
     def all(self) -> list[Json]:
         """Whatever is named as ours are."""
-        found = self._nova.compute.list("Server groups", "/os-server-groups", "server_groups", version=_VERSION)
-        return [group for group in found if group["name"].startswith(self._names.prefix)]
+        return [group for group in self._list() if group["name"].startswith(self._names.prefix)]
+
+    def _list(self) -> list[Json]:
+        """Nova gives so many at once (1000 where nothing else is set), and no link to more."""
+        found: list[Json] = []
+        while page := self._page(len(found)):
+            found += page
+        return found
+
+    def _page(self, offset: int) -> list[Json]:
+        query = {"offset": offset}
+        answer = self._nova.compute.get("Server groups", "/os-server-groups", query, version=_VERSION)
+        page: list[Json] = answer["server_groups"]
+        return page
 
     def _beside(self, instance_id: str) -> str | None:
         server = self._nova.find(instance_id)

@@ -2,6 +2,7 @@
 """Other hosts. A migration is a resize to the same flavor, and waits to be confirmed as one."""
 
 from dbflow.cloud import base
+from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.nova import HOST, Nova, Turn
 from dbflow.cloud.openstack.resizing import VERIFY, Resizing
 
@@ -11,16 +12,10 @@ _ANY = "any"
 
 
 class Migrating:
-    """Each call is made again until it returns. Nova tells hosts to administrators only."""
+    """Each call is made again until it returns."""
 
-    def __init__(self, nova: Nova, resizing: Resizing) -> None:
-        self._nova, self._resizing = nova, resizing
-
-    def hosts(self) -> list[str]:
-        """By name."""
-        query = {"binary": "nova-compute"}
-        found = self._nova.compute.get("Hosts", "/os-services", query)["services"]
-        return sorted(one["host"] for one in found if one["status"] == "enabled" and one["state"] == "up")
+    def __init__(self, nova: Nova, hosts: Hosts, resizing: Resizing) -> None:
+        self._nova, self._hosts, self._resizing = nova, hosts, resizing
 
     def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
         """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
@@ -32,7 +27,7 @@ class Migrating:
         mark = f"{old_host} {host or _ANY}"
         if self._nova.turn(instance_id, server, "migrate", mark) is Turn.FAILED:
             raise self._nova.refusal(instance_id, server, "migrate")
-        if host is not None and host not in self.hosts():
+        if host is not None and host not in self._hosts.usable():
             raise base.NotFound(f"Host {host} cannot be found.")
         self._nova.mark(instance_id, server, "migrate", mark)
         self._nova.act(instance_id, server, "migrate", {"host": host}, version=_CHOOSING)

@@ -9,6 +9,9 @@ INSTANCE = "dbflow_instance"
 USER = "dbflow_user"
 """Key of a server's metadata: the user that its database server runs as."""
 
+MANAGEMENT = "-management"
+"""Behind the name of what an instance's second port needs."""
+
 
 class Names:
     """Of one deployment."""

@@ -9,11 +9,8 @@ from dbflow.cloud.openstack.client import Json, Service
 from dbflow.cloud.openstack.dns import HostNames
 from dbflow.cloud.openstack.errors import Passing, patient
 from dbflow.cloud.openstack.floating import FloatingAddresses
-from dbflow.cloud.openstack.names import Names
+from dbflow.cloud.openstack.names import MANAGEMENT, Names
 from dbflow.cloud.openstack.securitygroups import SecurityGroups
-
-MANAGEMENT = "-management"
-"""Behind the name of an instance's second port."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +54,7 @@ class NeutronNetworks(base.Networks):
         port = self._one(instance_id, name, groups, lambda: self._wanted(nics))
         if self._places.management is not None:
             network = {"network_id": self._places.management}
-            security = list(self._places.management_groups) or groups
+            security = list(self._places.management_groups) or self._groups.closed(instance_id)
             self._one(instance_id, name + MANAGEMENT, security, lambda: network)
         return self._reached(instance_id, port, access)
 
@@ -66,8 +63,8 @@ class NeutronNetworks(base.Networks):
         self, instance_id: str, access: Mapping[str, object], reach: base.Reach = base.NOBODY
     ) -> base.Port:
         """Rules, and the public address and the name."""
-        self._groups.ensure(instance_id, access, reach)
-        return self._reached(instance_id, self.main(instance_id), access)
+        groups = self._groups.ensure(instance_id, access, reach)
+        return self._reached(instance_id, self._joined(instance_id, self.main(instance_id), groups), access)
 
     @patient
     def delete_port(self, instance_id: str) -> None:
@@ -110,7 +107,7 @@ class NeutronNetworks(base.Networks):
             if not extra["device_id"]:
                 self._neutron.delete(_named(instance_id), f"/ports/{extra['id']}")
         if found:
-            return found[0]
+            return self._joined(instance_id, found[0], groups)
         guard.still_wanted()
         body = {
             **wanted(),
@@ -125,6 +122,14 @@ class NeutronNetworks(base.Networks):
                 raise Passing(str(error)) from error
             raise base.CloudError(str(error)) from error
         return made
+
+    def _joined(self, instance_id: str, port: Json, groups: Sequence[str]) -> Json:
+        """The port, in these groups. Of a project's, made twice at once, it may have been given the one that goes."""
+        if set(groups) <= set(port["security_groups"]):
+            return port
+        body = {"port": {"security_groups": list(groups)}}
+        joined: Json = self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)["port"]
+        return joined
 
     def _wanted(self, nics: Sequence[Mapping[str, str]]) -> dict[str, object]:
         nic = nics[0] if nics else {}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's servers as it has them: finding, asking, and telling what became of what was asked."""
 
+import contextlib
 import enum
 import re
 from collections.abc import Iterable, Mapping
@@ -39,7 +40,7 @@ class Nova:
         """Of two (a create whose answer was lost) the older is the one, and the other goes."""
         found = self.every(instance_id)
         for extra in found[1:]:
-            self.compute.delete(named(instance_id), f"/servers/{extra['id']}")
+            self.remove(instance_id, extra)
         return found[0] if found else None
 
     def existing(self, instance_id: str) -> Json:
@@ -91,6 +92,15 @@ class Nova:
         guard.still_wanted()
         path = f"/servers/{server['id']}/action"
         self.compute.post(named(instance_id), path, {action: body}, version=version)
+
+    def remove(self, instance_id: str, server: Json) -> None:
+        """Ask for its end; fine when it is gone.
+
+        Where Nova is told to reclaim servers later (``reclaim_instance_interval``), one that is just deleted keeps its
+        volume until then, and is in no list.
+        """
+        with contextlib.suppress(base.NotFound):
+            self.compute.post(named(instance_id), f"/servers/{server['id']}/action", {"forceDelete": None})
 
     def running(self, instance_id: str) -> base.Server:
         """Started where it is stopped; ACTIVE or VERIFY_RESIZE. NotYet, CloudError."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dbflow.cloud import base, guard
 from dbflow.cloud.openstack.client import Json, Service
 from dbflow.cloud.openstack.errors import Passing
-from dbflow.cloud.openstack.names import Names
+from dbflow.cloud.openstack.names import MANAGEMENT, Names
 
 _EVERYBODY = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 
@@ -38,8 +38,15 @@ class SecurityGroups:
         self._converge(group, _wanted(access, reach.ports, peers))
         return [group["id"], *([peers] if peers else [])]
 
+    def closed(self, instance_id: str) -> list[str]:
+        """Ids of the groups of a port that nobody is to come to: Neutron lets out whoever is in a new group."""
+        name = self._names.of(instance_id, MANAGEMENT)
+        return [self._one(name, f"Guest of database instance {instance_id}")["id"]]
+
     def delete(self, instance_id: str) -> None:
         """The instance's, after its ports; and its project's, when it was the last to be in it."""
+        for group in self._named(self._names.of(instance_id, MANAGEMENT)):
+            self._neutron.delete("Security group", f"/security-groups/{group['id']}")
         for group in self._named(self._names.of(instance_id)):
             for peers in {rule["remote_group_id"] for rule in group["security_group_rules"]} - {None, group["id"]}:
                 # Before our own, which leads to it.
@@ -81,10 +88,8 @@ class SecurityGroups:
         try:
             self._neutron.delete("Security group", f"/security-groups/{group_id}")
         except base.CloudError as error:
-            # Others are in it. Who else could not delete it will be asked again by the next.
-            if isinstance(error, base.Unavailable) or "in use" in str(error):
-                return
-            raise
+            if "in use" not in str(error):  # others are in it
+                raise
 
     def _converge(self, group: Json, wanted: set[Rule]) -> None:
         """What is to be added comes first: whoever may go on is not cut off."""

@@ -9,6 +9,7 @@ from dbflow.cloud.openstack.client import Json
 from dbflow.cloud.openstack.errors import patient
 from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.groups import ServerGroups
+from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import USER, Names
 from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
@@ -26,12 +27,14 @@ class NovaServers(base.Servers):
         groups: ServerGroups,
         volumes: CinderVolumes,
         booting: Booting,
+        hosts: Hosts,
         resizing: Resizing,
         migrating: Migrating,
         fencing: Fencing,
     ) -> None:
         self._nova, self._names, self._groups, self._volumes = nova, names, groups, volumes
-        self._booting, self._resizing, self._migrating, self._fencing = booting, resizing, migrating, fencing
+        self._booting, self._hosts = booting, hosts
+        self._resizing, self._migrating, self._fencing = resizing, migrating, fencing
 
     @patient
     def create(self, boot: base.Boot) -> base.Server:
@@ -64,7 +67,7 @@ class NovaServers(base.Servers):
 
     def hosts(self) -> list[str]:
         """Those whose nova-compute is up and enabled. For administrators of the cloud only."""
-        return self._migrating.hosts()
+        return self._hosts.usable()
 
     @patient
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
@@ -134,7 +137,7 @@ class NovaServers(base.Servers):
 
     @patient
     def unfence(self, instance_id: str) -> None:
-        """Give it its volume, start it, and let it be reached."""
+        """Let it be reached, give it its volume, and start it, where there is one to start."""
         self._fencing.unfence(instance_id)
 
     @patient
@@ -143,7 +146,7 @@ class NovaServers(base.Servers):
         found = self._nova.every(instance_id)
         for server in found:
             if server[TASK] != "deleting":
-                self._nova.compute.delete(named(instance_id), f"/servers/{server['id']}")
+                self._nova.remove(instance_id, server)
         if found:
             raise self._nova.soon(instance_id, "be deleted")
         self._groups.tidy(instance_id)

@@ -12,6 +12,8 @@ from dbflow.cloud.openstack.waiting import Waiting, age
 
 _MESSAGES, _ONLINE = "3.5", "3.42"
 """Microversions that brought reasons of failures, and extending while in use."""
+_EXTEND = "dbflow_extend"
+"""Key of the metadata: {GiB that it is to be extended to}#{id of Cinder's newest message before that was asked}."""
 _REQUEST = 60.0
 """Seconds in which Nova has answered a request for a server, or never does."""
 
@@ -60,12 +62,13 @@ class CinderVolumes(base.Volumes):
         volume = self._existing(instance_id)
         if volume["status"] == "error_extending":
             self._mend(volume)
-            raise base.CloudError(f"{_named(instance_id)} could not be extended.{self._reason(volume)}")
+            raise self._refusal(instance_id, volume)
         if volume["status"] in ("available", "in-use") and volume["size"] < size:
-            body = {"os-extend": {"new_size": size}}
-            self._cinder.post(_named(instance_id), f"/volumes/{volume['id']}/action", body, version=_ONLINE)
+            self._extend(instance_id, volume, size)
             raise self._waiting.soon(f"volume of instance {instance_id} to be extended")
-        return self._usable(instance_id, volume)
+        usable = self._usable(instance_id, volume)
+        self._forget(instance_id, volume)
+        return usable
 
     @patient
     def delete(self, instance_id: str) -> None:
@@ -138,7 +141,30 @@ class CinderVolumes(base.Volumes):
             if not self._has_server(instance_id):
                 self._attachments.free(instance_id, volume)
         elif status != "deleting":
-            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}", {"cascade": True})
+            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}")
+
+    def _extend(self, instance_id: str, volume: Json, size: int) -> None:
+        """Where there is no room Cinder leaves the volume as it was: a message that was not there before tells."""
+        newest = self._message(volume).get("id", "")
+        asked, _, known = volume["metadata"].get(_EXTEND, "").partition("#")
+        if asked == str(size) and newest not in ("", known):
+            raise self._refusal(instance_id, volume)
+        guard.still_wanted()
+        body = {"metadata": {_EXTEND: f"{size}#{newest}"}}
+        self._cinder.post(_named(instance_id), f"/volumes/{volume['id']}/metadata", body)
+        wanted = {"os-extend": {"new_size": size}}
+        self._cinder.post(_named(instance_id), f"/volumes/{volume['id']}/action", wanted, version=_ONLINE)
+
+    def _refusal(self, instance_id: str, volume: Json) -> base.CloudError:
+        """Told once: whoever asks again has it tried again."""
+        refusal = of_reason(_named(instance_id), f"it could not be extended.{self._reason(volume)}")
+        self._forget(instance_id, volume)
+        return refusal
+
+    def _forget(self, instance_id: str, volume: Json) -> None:
+        """That it was to be extended."""
+        if _EXTEND in volume["metadata"]:
+            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}/metadata/{_EXTEND}")
 
     def _mend(self, volume: Json) -> None:
         self._reset(volume, "in-use" if volume["attachments"] else "available")
@@ -152,12 +178,16 @@ class CinderVolumes(base.Volumes):
 
     def _reason(self, volume: Json) -> str:
         """What Cinder says of its last failure, where it does."""
-        query = {"resource_uuid": volume["id"], "sort": "created_at:desc"}
+        message = self._message(volume)
+        return f" {message['user_message']}" if message else ""
+
+    def _message(self, volume: Json) -> Json:
+        """The newest of what failed; empty where Cinder tells nothing."""
+        query = {"resource_uuid": volume["id"], "sort": "created_at:desc", "limit": 1}
         try:
-            messages = list(self._cinder.list("Messages", "/messages", "messages", query, version=_MESSAGES))
+            return next(self._cinder.list("Messages", "/messages", "messages", query, version=_MESSAGES), {})
         except base.CloudError:
-            return ""
-        return f" {messages[0]['user_message']}" if messages else ""
+            return {}
 
 
 def device(volume_id: str) -> str:

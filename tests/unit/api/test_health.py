@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """/healthcheck, with things that are there, away, or silent."""
 
+import concurrent.futures
 import dataclasses
+import itertools
 import logging
 import pathlib
 import threading
@@ -108,6 +110,35 @@ def test_one_that_is_silent_holds_nobody_up(site: Site, monkeypatch: pytest.Monk
         site.sql.answers.set()
     answers = (site.json() for _ in range(100))
     assert any(status == 200 for status, _ in answers)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_few_wait_for_one_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nobody for one that has been silent for long."""
+    monkeypatch.setattr(healthcheck, "_PATIENCE", 60.0)
+    sql = Thing()
+    checks = healthcheck.Checks({"sql": sql.probe})
+    assert checks.look(["sql"])["sql"].there
+    sql.answers.clear()
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        looks = [pool.submit(checks.look, ["sql"]) for _ in range(20)]
+        told = list(itertools.islice(concurrent.futures.as_completed(looks, timeout=30), 16))
+        assert all(look.result()["sql"].there for look in told)
+        monkeypatch.setattr(healthcheck, "_PATIENCE", 0.0)
+        assert not checks.look(["sql"])["sql"].there
+        sql.answers.set()
+    assert all(look.result()["sql"].there for look in looks)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_no_thread_is_to_be_had(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        assert site.json() == (503, {"sql": "error", "broker": "error"})
+    assert site.json()[0] == 200
 
 
 def test_strangers_make_it_ask_once_a_second(site: Site) -> None:

@@ -45,6 +45,9 @@ class FakeOpenStack:
         self._troubles: list[Trouble] = []
         self.down: set[str] = set()
         """Types of services that hang up on whoever calls."""
+        self.awake = threading.Event()
+        """While it is not set nobody gets an answer."""
+        self.awake.set()
         self.absent: set[str] = set()
         """Those that the catalog has not."""
         self._lock = threading.Lock()
@@ -57,6 +60,9 @@ class FakeOpenStack:
             def handle_any(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
+                if not fake.awake.is_set():
+                    self.close_connection = fake.awake.wait(60)
+                    return
                 with fake._lock:
                     fake._serve(self, Request(self.command, self.path, body, self.headers))
 

@@ -13,6 +13,9 @@ from tests.unit.openstack.http import PROJECT, Answer, Request, numbers
 Json = dict[str, Any]
 _IDS = numbers()
 _WHEN = "2026-01-01T00:00:00Z"
+_HOST = "OS-EXT-SRV-ATTR:host"
+_STOPPABLE = frozenset({"ACTIVE", "ERROR"})
+"""States in which Nova stops a server."""
 
 
 def missing(what: str) -> Answer:
@@ -26,14 +29,23 @@ class Cinder:
         self.volumes: dict[str, Json] = {}
         self.attachments: dict[str, Json] = {}
         self.fails: str | None = None
-        """The next one made ends in error, of this reason."""
+        """What is made or extended ends in error, of this reason."""
+        self.full = False
+        """Nothing is extended: it stays as it is."""
+        self.extended: list[int] = []
+        """Sizes that were asked for."""
+        self.snapshots: set[str] = set()
+        """Volumes of which there are some."""
+        self.messages: list[Json] = []
+        """Newest first."""
         self.page = 1000
 
     def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
         if path == "/types":
             return 200, {"volume_types": [{"name": "ssd"}]}
         if path == "/messages":
-            return 200, {"messages": [{"user_message": self.fails or "it broke"}]}
+            (wanted,) = request.query["resource_uuid"]
+            return 200, {"messages": [one for one in self.messages if one["resource_uuid"] == wanted]}
         if path == "/volumes" and request.method == "POST":
             return self._create(request.body["volume"])
         if path in ("/volumes", "/volumes/detail"):
@@ -43,9 +55,18 @@ class Cinder:
         volume = self.volumes.get(path.split("/")[2])
         if volume is None:
             return missing("Volume")
-        if request.method == "DELETE":
-            volume["next"], volume["status"] = None, "deleting"
-            return 202, None
+        match request.method, path.split("/")[3:]:
+            case "DELETE", [] if volume["id"] in self.snapshots and "cascade" not in request.query:
+                return 400, {"badRequest": {"message": "Invalid volume: Volume must not have snapshots"}}
+            case "DELETE", []:
+                volume["next"], volume["status"] = None, "deleting"
+                return 202, None
+            case "DELETE", ["metadata", key]:
+                del volume["metadata"][key]
+                return 200, None
+            case _, ["metadata"]:
+                volume["metadata"] = volume["metadata"] | request.body["metadata"]
+                return 200, {"metadata": volume["metadata"]}
         return self._act(volume, request.body)
 
     def _create(self, body: Json) -> Answer:
@@ -60,7 +81,12 @@ class Cinder:
             "volume_type": body.get("volume_type"),
         }
         self.volumes[volume["id"]] = volume
+        if self.fails:
+            self._tell(volume, self.fails)
         return 202, {"volume": dict(volume)}
+
+    def _tell(self, volume: Json, why: str) -> None:
+        self.messages.insert(0, {"id": next(_IDS), "resource_uuid": volume["id"], "user_message": why})
 
     def hold(self, volume_id: str, server_id: str, status: str = "in-use") -> None:
         """For a server. Cinder does not ask whether there is one."""
@@ -100,8 +126,14 @@ class Cinder:
         (action, value), *_ = body.items()
         if action == "os-reset_status":
             volume["status"] = value["status"]
-        elif self.fails:
+            return 202, None
+        self.extended.append(value["new_size"])
+        if self.fails:
             volume["status"] = "error_extending"
+            self._tell(volume, self.fails)
+        elif self.full:
+            volume["next"], volume["status"] = volume["status"], "extending"
+            self._tell(volume, "extend volume: Could not find any available weighted backend.")
         else:
             volume["next"], volume["status"] = volume["status"], "extending"
             volume["size"] = value["new_size"]
@@ -219,11 +251,17 @@ class Nova:
     def __init__(self, cinder: Cinder, neutron: Neutron) -> None:
         self.servers: dict[str, Json] = {}
         self.groups: dict[str, Json] = {}
+        self.page = 1000
+        """Groups that are told at once."""
         self.asked: list[str] = []
         self.fails: str | None = None
         """Reason for which the next that is begun fails."""
         self.reason = ""
         self.hosts = ["one", "two"]
+        self.down: set[str] = set()
+        """Hosts on which nothing ends that was begun."""
+        self.admin = True
+        """Whether hosts are told."""
         self._cinder, self._neutron = cinder, neutron
 
     def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
@@ -236,7 +274,7 @@ class Nova:
             case ["os-availability-zone"]:
                 return 200, {"availabilityZoneInfo": [{"zoneName": "nova", "zoneState": {"available": True}}]}
             case ["os-services"]:
-                return 200, {"services": [{"host": one, "status": "enabled", "state": "up"} for one in self.hosts]}
+                return self._services(request)
             case ["os-server-groups", *rest]:
                 return self._groups(request, rest)
             case ["servers", "detail"]:
@@ -250,11 +288,8 @@ class Nova:
 
     def _of(self, server: Json, request: Request, rest: list[str]) -> Answer:  # noqa: PLR0911
         match rest:
-            case [] if request.method == "GET":
-                return 200, {"server": self._shown(server, "fault")}
             case []:
-                self._later(server, "deleting", lambda: self._remove(server))
-                return 204, None
+                return 200, {"server": self._shown(server, "fault")}
             case ["metadata"]:
                 server["metadata"].update(request.body["metadata"])
                 return 200, {"metadata": server["metadata"]}
@@ -265,6 +300,9 @@ class Nova:
             case ["os-volume_attachments", *which]:
                 return self._attachments(server, request, which)
         (action, value), *_ = request.body.items()
+        if action == "forceDelete":
+            self._later(server, "deleting", lambda: self._remove(server))
+            return 202, None
         return self._act(server, action, value)
 
     def _create(self, body: Json) -> Answer:
@@ -279,7 +317,7 @@ class Nova:
             "created": _WHEN,
             "updated": _WHEN,
             "OS-EXT-STS:task_state": None,
-            "OS-EXT-SRV-ATTR:host": "one",
+            _HOST: "one",
             "actions": [],
             "body": body,
         }
@@ -297,17 +335,27 @@ class Nova:
         found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
         shown = [self._shown(server) for server in found]
         for server in found:
-            server.pop("then", lambda: None)()
+            if server[_HOST] not in self.down:
+                server.pop("then", lambda: None)()
         return shown
 
+    def _services(self, request: Request) -> Answer:
+        if not self.admin:
+            return 403, {"forbidden": {"message": "Policy doesn't allow os_compute_api:os-services:list."}}
+        wanted = request.query.get("host", self.hosts)
+        states = {one: "down" if one in self.down else "up" for one in self.hosts if one in wanted}
+        return 200, {"services": [{"host": one, "status": "enabled", "state": state} for one, state in states.items()]}
+
     def _shown(self, server: Json, *more: str) -> Json:
-        kept = {"then", "actions", "body", "fault"} - set(more)
+        kept = {"then", "actions", "body", "fault", *(() if self.admin else (_HOST,))} - set(more)
         return {key: value for key, value in server.items() if key not in kept}
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
         status = server["status"]
         if action in ("confirmResize", "revertResize") and status != "VERIFY_RESIZE":
             return 400, {"badRequest": {"message": "Instance has not been resized."}}
+        if action == "os-stop" and status not in _STOPPABLE:
+            return 409, {"conflictingRequest": {"message": f"Cannot 'stop' instance while it is in vm_state {status}"}}
         self.asked.append(action)
         name = {"os-stop": "stop", "os-start": "start"}.get(action, action)
         reason, self.fails = self.fails, None
@@ -315,11 +363,11 @@ class Nova:
         server["actions"].append({"action": name, "request_id": f"req-{name}", "message": reason and "Error"})
         ends: dict[str, Callable[[], None]] = {
             "os-stop": lambda: self._end(server, "SHUTOFF"),
-            "os-start": lambda: self._end(server, "ACTIVE"),
+            **dict.fromkeys(("os-start", "unpause", "resume", "unrescue"), lambda: self._end(server, "ACTIVE")),
             "reboot": lambda: self._end(server, "ACTIVE"),
             "rebuild": lambda: self._end(server, "ACTIVE", image={"id": (value or {}).get("imageRef")}),
             "resize": lambda: self._moved(server, {"flavor": {"id": (value or {}).get("flavorRef")}}),
-            "migrate": lambda: self._moved(server, {"OS-EXT-SRV-ATTR:host": (value or {}).get("host") or "two"}),
+            "migrate": lambda: self._moved(server, {_HOST: (value or {}).get("host") or "two"}),
             "confirmResize": lambda: self._end(server, "ACTIVE"),
             "revertResize": lambda: self._end(server, "ACTIVE", **server["old"]),
         }
@@ -350,6 +398,8 @@ class Nova:
             group["members"] = [one for one in group["members"] if one != server["id"]]
 
     def _attachments(self, server: Json, request: Request, which: list[str]) -> Answer:
+        if request.method != "GET" and server[_HOST] in self.down:
+            return 503, {"computeFault": {"message": "The service is unavailable"}}
         if request.method == "POST":
             self._cinder.hold(request.body["volumeAttachment"]["volumeId"], server["id"])
         elif which:
@@ -369,7 +419,8 @@ class Nova:
         if request.method == "DELETE":
             del self.groups[rest[0]]
             return 204, None
-        return 200, {"server_groups": list(self.groups.values())}
+        start = int(request.query["offset"][0])
+        return 200, {"server_groups": list(self.groups.values())[start : start + self.page]}
 
 
 def _flavor(flavor_id: str, ram: int) -> Json:
@@ -381,11 +432,14 @@ class Designate:
 
     def __init__(self) -> None:
         self.records: dict[str, Json] = {}
+        self.zones = [{"id": "z1", "name": "db.example."}]
+        self.fails = False
+        """The next one that is deleted can't be taken out."""
 
     def __call__(self, request: Request, path: str) -> Answer:
         parts = path.strip("/").split("/")
         if parts == ["zones"]:
-            return 200, {"zones": [{"id": "z1", "name": "db.example."}], "links": {}}
+            return 200, {"zones": self.zones, "links": {}}
         if request.method == "POST":
             record = {**request.body, "id": next(_IDS), "status": "PENDING", "created_at": _WHEN}
             self.records[record["id"]] = record
@@ -395,13 +449,15 @@ class Designate:
             record.update(request.body, status="PENDING")
             return 202, dict(record)
         if request.method == "DELETE":
-            self.records[parts[3]]["action"] = "DELETE"
+            self.records[parts[3]].update(action="DELETE", status="ERROR" if self.fails else "PENDING")
+            self.fails = False
             return 202, None
         name = request.query.get("name")
         found = [record for record in self.records.values() if name is None or record["name"] in name]
         shown = [dict(record) for record in found]
         for record in found:
-            record["status"] = "ACTIVE"
-            if record.get("action") == "DELETE":
+            if record.get("action") != "DELETE":
+                record["status"] = "ACTIVE"
+            elif record["status"] != "ERROR":
                 del self.records[record["id"]]
         return 200, {"recordsets": shown, "links": {}}

@@ -20,6 +20,7 @@ from tests.unit.openstack.http import PROJECT
         ({"nics": [{"network_id": "net-2"}]}, "nics"),
         ({"nics": [{"network_id": "net-1", "subnet_id": "none"}]}, "nics.subnet_id"),
         ({"nics": [{"network_id": "net-3", "subnet_id": "sub-1"}]}, "nics.subnet_id"),
+        ({"nics": [{"subnet_id": "sub-2"}]}, "nics.subnet_id"),
         ({"nics": [{"network_id": "net-1", "ip_address": "10.9.9.9"}]}, "nics.ip_address"),
         ({"nics": [{"ip_address": "10.0.0.5"}]}, "nics.ip_address"),
         ({"nics": [{"network_id": "net-4"}]}, "nics.network_id"),
@@ -33,6 +34,15 @@ def test_wishes_that_can_not_be_granted(world: World, wish: dict[str, Any], fiel
     with pytest.raises(base.Unsuitable) as refused:
         cloud.check(base.Wish("p1", **wish))
     assert refused.value.field == field
+
+
+def test_subnet_of_another_project(world: World, cloud: OpenStackCloud) -> None:
+    """Tells as little as one that there is not."""
+    _networks(world)
+    for subnet_id in ("sub-2", "none"):
+        with pytest.raises(base.Unsuitable) as refused:
+            cloud.check(base.Wish("p1", [{"subnet_id": subnet_id}]))
+        assert str(refused.value) == f"Subnet {subnet_id} cannot be found."
 
 
 @pytest.mark.parametrize(
@@ -116,3 +126,6 @@ def _networks(world: World) -> None:
     for number, project, subnets in (("2", "p2", ["sub-2"]), ("3", "p1", ["sub-3"]), ("4", "p1", [])):
         network = {"id": f"net-{number}", "project_id": project, "shared": False, "subnets": subnets}
         world.neutron.things["networks"][network["id"]] = network
+        for subnet in subnets:
+            made = {"id": subnet, "network_id": network["id"], "cidr": f"10.0.{number}.0/24"}
+            world.neutron.things["subnets"][subnet] = made

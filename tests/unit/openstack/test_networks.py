@@ -78,6 +78,42 @@ def test_management_port(world: World) -> None:
     assert not world.neutron.things["ports"]
 
 
+def test_management_port_is_nobody_to_come_to(world: World) -> None:
+    """Where no groups are named: not whom the instance lets in, who may be on that network too."""
+    cloud = world.cloud(management_network="net-m")
+    for _ in range(2):
+        world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    groups, rules = world.neutron.things["security-groups"], world.neutron.things["security-group-rules"]
+    (port,) = (one for one in world.neutron.things["ports"].values() if one["network_id"] == "net-m")
+    (group,) = port["security_groups"]
+    assert groups[group]["name"] == f"dbflow-{ID}-management"
+    assert group not in {one["security_group_id"] for one in rules.values()}
+    assert cloud.owned()["port"] == {ID}
+    world.done(cloud.networks.delete_port, ID)
+    assert not groups
+
+
+def test_of_two_groups_of_a_project_all_are_in_the_older(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    groups = world.neutron.things["security-groups"]
+    younger = next(one for one in groups.values() if "project" in one["name"])
+    groups["older"] = {**younger, "id": "older", "created_at": "2025-01-01T00:00:00Z"}
+    world.done(cloud.networks.update_access, ID, {}, REACH)
+    (port,) = world.neutron.things["ports"].values()
+    assert "older" in port["security_groups"]
+    world.done(cloud.networks.create_port, OTHER, [], {}, REACH)
+    assert younger["id"] not in groups
+    assert all("older" in port["security_groups"] for port in world.neutron.things["ports"].values())
+
+
+def test_project_group_that_can_not_be_deleted_just_now(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    world.fake.trouble("DELETE /network/v2.0/security-groups", 503)
+    world.done(cloud.networks.delete_port, ID)
+    assert world.waited
+    assert not world.neutron.things["security-groups"]
+
+
 def test_names(world: World) -> None:
     cloud = world.cloud(dns_zone="db.example.")
     port = world.done(cloud.networks.create_port, ID, [], {}, REACH)
@@ -90,6 +126,25 @@ def test_names(world: World) -> None:
     assert record["records"] == ["198.51.100.5"]
     world.done(cloud.networks.delete_port, ID)
     assert not world.designate.records
+
+
+def test_name_that_could_not_be_removed_is_removed_again(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    world.designate.fails = True
+    world.done(cloud.networks.delete_port, ID)
+    assert not world.designate.records
+
+
+def test_zone_that_is_gone_with_its_names(world: World) -> None:
+    cloud = world.cloud(dns_zone="db.example.")
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    world.designate.zones.clear()
+    assert cloud.inventory()["names"] == []
+    with pytest.raises(base.NotFound, match=r"DNS zone db\.example\. cannot be found"):
+        world.done(cloud.networks.update_access, ID, {}, REACH)
+    world.done(cloud.networks.delete_port, ID)
+    assert not world.neutron.things["ports"]
 
 
 def test_no_address_is_free(world: World, cloud: OpenStackCloud) -> None:

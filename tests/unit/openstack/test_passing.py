@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services that are away, busy, or have forgotten who asks."""
 
+import time
+
 import pytest
 
 from dbflow.cloud import base
@@ -98,6 +100,43 @@ def test_login_that_is_refused(world: World) -> None:
 def test_configuration_without_a_login(world: World) -> None:
     with pytest.raises(base.CloudError, match=r"\[openstack\] cloud or auth_type"):
         _ask(world.cloud(auth_type=None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"auth_type": "v3passwort"}, "does not say how to log in: .*v3passwort"),
+        ({"auth_type": "v3password", "auth_url": None}, "does not say how to log in: .*auth_url"),
+        ({"auth_url": "https://127.0.0.1:9/v3", "cafile": "/nonexistent"}, "cafile, certfile or keyfile can't be read"),
+    ],
+)
+def test_configuration_that_can_not_work(world: World, changes: dict[str, str | None], told: str) -> None:
+    with pytest.raises(base.CloudError, match=told) as refused:
+        _ask(world.cloud(**changes))
+    assert not isinstance(refused.value, base.Unavailable)
+
+
+def test_login_at_the_wrong_place(world: World) -> None:
+    world.fake.trouble("POST /v3/auth/tokens", 404, "no such page")
+    with pytest.raises(base.CloudError, match=r"does not accept dbflow's login \(NotFound\)"):
+        _ask(world.cloud())
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_login_that_passes(world: World, status: int) -> None:
+    world.fake.trouble("POST /v3/auth/tokens", status, "not now")
+    assert world.done(_ask, world.cloud()).size == 1
+
+
+def test_who_keeps_somebody_waiting_gives_up_sooner(world: World, cloud: OpenStackCloud) -> None:
+    asked = cloud.impatient(1.0)
+    assert asked.flavors.list()
+    world.fake.awake.clear()
+    began = time.monotonic()
+    with pytest.raises(base.Unavailable, match="does not answer"):
+        asked.flavors.list()
+    assert time.monotonic() - began < 30
+    world.fake.awake.set()
 
 
 def test_cloud_that_is_not_in_clouds_yaml(world: World) -> None:

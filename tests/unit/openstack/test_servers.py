@@ -225,21 +225,6 @@ def test_migrations_that_can_not_be(world: World, cloud: OpenStackCloud) -> None
     assert world.nova.asked == ["migrate"]
 
 
-def test_a_fenced_server_has_no_data(world: World, cloud: OpenStackCloud) -> None:
-    instance_id = world.serve(cloud)
-    world.done(cloud.servers.unfence, instance_id)
-    assert world.nova.asked == []
-    for _ in range(2):
-        world.done(cloud.servers.fence, instance_id)
-        (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
-        assert (volume["status"], volume["attachments"], port["admin_state_up"]) == ("available", [], False)
-        assert cloud.servers.get(instance_id).status == "SHUTOFF"
-    world.done(cloud.servers.unfence, instance_id)
-    (volume,), (port,) = world.cinder.volumes.values(), world.neutron.things["ports"].values()
-    assert (volume["status"], port["admin_state_up"]) == ("in-use", True)
-    assert cloud.servers.get(instance_id).status == "ACTIVE"
-
-
 def test_replicas_are_placed_beside_their_source(world: World, cloud: OpenStackCloud) -> None:
     source = world.serve(cloud, locality="anti-affinity")
     replica = world.serve(cloud, beside=source)
@@ -249,6 +234,18 @@ def test_replicas_are_placed_beside_their_source(world: World, cloud: OpenStackC
         world.done(cloud.remove, kind, source)
     assert len(world.nova.groups) == 1
     world.done(cloud.servers.delete, replica)
+    assert not world.nova.groups
+
+
+def test_many_server_groups(world: World, cloud: OpenStackCloud) -> None:
+    sources = [world.serve(cloud, locality="affinity") for _ in range(3)]
+    world.nova.page = 2
+    assert len(cloud.inventory()["server groups"]) == 3
+    replica = world.serve(cloud, beside=sources[2])
+    assert sorted(len(group["members"]) for group in world.nova.groups.values()) == [1, 1, 2]
+    for instance_id in (*sources, replica):
+        for kind in ("server", "volume", "port"):
+            world.done(cloud.remove, kind, instance_id)
     assert not world.nova.groups
 
 

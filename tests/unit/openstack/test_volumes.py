@@ -65,6 +65,40 @@ def test_one_that_could_not_be_extended_is_of_use_again(world: World, cloud: Ope
     assert world.done(cloud.volumes.resize, ID, 1).size == 1
 
 
+def test_one_that_finds_no_room_says_so_and_is_tried_again(world: World, cloud: OpenStackCloud) -> None:
+    """Cinder leaves it as it was."""
+    world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.full = True
+    for _ in range(2):
+        with pytest.raises(base.OutOfCapacity, match=r"not be extended\. .*available weighted backend"):
+            world.done(cloud.volumes.resize, ID, 2)
+    assert world.cinder.extended == [2, 2]
+    assert world.done(cloud.volumes.resize, ID, 1).size == 1
+    world.cinder.full = False
+    assert world.done(cloud.volumes.resize, ID, 2).size == 2
+    (volume,) = world.cinder.volumes.values()
+    assert volume["metadata"] == {"dbflow_instance": ID}
+
+
+def test_what_became_of_an_extension_that_was_cancelled_is_nothing_to_the_next(
+    world: World, cloud: OpenStackCloud
+) -> None:
+    world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.full = True
+    with pytest.raises(NotYet, match="to be extended"):
+        cloud.volumes.resize(ID, 2)
+    world.done(cloud.volumes.resize, ID, 1)
+    world.cinder.full = False
+    assert world.done(cloud.volumes.resize, ID, 2).size == 2
+
+
+def test_an_extension_whose_answer_is_lost_is_not_asked_twice(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.volumes.create, ID, 1, None)
+    world.fake.trouble("/action", lost=True)
+    assert world.done(cloud.volumes.resize, ID, 2).size == 2
+    assert world.cinder.extended == [2]
+
+
 @pytest.mark.parametrize("status", ["reserved", "attaching", "in-use"])
 def test_one_that_is_held_for_a_server_that_never_was_can_be_deleted(
     world: World, cloud: OpenStackCloud, status: str
@@ -85,6 +119,14 @@ def test_one_that_a_server_has_is_not_taken_away(world: World, cloud: OpenStackC
     with pytest.raises(NotYet, match="to be deleted"):
         cloud.volumes.delete(ID)
     assert world.cinder.volumes[volume.id]["status"] == "in-use"
+
+
+def test_one_of_which_somebody_has_made_a_snapshot_is_kept(world: World, cloud: OpenStackCloud) -> None:
+    volume = world.done(cloud.volumes.create, ID, 1, None)
+    world.cinder.snapshots.add(volume.id)
+    with pytest.raises(base.CloudError, match="have snapshots"):
+        world.done(cloud.volumes.delete, ID)
+    assert volume.id in world.cinder.volumes
 
 
 def test_options(world: World) -> None:
