@@ -73,8 +73,10 @@ class Place:
         nova = self.devcloud.openstack("admin").compute
         (service,) = nova.services(host=host, binary="nova-compute")
         nova.disable_service(service)
-        yield
-        nova.enable_service(service)
+        try:
+            yield
+        finally:
+            nova.enable_service(service)
 
     def cloud(self, directory: pathlib.Path, **changes: str) -> OpenStackCloud:
         """The driver, with a configuration file of its own."""
