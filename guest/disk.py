@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data volume as a block device: a file system is made on it once, and it is mounted at every start.
 
-A device that holds anything at all, or that can't be read, is never formatted. One whose formatting was interrupted
-looks as if it held something; a file on the machine's own disk, which is there from before the first byte until after
-the last and has the new file system's id, tells the two apart.
+A device that holds anything at all, or that can't be read, is never formatted. Nor is one that looks blank, unless this
+machine was told that the volume is new, and has never used it: where a file system says what it is may be damaged, with
+all the rest as it was. Two files on the machine's own disk tell what it knows:
+
+* one has the id of the file system that the volume holds, from before it is first mounted on. A volume without just
+  that one is left alone;
+* one has the id of the file system that is being made, from before the first byte until after the last. What is found
+  of that one, which was never mounted, is made anew.
 """
 
+import contextlib
+import datetime
+import fcntl
 import logging
 import os
 import pathlib
 import shutil
 import subprocess
-import time
 import uuid
+from collections.abc import Iterator
 
 LOG = logging.getLogger(__name__)
+HELD = "filesystem-id"
 FORMATTING = "formatting"
-"""Name of that file, in the guest's configuration directory."""
-APPEARS_WITHIN = 60.0
-"""Seconds."""
+"""Names of these files, in the guest's configuration directory."""
 _PATH = "/usr/sbin:/sbin:/usr/bin:/bin"
 _OPTIONS = "noatime,nodev,nosuid,noexec"
 _NOTHING_FOUND = 2
@@ -32,18 +39,25 @@ class DiskError(Exception):
     """The volume is not there, or can't be used. ``str()`` says what to do."""
 
 
-def bring(device: pathlib.Path, directory: pathlib.Path, file_system: str, config_dir: pathlib.Path) -> None:
-    """Mount the device on the directory, with a new file system if it is blank, as large as the device is now.
-    DiskError. Fine when it is mounted."""
-    if not os.path.ismount(directory):
-        _await(device)
-        _format(device, file_system, config_dir / FORMATTING)
-        directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        run("mount", "-t", _holds(device) or "auto", "-o", _OPTIONS, str(device), str(directory))
-    try:
-        grow(str(device), _holds(device) or "", directory)
-    except DiskError as error:
-        LOG.warning("the file system was not grown: %s", error)
+def bring(
+    device: pathlib.Path,
+    directory: pathlib.Path,
+    file_system: str,
+    config_dir: pathlib.Path,
+    blank_until: datetime.datetime | None,
+) -> None:
+    """Mount the device on the directory, as large as it is now. DiskError. Fine when it is mounted.
+
+    Until ``blank_until`` the volume may be new: blank, it gets a file system. None: it is not."""
+    with _alone(config_dir) as lock:
+        if not os.path.ismount(directory):
+            held = _prepare(device, file_system, config_dir, blank_until, lock)
+            directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+            run("mount", "-t", held, "-o", _OPTIONS, str(device), str(directory), lock=lock)
+        try:
+            grow(str(device), _holds(device) or "", directory)
+        except DiskError as error:
+            LOG.warning("the file system was not grown: %s", error)
 
 
 def grow(device: str, file_system: str, directory: pathlib.Path) -> None:
@@ -66,52 +80,100 @@ def size(device: str) -> int:
         os.close(descriptor)
 
 
-def run(program: str, *arguments: str) -> None:
-    """DiskError when it is not installed or fails."""
-    done = _run(program, *arguments)
+def run(program: str, *arguments: str, lock: int | None = None) -> None:
+    """DiskError when it is not installed or fails. It has the lock as long as it runs, also when we are gone."""
+    done = _run(program, *arguments, lock=lock)
     if done.returncode != 0:
         raise DiskError(f"{program}: {(done.stderr or done.stdout).strip()[-300:]}")
 
 
-def _await(device: pathlib.Path) -> None:
-    """The kernel may find it a moment after the machine has started."""
-    deadline = time.monotonic() + APPEARS_WITHIN
-    while not device.exists():
-        if time.monotonic() > deadline:
-            raise DiskError(f"The data volume {device} is not attached to this machine.")
-        time.sleep(0.2)
+@contextlib.contextmanager
+def _alone(config_dir: pathlib.Path) -> Iterator[int]:
+    """A lock, which programs that are given it keep: what an agent that was killed has left running ends first."""
+    lock = os.open(config_dir, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            LOG.warning("waiting until what an earlier agent began with the data volume has ended")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+    finally:
+        os.close(lock)
 
 
-def _format(device: pathlib.Path, file_system: str, mark: pathlib.Path) -> None:
-    """Unless it holds one. The mark has the id of the file system that is being made: nothing but that one, which was
-    never mounted, is made anew."""
-    begun = _begun(mark)
+def _prepare(
+    device: pathlib.Path,
+    file_system: str,
+    config_dir: pathlib.Path,
+    blank_until: datetime.datetime | None,
+    lock: int,
+) -> str:
+    """See that it holds the file system that it held, or a new one if it never held any. What type that is."""
+    held, mark = config_dir / HELD, config_dir / FORMATTING
+    known, begun = _read(held), _read(mark)
     found = _look(device)
-    if found is not None and found.get("UUID") != begun:
-        mark.unlink(missing_ok=True)
-        return
+    if known is not None:
+        found = _expected(device, found, known, held)
+    elif found is None or (begun is not None and found.get("UUID") == begun):
+        if begun is None and (blank_until is None or blank_until < datetime.datetime.now(datetime.UTC)):
+            raise DiskError(
+                f"The data volume {device} is blank, and this machine was not told that it is new; it is left alone."
+            )
+        _write(held, _format(device, file_system, mark, begun, lock))
+        found = {"TYPE": file_system}
+    elif "UUID" in found:
+        _write(held, found["UUID"])
+    else:
+        raise DiskError(f"The data volume {device} holds a file system without an id; it is left alone.")
+    mark.unlink(missing_ok=True)
+    return found["TYPE"]
+
+
+def _expected(device: pathlib.Path, found: dict[str, str] | None, known: str, held: pathlib.Path) -> dict[str, str]:
+    """What was found. DiskError unless it is the file system that is known."""
+    if found is None:
+        raise DiskError(
+            f"The data volume {device} looks blank, but held the file system {known}; it is left alone. Repair it."
+        )
+    if found.get("UUID") != known:
+        raise DiskError(
+            f"The data volume {device} holds the file system {found.get('UUID', 'without an id')}, but held {known}; "
+            f"it is left alone. If it is the right one, remove {held}."
+        )
+    return found
+
+
+def _format(device: pathlib.Path, file_system: str, mark: pathlib.Path, begun: str | None, lock: int) -> str:
+    """Make a file system, or once more the one that was ``begun``; the mark has its id meanwhile, which is returned."""
     LOG.info("making a file system (%s) on %s", file_system, device)
     made = begun or str(uuid.uuid4())
-    mark.write_text(made)
-    _sync(mark)
-    _sync(mark.parent)
+    _write(mark, made)
     # Discarding a large volume takes minutes; a new one holds nothing.
     options = {
         "xfs": ["-K", "-m", f"uuid={made}", *(["-f"] if begun else [])],
         "ext4": ["-F", "-q", "-m", "0", "-E", "nodiscard", "-U", made],
     }
-    run(f"mkfs.{file_system}", *options[file_system], str(device))
+    run(f"mkfs.{file_system}", *options[file_system], str(device), lock=lock)
     os.sync()
-    mark.unlink()
-    _sync(mark.parent)
+    return made
 
 
-def _begun(mark: pathlib.Path) -> str | None:
-    """The id of the file system whose making was interrupted."""
+def _read(path: pathlib.Path) -> str | None:
+    """None when there is nothing."""
     try:
-        return mark.read_text() or None
+        return path.read_text().strip() or None
     except FileNotFoundError:
         return None
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+    """Whole or not at all; it is there when this returns, whatever becomes of the machine."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(f"{text}\n")
+    _sync(fresh)
+    fresh.replace(path)
+    _sync(path.parent)
 
 
 def _holds(device: pathlib.Path) -> str | None:
@@ -146,15 +208,18 @@ def _is_read_as_none(device: pathlib.Path) -> bool:
     return not any(start[at : at + len(magic)] == magic for at, magic in _MAGIC)
 
 
-def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(program: str, *arguments: str, lock: int | None = None) -> subprocess.CompletedProcess[str]:
     found = shutil.which(program, path=_PATH)
     if found is None:
         raise DiskError(f"The program {program} is not installed on this machine.")
-    return subprocess.run([found, *arguments], capture_output=True, text=True, errors="replace", check=False)
+    kept = () if lock is None else (lock,)
+    return subprocess.run(
+        [found, *arguments], capture_output=True, text=True, errors="replace", check=False, pass_fds=kept
+    )
 
 
-def _sync(directory: pathlib.Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from dbflow import faults, logcontext, plugins
 from dbflow.systemd import Systemd
-from guest import disk
+from guest import attached, disk
 from guest.agent import Agent
 from guest.datastores.base import Datastore
 from guest.heartbeat import Heart
@@ -50,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     systemd = Systemd()
     try:
         settings = load(options.config_dir)
-        if settings.device is not None:
-            disk.bring(settings.device, settings.data_dir, settings.filesystem, options.config_dir)
+        device = attached.find(settings.volume, settings.device)
+        if device is not None:
+            disk.bring(device, settings.data_dir, settings.filesystem, options.config_dir, settings.blank_until)
         agent, heart = build(settings)
     except (BadSettings, disk.DiskError, OSError, sqlite3.Error) as error:
         LOG.error("the agent can't start: %s", error)

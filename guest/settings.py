@@ -12,16 +12,20 @@ machine.conf has one section::
     run_as = mysql               ; user of the database server when the agent is root
     image_dir = /usr/share/dbflow/image
     programs = /opt/mariadb/bin  ; where the database server's programs are looked for first
-    device = /dev/disk/by-id/…   ; block device to mount on data_dir, which is formatted when it is blank
+    volume = 9f0d6c0e-3a6e-4b…   ; id of the disk to mount on data_dir, whatever bus it is on
+    device = /dev/disk/by-id/…   ; or where it is
+    blank_until = 2026-11-24T03:30:00+00:00 ; until then it is formatted when it is blank; never where it is not given
     filesystem = xfs             ; or ext4: what is made on it
 """
 
 import base64
 import configparser
 import dataclasses
+import datetime
 import pathlib
 
 from dbflow.guestconfig import BEAT_INTERVAL, FENCED_FILE, GUEST_FILE, KEY_FILE
+from guest.attached import SERIAL
 from guest.datastores.base import Machine
 
 MACHINE_FILE = "machine.conf"
@@ -53,7 +57,9 @@ class Settings:
     run_as: str | None
     image_dir: pathlib.Path | None
     programs: pathlib.Path | None = None
+    volume: str | None = None
     device: pathlib.Path | None = None
+    blank_until: datetime.datetime | None = None
     filesystem: str = FILE_SYSTEMS[0]
     fenced: bool = False
 
@@ -95,7 +101,9 @@ def load(directory: pathlib.Path) -> Settings:
         run_as=files.optional("machine", "run_as"),
         image_dir=files.optional_path("image_dir"),
         programs=files.optional_path("programs"),
+        volume=files.volume(),
         device=files.optional_path("device"),
+        blank_until=files.time("blank_until"),
         filesystem=files.filesystem(),
         fenced=(directory / FENCED_FILE).exists(),
     )
@@ -143,6 +151,26 @@ class _Files:
         if not value > 0:
             raise BadSettings(f"[messaging] {option} must be a number of seconds")
         return value
+
+    def volume(self) -> str | None:
+        """Id of the disk of the data; None when it is not given."""
+        found = self.optional("machine", "volume")
+        if found is not None and len(found) < SERIAL:
+            raise BadSettings(f"[machine] volume must be an id of at least {SERIAL} characters")
+        return found
+
+    def time(self, option: str) -> datetime.datetime | None:
+        """Of the machine, with its distance from UTC; None when it is not given."""
+        text = self.optional("machine", option)
+        if not text:
+            return None
+        try:
+            found = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            found = datetime.datetime.min
+        if found.tzinfo is None:
+            raise BadSettings(f"[machine] {option} must be a time with its distance from UTC, as ISO 8601 writes it")
+        return found
 
     def filesystem(self) -> str:
         """Of a data volume."""

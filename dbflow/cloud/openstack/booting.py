@@ -32,10 +32,12 @@ class Booting:
         self._zone, self._filesystem, self._users = zone, filesystem, users
 
     def body(self, boot: base.Boot, group: str | None) -> dict[str, Any]:
-        """Of ``POST /servers``."""
+        """Of ``POST /servers``. The volume is noted to be in use from now on."""
         if boot.image is None:
             raise base.CloudError("The datastore's version names no image (image_id or image_tags)")
         user = self._users.get(boot.manager or "")
+        blank_until = None if boot.volume is None else self._volumes.new_until(boot.instance_id)
+        address = boot.port.addresses[0]["address"]
         server: dict[str, Any] = {
             "name": self._names.of(boot.instance_id),
             "flavorRef": boot.flavor_id,
@@ -43,7 +45,7 @@ class Booting:
             "networks": [{"port": port} for port in self._networks.ids(boot.instance_id)],
             "metadata": {**tag(boot.instance_id), **({USER: user} if user else {})},
             "config_drive": True,
-            "user_data": self._user_data(boot.port.addresses[0]["address"], boot.volume, boot.files, user),
+            "user_data": self._user_data(address, boot.volume, boot.files, user, blank_until),
         }
         zone = boot.availability_zone or self._zone
         if zone is not None:
@@ -54,7 +56,7 @@ class Booting:
         return {"server": server, **hints}
 
     def again(self, instance_id: str, image: str, files: Mapping[str, str], user: str | None) -> dict[str, Any]:
-        """Of a rebuild."""
+        """Of a rebuild. The volume is not new: the new machine, which knows nothing of it, never formats it."""
         address = self._networks.main(instance_id)["fixed_ips"][0]["ip_address"]
         try:
             volume = self._volumes.get(instance_id)
@@ -62,9 +64,23 @@ class Booting:
             volume = None
         return {"imageRef": image, "user_data": self._user_data(address, volume, files, user)}
 
-    def _user_data(self, address: str, volume: base.Volume | None, files: Mapping[str, str], user: str | None) -> str:
-        disk = None if volume is None else device(volume.id)
-        return userdata.render(files, userdata.Place(address, disk, self._filesystem, user))
+    def _user_data(
+        self,
+        address: str,
+        volume: base.Volume | None,
+        files: Mapping[str, str],
+        user: str | None,
+        blank_until: str | None = None,
+    ) -> str:
+        place = userdata.Place(
+            address=address,
+            volume=None if volume is None else volume.id,
+            device=None if volume is None else device(volume.id),
+            blank_until=blank_until,
+            filesystem=self._filesystem,
+            run_as=user,
+        )
+        return userdata.render(files, place)
 
 
 def _disks(image: str, volume_id: str) -> list[dict[str, Any]]:

@@ -25,8 +25,12 @@ class Place:
     """Where a guest finds and puts things."""
 
     address: str
+    volume: str | None
+    """Id of that of the data; None where there is none."""
     device: str | None
-    """Block device of the data; None where there is no volume."""
+    """As which agents that do not look for its id find it, under virtio-blk."""
+    blank_until: str | None
+    """Until when that is new, and formatted if it is blank; None where it may hold data."""
     filesystem: str
     run_as: str | None
 
@@ -59,8 +63,10 @@ def _machine(place: Place) -> str:
         "data_dir": "/var/lib/dbflow/data",
         "run_dir": "/run/dbflow",
         "log_dir": "/var/log/dbflow",
+        "volume": place.volume,
         "device": place.device,
-        "filesystem": None if place.device is None else place.filesystem,
+        "blank_until": place.blank_until,
+        "filesystem": None if place.volume is None else place.filesystem,
         "run_as": place.run_as,
     }
     return "[machine]\n" + "".join(f"{key} = {value}\n" for key, value in values.items() if value is not None)

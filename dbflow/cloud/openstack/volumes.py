@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cinder's volumes."""
 
+import datetime
 from collections.abc import Callable
 
 from dbflow.cloud import base, guard
@@ -14,6 +15,11 @@ _MESSAGES, _ONLINE = "3.5", "3.42"
 """Microversions that brought reasons of failures, and extending while in use."""
 _EXTEND = "dbflow_extend"
 """Key of the metadata: {GiB that it is to be extended to}#{id of Cinder's newest message before that was asked}."""
+_NEW = "dbflow_new_until"
+"""Key of the metadata: until when the volume holds no data."""
+_FORMATS_WITHIN = datetime.timedelta(days=1)
+"""From when a server is first asked for. Long, since it is a machine's clock that tells when it is over; but it is over
+long before somebody evacuates the server, whose user data stays then while its disk, and what it knew, is lost."""
 _REQUEST = 60.0
 """Seconds in which Nova has answered a request for a server, or never does."""
 
@@ -92,6 +98,21 @@ class CinderVolumes(base.Volumes):
             raise self._waiting.since(volume["updated_at"], what)
         if self._attachments.free(instance_id, volume):
             raise self._waiting.soon(what)
+
+    def new_until(self, instance_id: str) -> str:
+        """Until when a server's guest may take the volume for a new one: a time in UTC, as ISO 8601 writes it.
+
+        It is noted before the first server has the volume, and the same for any other that is made then.
+        """
+        volume = self._existing(instance_id)
+        noted: str | None = volume["metadata"].get(_NEW)
+        if noted is not None:
+            return noted
+        until = (datetime.datetime.now(datetime.UTC) + _FORMATS_WITHIN).isoformat(timespec="seconds")
+        guard.still_wanted()
+        body = {"metadata": {_NEW: until}}
+        self._cinder.post(_named(instance_id), f"/volumes/{volume['id']}/metadata", body)
+        return until
 
     def find(self, instance_id: str) -> Json | None:
         """As Cinder has it. Of two (a create whose answer was lost), the older is the one."""
@@ -191,7 +212,7 @@ class CinderVolumes(base.Volumes):
 
 
 def device(volume_id: str) -> str:
-    """As which a server finds a volume: virtio disks have 20 characters for their number."""
+    """As which a server finds a volume on virtio-blk, whose disks have 20 characters for their number."""
     return f"/dev/disk/by-id/virtio-{volume_id[:20]}"
 
 

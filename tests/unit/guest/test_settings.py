@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the control plane renders is what the guest reads."""
 
+import datetime
 import pathlib
 from typing import Any
 
@@ -11,6 +12,7 @@ from dbflow.crypto import new_message_key
 from guest.settings import BadSettings, load
 
 KEY = new_message_key()
+VOLUME = "9f0d6c0e-3a6e-4b60-8f57-7f6f9f0c1a01"
 MACHINE = "[machine]\naddress = 127.0.3.1\ndata_dir = /d\nrun_dir = /r\nlog_dir = /l\n"
 
 
@@ -44,6 +46,34 @@ def test_all_of_the_machine(tmp_path: pathlib.Path) -> None:
     write(tmp_path, MACHINE + "port = 99\nrun_as = mysql\nimage_dir = /i\n")
     machine = load(tmp_path).machine(3306)
     assert (machine.port, machine.run_as, machine.image_dir) == (99, "mysql", pathlib.Path("/i"))
+
+
+def test_a_volume_that_is_new(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, MACHINE + "device = /dev/vdb\n")
+    assert load(tmp_path).blank_until is None
+    write(tmp_path, MACHINE + "device = /dev/vdb\nblank_until = 2026-11-24T03:30:00+00:00\n")
+    assert load(tmp_path).blank_until == datetime.datetime(2026, 11, 24, 3, 30, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize("text", ["soon", "2026-11-24T03:30:00", "1"])
+def test_bad_times(tmp_path: pathlib.Path, text: str) -> None:
+    write(tmp_path, MACHINE + f"blank_until = {text}\n")
+    with pytest.raises(BadSettings, match="blank_until must be a time"):
+        load(tmp_path)
+
+
+def test_a_volume_is_told_by_its_id(tmp_path: pathlib.Path) -> None:
+    write(tmp_path)
+    assert load(tmp_path).volume is None
+    write(tmp_path, MACHINE + f"volume = {VOLUME}\ndevice = /dev/vdb\n")
+    assert (load(tmp_path).volume, load(tmp_path).device) == (VOLUME, pathlib.Path("/dev/vdb"))
+
+
+@pytest.mark.parametrize("text", ["", "vdb", VOLUME[:19]])
+def test_a_volume_that_could_be_any(tmp_path: pathlib.Path, text: str) -> None:
+    write(tmp_path, MACHINE + f"volume = {text}\n")
+    with pytest.raises(BadSettings, match="volume must be an id"):
+        load(tmp_path)
 
 
 def test_a_port_must_come_from_somewhere(tmp_path: pathlib.Path) -> None:

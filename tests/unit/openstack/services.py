@@ -372,7 +372,7 @@ class Nova:
             "revertResize": lambda: self._end(server, "ACTIVE", **server["old"]),
         }
         if action == "rebuild":
-            server["metadata"] = value["metadata"]
+            server["metadata"], server["body"] = value["metadata"], {"server": value}
         failed = "ERROR" if action == "rebuild" else status
         end = ends[action] if reason is None else lambda: self._end(server, failed, reason)
         self._later(server, None if action == "confirmResize" else f"{name}-ing", end)

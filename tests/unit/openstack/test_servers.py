@@ -2,8 +2,10 @@
 """Servers: made once whatever becomes of the answers, and told apart from those that failed."""
 
 import base64
+import configparser
 import datetime
 import json
+from typing import Any
 
 import pytest
 
@@ -38,11 +40,60 @@ def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud:
     machine = files.pop("/etc/dbflow/guest/machine.conf")
     assert files == {"/etc/dbflow/guest/guest.conf": "[guest]\n", "/etc/dbflow/guest/message.key": "key\n"}
     (volume,) = world.cinder.volumes
-    assert f"device = /dev/disk/by-id/virtio-{volume[:20]}\n" in machine
+    assert f"volume = {volume}\ndevice = /dev/disk/by-id/virtio-{volume[:20]}\n" in machine
     assert "run_as = mysql\n" in machine
     assert {one["permissions"] for one in document["write_files"]} == {"0600"}
     assert wanted["config_drive"] is True
     assert "secret" not in text
+
+
+def _blank_until(body: dict[str, Any]) -> datetime.datetime | None:
+    """What a guest is told of its volume."""
+    document = json.loads(base64.b64decode(body["user_data"]).decode().partition("\n")[2])
+    (text,) = (one["content"] for one in document["write_files"] if one["path"].endswith("/machine.conf"))
+    machine = configparser.ConfigParser()
+    machine.read_string(base64.b64decode(text).decode())
+    told = machine["machine"].get("blank_until")
+    return None if told is None else datetime.datetime.fromisoformat(told)
+
+
+def test_a_volume_is_new_for_a_day_from_its_first_server_on(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    told = []
+    for _ in range(2):
+        world.done(cloud.servers.create, boot)
+        (server,) = world.nova.servers.values()
+        told.append(_blank_until(server["body"]["server"]))
+        world.done(cloud.servers.delete, instance_id)
+        for volume in world.cinder.volumes.values():  # as if a while had gone by
+            volume["metadata"] = {
+                key: value if key != "dbflow_new_until" else "2026-01-02T00:00:00+00:00"
+                for key, value in volume["metadata"].items()
+            }
+    first, second = told
+    assert first is not None
+    left = first - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(hours=23) < left <= datetime.timedelta(days=1)
+    assert second == datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+
+
+def test_an_answer_that_is_lost_when_it_is_noted(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    assert boot.volume is not None
+    world.fake.trouble(f"POST /volume/v3/volumes/{boot.volume.id}/metadata", lost=True)
+    world.done(cloud.servers.create, boot)
+    (server,), (volume,) = world.nova.servers.values(), world.cinder.volumes.values()
+    told = _blank_until(server["body"]["server"])
+    assert told is not None
+    assert volume["metadata"]["dbflow_new_until"] == told.isoformat()
+
+
+def test_a_server_made_anew_is_told_that_its_volume_is_not(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.rebuild, instance_id, "new", {}, "once")
+    (server,) = world.nova.servers.values()
+    assert "imageRef" in server["body"]["server"]
+    assert _blank_until(server["body"]["server"]) is None
 
 
 def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: OpenStackCloud) -> None:
