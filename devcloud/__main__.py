@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     directory = options.dir.absolute()
     try:
-        with _lock(directory) if options.command in ("up", "down") else contextlib.nullcontext():
+        alone = options.command in ("up", "down")
+        with _lock(directory, make=options.command == "up") if alone else contextlib.nullcontext():
             return int(options.run(directory, options) or 0)
     except BadSettings as error:
         print(error, file=sys.stderr)
@@ -103,12 +104,21 @@ def _forward(directory: pathlib.Path, options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def _lock(directory: pathlib.Path) -> Iterator[None]:
-    """One start or stop at a time."""
+def _lock(directory: pathlib.Path, *, make: bool) -> Iterator[None]:
+    """One start or stop at a time. Not ``make``: where nothing was ever started there is nothing to wait for."""
+    path = directory / "lock"
     while True:
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / "lock"
-        with path.open("w") as lock:
+        if make:
+            directory.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        try:
+            lock = path.open()
+        except FileNotFoundError:
+            if make:
+                continue
+            yield
+            return
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Not one that a purge has removed meanwhile.
             if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):

@@ -107,7 +107,9 @@ class Process:
         return self.pid is not None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it to the process and what it has started."""
+        """Send it to the process and what it has started, as far as they live. Failed when none was started."""
+        if self._known() is None:
+            raise Failed(f"no process {self.name} was started")
         for pid in self._session():
             try:
                 os.kill(pid, number)

@@ -14,7 +14,7 @@ REGION = "RegionOne"
 PASSWORD = "devcloud"
 """Of every user, at Keystone, MariaDB and RabbitMQ."""
 HOST = "devcloud1"
-"""The first compute host's name."""
+"""The first compute host's name; the others' end with their numbers."""
 COMPACT, FULL = "compact", "full"
 ALWAYS = ("keystone",)
 DEFAULT_SERVICES = ("keystone", "swift", "glance", "placement", "neutron", "cinder", "nova")
@@ -82,6 +82,11 @@ class Settings:
     @property
     def full(self) -> bool:
         return self.mode == FULL
+
+    @property
+    def hosts(self) -> list[str]:
+        """Names of the compute hosts."""
+        return [f"{HOST.removesuffix('1')}{number}" for number in range(1, self.computes + 1)]
 
     @property
     def etc(self) -> pathlib.Path:

@@ -16,9 +16,19 @@ function dbflow_manage {
     "$DBFLOW_BIN_DIR/dbflow-manage" --config-file "$DBFLOW_CONF" "$@"
 }
 
+function dbflow_zookeeper {
+    echo "${DBFLOW_ZOOKEEPER:-$SERVICE_HOST:2181}"
+}
+
 function install_dbflow {
-    install_package zookeeperd
+    if [[ -z $DBFLOW_ZOOKEEPER ]]; then
+        # By its name there, and other distributions have none.
+        is_ubuntu || die "$LINENO" "name a ZooKeeper in DBFLOW_ZOOKEEPER; one is installed on Debian and Ubuntu only"
+        install_package zookeeperd
+    fi
     if [[ $DBFLOW_CLOUD_DRIVER == local ]]; then
+        # To install MariaDB beside MySQL is to remove MySQL, with DevStack's own databases.
+        [[ $MYSQL_SERVICE_NAME == mariadb ]] || die "$LINENO" "DBFLOW_CLOUD_DRIVER=local needs MYSQL_SERVICE_NAME=mariadb"
         install_package mariadb-server-core mariadb-client mariadb-backup
     fi
     make_dbflow_environment
@@ -43,7 +53,12 @@ function configure_dbflow_broker {
 }
 
 function configure_dbflow {
-    local login=$RABBIT_USERID:$RABBIT_PASSWORD@$RABBIT_HOST
+    local login=$RABBIT_USERID:$RABBIT_PASSWORD@$RABBIT_HOST address listen port=$DBFLOW_PORT cafile=()
+    listen=$(ipv6_unquote "$SERVICE_LISTEN_ADDRESS")
+    address=$listen
+    if is_service_enabled tls-proxy; then
+        address=127.0.0.1 port=$DBFLOW_PORT_INT cafile=(cafile)
+    fi
     sudo install -d -m 750 -o "$STACK_USER" "$DBFLOW_CONF_DIR"
     sudo install -d -m 711 -o "$STACK_USER" "$DBFLOW_DATA_DIR"
     install -m 600 /dev/null "$DBFLOW_CONF"
@@ -54,20 +69,21 @@ function configure_dbflow {
     database=$(database_connection_url dbflow)
     iniset "$DBFLOW_CONF" database connection "${database%%\?*}"
     iniset "$DBFLOW_CONF" coordination driver zookeeper
-    iniset "$DBFLOW_CONF" coordination hosts "$DBFLOW_ZOOKEEPER"
+    iniset "$DBFLOW_CONF" coordination hosts "$(dbflow_zookeeper)"
     iniset "$DBFLOW_CONF" messaging url "amqp://$login:5672/$DBFLOW_VHOST"
     iniset "$DBFLOW_CONF" messaging management_url "http://$login:15672"
     iniset "$DBFLOW_CONF" security key_file "$DBFLOW_CONF_DIR/keys"
     iniset "$DBFLOW_CONF" api auth keystone
-    iniset "$DBFLOW_CONF" api bind_host "$SERVICE_LISTEN_ADDRESS"
-    iniset "$DBFLOW_CONF" api bind_port "$DBFLOW_PORT"
+    iniset "$DBFLOW_CONF" api bind_host "$address"
+    iniset "$DBFLOW_CONF" api bind_port "$port"
     iniset "$DBFLOW_CONF" api public_endpoint "$DBFLOW_URL"
     iniset "$DBFLOW_CONF" api region "$REGION_NAME"
     iniset "$DBFLOW_CONF" cloud driver "$DBFLOW_CLOUD_DRIVER"
     iniset "$DBFLOW_CONF" local_cloud state_dir "$DBFLOW_DATA_DIR/cloud"
     configure_keystone_authtoken_middleware "$DBFLOW_CONF" dbflow
     if [[ $DBFLOW_CLOUD_DRIVER == openstack ]]; then
-        configure_dbflow_login openstack auth_url username password project_name user_domain_name project_domain_name
+        configure_dbflow_login openstack \
+            auth_url username password project_name user_domain_name project_domain_name "${cafile[@]}"
         iniset "$DBFLOW_CONF" openstack auth_type password
         iniset "$DBFLOW_CONF" openstack region_name "$REGION_NAME"
         iniset "$DBFLOW_CONF" openstack interface public
@@ -80,8 +96,14 @@ function configure_dbflow {
         iniset "$DBFLOW_CONF" object_store swift_auth_url "$KEYSTONE_SERVICE_URI/v3"
         iniset "$DBFLOW_CONF" object_store swift_password "$SERVICE_PASSWORD"
         iniset "$DBFLOW_CONF" object_store swift_project_name "$SERVICE_PROJECT_NAME"
+        if is_service_enabled tls-proxy; then
+            iniset "$DBFLOW_CONF" object_store swift_cafile "$SSL_BUNDLE_FILE"
+        fi
     else
         iniset "$DBFLOW_CONF" object_store directory "$DBFLOW_DATA_DIR/objects"
+        iniset "$DBFLOW_CONF" object_store bind_host "$listen"
+        iniset "$DBFLOW_CONF" object_store bind_port "$DBFLOW_OBJECTS_PORT"
+        iniset "$DBFLOW_CONF" object_store url "http://$SERVICE_HOST:$DBFLOW_OBJECTS_PORT"
     fi
 }
 
@@ -94,8 +116,22 @@ function configure_dbflow_login {
     done
 }
 
+# Jobs are those of a database; in a new one there are none.
+function clear_dbflow_board {
+    "$DBFLOW_BIN_DIR/python" - "$(dbflow_zookeeper)" <<'END'
+import sys
+from kazoo.client import KazooClient
+
+client = KazooClient(sys.argv[1])
+client.start()
+client.delete("/dbflow", recursive=True)
+client.stop()
+END
+}
+
 function init_dbflow {
     recreate_database dbflow
+    clear_dbflow_board
     [[ -e $DBFLOW_CONF_DIR/keys ]] || dbflow_manage key generate
     dbflow_manage db sync
     OS_CLOUD=devstack-admin dbflow_manage keystone register --region "$REGION_NAME" --public-url "$DBFLOW_URL"
@@ -108,6 +144,9 @@ function start_dbflow {
     run_process dbflow-api "$DBFLOW_BIN_DIR/dbflow-api --config-file $DBFLOW_CONF"
     run_process dbflow-conductor "$DBFLOW_BIN_DIR/dbflow-conductor --config-file $DBFLOW_CONF"
     is_service_enabled s-proxy || run_process dbflow-objects "$DBFLOW_BIN_DIR/dbflow-objects --config-file $DBFLOW_CONF"
+    if is_service_enabled tls-proxy; then
+        start_tls_proxy dbflow-api '*' "$DBFLOW_PORT" 127.0.0.1 "$DBFLOW_PORT_INT"
+    fi
     if ! wait_for_service "$SERVICE_TIMEOUT" "$DBFLOW_URL/healthcheck?only="; then
         die "$LINENO" "dbflow-api did not start"
     fi
@@ -120,6 +159,7 @@ function stop_dbflow {
 }
 
 function cleanup_dbflow {
+    [[ ! -x $DBFLOW_BIN_DIR/python ]] || clear_dbflow_board || true
     sudo rabbitmqctl delete_vhost "$DBFLOW_VHOST" || true
     sudo rm -rf "$DBFLOW_CONF_DIR" "$DBFLOW_DATA_DIR" "$DBFLOW_VENV"
 }

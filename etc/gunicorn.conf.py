@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """For whoever runs gunicorn instead of dbflow-api: gunicorn --config etc/gunicorn.conf.py dbflow.wsgi:application
 
-TLS is best ended in front (HAProxy, nginx). dbflow itself reads /etc/dbflow/dbflow.conf; $DBFLOW_CONF names another.
+TLS is best ended in front (HAProxy, nginx). The settings are those of dbflow-api, from [api] and [metrics] of
+/etc/dbflow/dbflow.conf; $DBFLOW_CONF names another. A line below changes one, such as ``max_requests = 10000``; threads
+are changed in [api], since dbflow must know how many there are.
 """
 
-from dbflow.cmd.workers import child_exit, on_exit, on_starting, when_ready  # noqa: F401 - metrics, systemd
+from dbflow.cmd.api import settings as _settings
+from dbflow.wsgi import configuration as _configuration
 
-bind = ["127.0.0.1:8779"]  # and, where it is set, that of [metrics] api_port
-workers = 4
-worker_class = "gthread"  # an event stream holds a thread while it lasts
-threads = 16
-graceful_timeout = 5
-proc_name = "dbflow-api"
+globals().update(_settings(_configuration()))

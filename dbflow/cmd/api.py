@@ -9,14 +9,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from oslo_config import cfg
 
-from dbflow.api.app import create_app
-from dbflow.api.auth import from_conf
 from dbflow.cmd import workers
-from dbflow.cmd.wiring import Parts, configure
+from dbflow.cmd.wiring import configure
+from dbflow.wsgi import make
 
 
 def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
-    """gunicorn's settings. Threads, since an event stream holds one while it lasts."""
+    """gunicorn's, for ``etc/gunicorn.conf.py``, too. Threads, since an event stream holds one while it lasts. It must
+    not open a socket by which it can be told to do things."""
     bind = [_address(conf.api.bind_host, conf.api.bind_port)]
     if conf.metrics.api_port is not None:
         bind.append(_address(conf.metrics.bind_host, conf.metrics.api_port))
@@ -54,13 +54,7 @@ class Server(BaseApplication):
 
     def load(self) -> Flask:
         """Called in each worker."""
-        # Each stream occupies a thread, and some must be left for everything else.
-        streams = min(self._conf.api.max_event_streams, max(1, self._conf.api.threads * 3 // 4))
-        self._conf.set_override("max_event_streams", streams, "api")
-        parts = Parts.from_conf(self._conf)
-        dispatcher = parts.dispatcher()
-        dispatcher.start()
-        return create_app(parts.services(dispatcher), from_conf(self._conf))
+        return make(self._conf)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ OPTS = [
     cfg.HostAddressOpt("bind_host", default="127.0.0.1", help="Address that dbflow-api listens on."),
     cfg.PortOpt("bind_port", default=8779, help="Port that dbflow-api listens on."),
     cfg.IntOpt("workers", default=4, min=1, help="Worker processes of dbflow-api."),
-    cfg.IntOpt("threads", default=16, min=2, help="Threads a worker; an event stream occupies one while it lasts."),
+    cfg.IntOpt("threads", default=16, min=2, help="Threads of a worker; an event stream occupies one while it lasts."),
     cfg.StrOpt(
         "auth",
         default="keystone",
@@ -57,8 +57,8 @@ OPTS = [
         default=64,
         min=1,
         help="Event streams and live pages of the console that a worker serves at once: a quarter of them for the "
-        "streams of one user at most, the last quarter not for pages. dbflow-api takes no more than three quarters of "
-        "its threads for them.",
+        "streams of one user at most, the last quarter not for pages. No more than three quarters of a worker's "
+        "threads are taken for them.",
     ),
     cfg.FloatOpt("event_interval", default=0.2, min=0.02, help="Seconds between two looks for changes of operations."),
     cfg.FloatOpt("event_heartbeat", default=15.0, min=0.1, help="Seconds of silence after which a stream is fed."),

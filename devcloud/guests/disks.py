@@ -44,6 +44,8 @@ def connect(guest: Guest) -> str:
     """Before it is on: a line for each volume, of name, loop device and serial number."""
     disks = guest.read("disks")
     for disk in disks.values():
+        # A server that died by itself, or with the host, has left what it had.
+        _free(disk)
         disk["loop"] = run("losetup", "--find", "--show", disk["path"])
         guest.write("disks", disks)
     return "".join(f"{disk['name']} {disk['loop']} {_serial(volume)}\n" for volume, disk in disks.items())
@@ -58,9 +60,10 @@ def disconnect(guest: Guest) -> None:
 
 
 def _free(disk: dict[str, Any]) -> None:
-    if disk["loop"]:
-        attempt("losetup", "--detach", disk["loop"])
-        disk["loop"] = None
+    """Whatever loop device has its file: the one that was noted may be another's since the host was started anew."""
+    for loop in run("losetup", "--noheadings", "--output", "NAME", "--associated", disk["path"]).split():
+        attempt("losetup", "--detach", loop)
+    disk["loop"] = None
 
 
 def _inside(guest: Guest, script: str) -> None:

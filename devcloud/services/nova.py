@@ -20,7 +20,7 @@ class Nova(Service):
 
     def files(self) -> Mapping[str, str]:
         """Each compute host after the first has a file that names it."""
-        more = {f"{host}.conf": ini.render({"DEFAULT": {"host": host}}) for host in self._hosts()[1:]}
+        more = {f"{host}.conf": ini.render({"DEFAULT": {"host": host}}) for host in self.settings.hosts[1:]}
         return {"nova.conf": ini.render(self._configuration()), **more}
 
     def _configuration(self) -> ini.Ini:
@@ -101,21 +101,19 @@ class Nova(Service):
         columns = "INSERT INTO nova_api.host_mappings (created_at, cell_id, host)"
         return [
             f"{columns} SELECT NOW(), id, '{host}' FROM nova_api.cell_mappings WHERE name = 'cell1'"
-            for host in self._hosts()
+            for host in self.settings.hosts
         ]
 
     def daemons(self) -> Sequence[Daemon]:
         argv = python("devcloud.daemons.nova", *self.config_file("nova.conf"))
         if not self.settings.full:
             return [Daemon("nova", argv, {"DEVCLOUD_PARTS": "conductor scheduler compute api"})]
+        files = [(), *(self.config_file(f"{host}.conf") for host in self.settings.hosts[1:])]
         computes = [
             Daemon(f"nova-compute{number}", [*argv, *more], {"DEVCLOUD_PARTS": "compute"})
-            for number, more in enumerate([(), *(self.config_file(f"{host}.conf") for host in self._hosts()[1:])], 1)
+            for number, more in enumerate(files, 1)
         ]
         one, two, api = (Daemon(f"nova-{part}", argv, {"DEVCLOUD_PARTS": part}) for part in self._SINGLE)
         return [one, two, *computes, api]
 
     _SINGLE = ("conductor", "scheduler", "api")
-
-    def _hosts(self) -> list[str]:
-        return [f"devcloud{number}" for number in range(1, self.settings.computes + 1)]

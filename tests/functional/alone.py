@@ -3,7 +3,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
 import requests
@@ -16,6 +16,7 @@ from dbflow.services.seed import ensure_datastore
 from tests.functional.stack.process import Service
 from tests.servers.ports import free_ports
 
+ROOT = pathlib.Path(__file__).parents[2]
 TOKEN = "token-of-the-owner"
 OWNER = {"user": "u", "user_id": "u", "project_id": "p", "project_name": "p", "roles": ["member"]}
 CONFIG = """\
@@ -69,11 +70,17 @@ class Alone:
 
     def api(self, environment: Mapping[str, str] | None = None) -> Service:
         """dbflow-api, serving."""
-        return self._start("dbflow-api", lambda _: self._serves(), environment)
+        return self._start(self._command("dbflow-api"), lambda _: self._serves(), environment or {})
+
+    def gunicorn(self) -> Service:
+        """dbflow.wsgi under gunicorn's own command, serving."""
+        command = ["gunicorn", "--config", str(ROOT / "etc/gunicorn.conf.py"), "dbflow.wsgi:application"]
+        return self._start(command, lambda _: self._serves(), {"DBFLOW_CONF": str(self.conf)})
 
     def conductor(self, environment: Mapping[str, str] | None = None) -> Service:
         """dbflow-conductor, leading."""
-        return self._start("dbflow-conductor", lambda service: "leading" in service.text(), environment)
+        command = self._command("dbflow-conductor")
+        return self._start(command, lambda service: "leading" in service.text(), environment or {})
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """From the API, over a connection of its own, which any worker may take."""
@@ -87,8 +94,13 @@ class Alone:
         assert answer.headers["Content-Type"].startswith("text/plain; version=")
         return answer.text
 
-    def _start(self, command: str, ready: Callable[[Service], bool], environment: Mapping[str, str] | None) -> Service:
-        service = Service(command, [command, "--config-file", str(self.conf)], self.directory, ready, environment or {})
+    def _command(self, name: str) -> list[str]:
+        return [name, "--config-file", str(self.conf)]
+
+    def _start(
+        self, command: Sequence[str], ready: Callable[[Service], bool], environment: Mapping[str, str]
+    ) -> Service:
+        service = Service(command[0], command, self.directory, ready, environment)
         self._started.append(service)
         service.start()
         return service

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where instances of tests are: networks, images and users of a real OpenStack, and the driver that works there."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from openstack.connection import Connection
@@ -65,6 +66,17 @@ class Place:
             "public_network": self.public,
             "poll_interval": "0.3",
         }
+
+    @contextlib.contextmanager
+    def without(self, host: str) -> Iterator[None]:
+        """Nova puts no server on a host meanwhile."""
+        nova = self.devcloud.openstack("admin").compute
+        (service,) = nova.services(host=host, binary="nova-compute")
+        nova.disable_service(service)
+        try:
+            yield
+        finally:
+            nova.enable_service(service)
 
     def cloud(self, directory: pathlib.Path, **changes: str) -> OpenStackCloud:
         """The driver, with a configuration file of its own."""

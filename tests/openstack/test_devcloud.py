@@ -4,7 +4,6 @@
 import contextlib
 import os
 import pathlib
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -73,8 +72,8 @@ def test_up_refuses_to_change_a_cloud(cloud: DevCloud) -> None:
 def test_what_died_is_told_and_started_again(cloud: DevCloud) -> None:
     before = pids(cloud)
     assert cloud.run("status").returncode == 0
-    Process(cloud.settings, "glance").signal(signal.SIGKILL)
-    wait_for(lambda: pids(cloud)["glance"] is None, 10, "the end of Glance")
+    cloud.kill("glance")
+    assert pids(cloud)["glance"] is None
     broken = cloud.run("status")
     assert broken.returncode == 1
     (line,) = [line for line in broken.stdout.splitlines() if "dead" in line]

@@ -2,7 +2,6 @@
 """The cloud driver on the real services."""
 
 import pathlib
-import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
-from devcloud.processes import Process
 from tests.openstack.place import REACH, Place, done, remove
 
 
@@ -224,8 +222,11 @@ def test_management_port_is_nobody_to_come_to(place: Place, tmp_path: pathlib.Pa
 
 
 def test_locality(place: Place, driver: OpenStackCloud) -> None:
-    """There is one host: nothing else has room beside it."""
+    """Each on a host of its own, and for one more than there are hosts there is no room."""
+    hosts = place.devcloud.settings.hosts
     source = place.serve(driver, locality="anti-affinity")
+    members = [source, *(place.serve(driver, beside=source) for _ in hosts[1:])]
+    assert sorted(str(driver.servers.get(one).host) for one in members) == hosts
     with pytest.raises(base.OutOfCapacity):
         place.serve(driver, beside=source)
     (group,) = driver.inventory()["server groups"]
@@ -237,11 +238,71 @@ def test_locality(place: Place, driver: OpenStackCloud) -> None:
 def test_hosts_that_there_are_not(driver: OpenStackCloud, instance: str) -> None:
     host = driver.servers.get(instance).host
     assert host is not None
-    assert driver.servers.hosts() == [host]
+    assert host in driver.servers.hosts()
     with pytest.raises(base.NotFound, match="Host nowhere"):
         done(driver.servers.migrate, instance, host, "nowhere")
     assert done(driver.servers.migrate, instance, "where it was before", host).host == host
     assert done(driver.servers.revert_migration, instance, host).status == "ACTIVE"
+
+
+def test_hosts(place: Place, driver: OpenStackCloud) -> None:
+    hosts = place.devcloud.settings.hosts
+    assert driver.servers.hosts() == hosts
+    with place.without(hosts[0]):
+        assert driver.servers.hosts() == hosts[1:]
+
+
+@pytest.mark.two_hosts
+def test_migration_to_the_other_host_and_back(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    here, there = _hosts(place, driver, instance)
+    moved = done(driver.servers.migrate, instance, here, there)
+    assert (moved.status, moved.host) == ("VERIFY_RESIZE", there)
+    assert done(driver.servers.migrate, instance, here, there) == moved
+    for _ in range(2):
+        back = done(driver.servers.revert_migration, instance, here)
+        assert (back.status, back.host) == ("ACTIVE", here)
+    assert done(driver.servers.migrate, instance, here, None).host == there
+    done(driver.servers.confirm_resize, instance)
+    assert driver.servers.get(instance).host == there
+    _assert_it_is_whole(place, instance)
+    back = done(driver.servers.revert_migration, instance, here)
+    assert (back.status, back.host) == ("ACTIVE", here)
+    _assert_it_is_whole(place, instance)
+
+
+@pytest.mark.two_hosts
+def test_a_resize_that_finds_room_on_the_other_host_only(place: Place, driver: OpenStackCloud, instance: str) -> None:
+    here, there = _hosts(place, driver, instance)
+    with place.without(here):
+        resized = done(driver.servers.resize, instance, "2")
+        assert (resized.status, resized.host, resized.flavor_id) == ("VERIFY_RESIZE", there, "2")
+        for _ in range(2):
+            back = done(driver.servers.revert_resize, instance, "1")
+            assert (back.status, back.host, back.flavor_id) == ("ACTIVE", here, "1")
+        _assert_it_is_whole(place, instance)
+        done(driver.servers.resize, instance, "2")
+        done(driver.servers.confirm_resize, instance)
+    server = driver.servers.get(instance)
+    assert (server.status, server.host, server.flavor_id) == ("ACTIVE", there, "2")
+    _assert_it_is_whole(place, instance)
+
+
+def _hosts(place: Place, driver: OpenStackCloud, instance_id: str) -> tuple[str, str]:
+    """Where it is, and the other one."""
+    here = driver.servers.get(instance_id).host
+    assert here is not None
+    (there,) = set(place.devcloud.settings.hosts) - {here}
+    return here, there
+
+
+def _assert_it_is_whole(place: Place, instance_id: str) -> None:
+    """Its volume is the server's that there is, and its port is bound to that one's host."""
+    name = f"dbflow-{instance_id}"
+    (server,) = place.admin.compute.servers(name=name, all_projects=True)
+    (volume,) = place.admin.block_storage.volumes(name=name)
+    assert (volume.status, [one["server_id"] for one in volume.attachments]) == ("in-use", [server.id])
+    (port,) = place.admin.network.ports(name=name)
+    assert (port.device_id, port.binding_host_id) == (server.id, server.compute_host)
 
 
 def test_quota(place: Place, driver: OpenStackCloud) -> None:
@@ -318,7 +379,7 @@ def test_a_service_that_is_stopped_and_comes_back(
         "neutron": lambda: driver.networks.update_access(instance, {"is_public": True}, REACH),
     }[service]
     before = driver.inventory()
-    Process(place.devcloud.settings, service).signal(signal.SIGKILL)
+    place.devcloud.kill(service)
     for _ in range(3):
         with pytest.raises(NotYet):
             ask()

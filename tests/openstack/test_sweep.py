@@ -62,9 +62,18 @@ def test_what_is_there_twice_and_what_is_left_are_seen(stack: CloudStack, monkey
 
 def test_what_a_create_costs(stack: CloudStack) -> None:
     """The benchmark measures something."""
-    made = cloud.created(stack.client())
-    assert 0 < made.own < made.total
-    assert set(cloud.PARTS) <= set(made.steps)
+    made = cloud.created(stack)
+    assert 0 < made.theirs < made.total
+    assert made.theirs <= sum(end - start for start, end in (made.nova, made.cinder))
+    assert made.steps[cloud.GUEST] < made.own
+
+
+def test_a_create_that_fails_costs_nothing(stack: CloudStack) -> None:
+    admin = stack.place.devcloud.openstack("admin").compute
+    flavor = admin.create_flavor(name="cost", ram=256, vcpus=1, disk=10**6)
+    with stack.nothing_left(), pytest.raises(RuntimeError, match="No valid host"):
+        cloud.created(stack, flavor.id)
+    admin.delete_flavor(flavor)
 
 
 def test_there_are_more_points_than_others_have_been_tried_at() -> None:

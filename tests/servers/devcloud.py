@@ -6,6 +6,7 @@ import fcntl
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Self
@@ -14,6 +15,7 @@ import openstack
 from openstack.connection import Connection
 
 from devcloud import identity
+from devcloud.processes import Process
 from devcloud.settings import OFFSETS, ROOT, Settings
 from tests.servers import ports
 from tests.servers.process import ServerError
@@ -25,6 +27,12 @@ LOGS = ROOT / ".cache" / "tests" / "devcloud"
 """Where its logs stay."""
 OPTIONS = "DEVCLOUD_OPTIONS"
 """A variable with more options of ``up``: tools/test.sh sets it for openstack-full."""
+
+
+def computes() -> int:
+    """How many compute hosts the cloud of the tests has, or will have."""
+    words = os.environ.get(OPTIONS, "").split()
+    return int(words[words.index("--computes") + 1]) if "--computes" in words else 1
 
 
 class DevCloud:
@@ -56,9 +64,22 @@ class DevCloud:
         login = identity.login(self.settings, user)
         return openstack.connect(**login, compute_api_version="2.90", volume_api_version="3.70")
 
+    def kill(self, service: str) -> None:
+        """End every process of a service, of which there are several in full mode. ``up`` starts it again."""
+        found = [one for one in Process.all(self.settings) if one.name.partition("-")[0] == service]
+        assert found, f"nothing of {service} runs"
+        for process in found:
+            process.signal(signal.SIGKILL)
+        for process in found:
+            process.wait_gone()
+
     def __enter__(self) -> Self:
         self.succeed("down", "--purge")
-        self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
+        try:
+            self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,18 +15,21 @@ ROOT = pathlib.Path(__file__).parents[2]
 PLUGIN = ROOT / "devstack/plugin.sh"
 NOTED = (
     "define_plugin enable_service install_package setup_develop pip_install iniset recreate_database echo_summary "
-    "run_process stop_process wait_for_service sudo configure_keystone_authtoken_middleware die"
+    "run_process stop_process wait_for_service start_tls_proxy sudo configure_keystone_authtoken_middleware"
 )
 DEVSTACK = """\
 set -euo pipefail
-for name in {noted}; do eval "$name() {{ echo $name \"\\$*\" >>{log}; }}"; done
+for name in {noted}; do eval "$name() {{ echo $name \\"\\$*\\" >>{log}; }}"; done
+die() {{ echo die "$*" >>{log}; exit 1; }}
+is_ubuntu() {{ [[ $DISTRO != rhel* ]]; }}
+ipv6_unquote() {{ echo "$1" | tr -d '[]'; }}
 is_service_enabled() {{ [[ " {enabled} " == *" $1 "* ]]; }}
 database_connection_url() {{ echo "mysql+pymysql://root:secret@127.0.0.1/$1?charset=utf8&plugin=dbcounter"; }}
 python3.99() {{ echo "python3.99 $*" >>{log}; }}
 iniget() {{ echo "$3-of-$2"; }}
 DEST={here}/dest DATA_DIR={here}/data DBFLOW_CONF_DIR={here} STACK_USER=stack REGION_NAME=RegionOne
 SERVICE_PROTOCOL=http SERVICE_HOST=192.0.2.1 SERVICE_LISTEN_ADDRESS=0.0.0.0 SERVICE_TIMEOUT=60
-PYTHON3_VERSION=3.99 OFFLINE=False
+PYTHON3_VERSION=3.99 OFFLINE=False DISTRO=noble MYSQL_SERVICE_NAME=mysql SSL_BUNDLE_FILE={here}/ca-bundle.pem
 SERVICE_PASSWORD=service-secret SERVICE_PROJECT_NAME=service KEYSTONE_SERVICE_URI=http://192.0.2.1/identity
 RABBIT_USERID=stackrabbit RABBIT_PASSWORD=rabbit-secret RABBIT_HOST=192.0.2.1
 {settings}
@@ -44,7 +47,7 @@ class Stack:
     enabled: str = "dbflow-api dbflow-conductor"
     settings: str = ""
 
-    def run(self, mode: str) -> list[str]:
+    def run(self, mode: str, *, dies: bool = False) -> list[str]:
         """What was called, a line each."""
         log, programs = self.here / "log", self.here / "dest/dbflow-venv/bin"
         log.write_text("")
@@ -57,7 +60,7 @@ class Stack:
             noted=NOTED, log=log, enabled=self.enabled, here=self.here, settings=self.settings, root=ROOT, mode=mode
         )
         done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == int(dies), done.stderr
         # DevStack shows each command that it runs.
         assert "secret" not in done.stdout + done.stderr
         return log.read_text().splitlines()
@@ -84,7 +87,22 @@ def test_install(stack: Stack) -> None:
     calls = stack.run("stack install")
     assert "install_package zookeeperd" in calls
     assert not any("mariadb" in call for call in calls)
+    stack.settings = "DBFLOW_ZOOKEEPER=zk1:2181,zk2:2181 DISTRO=rhel10"
+    assert not any(call.startswith("install_package") for call in stack.run("stack install"))
+    assert stack.options()["coordination", "hosts"] == "zk1:2181,zk2:2181"
+
+
+def test_a_zookeeper_must_be_named_where_none_can_be_installed(stack: Stack) -> None:
+    stack.settings = "DISTRO=rhel10"
+    assert "DBFLOW_ZOOKEEPER" in stack.run("stack install", dies=True)[-1]
+
+
+def test_mariadb_is_not_installed_over_mysql(stack: Stack) -> None:
     stack.settings = "DBFLOW_CLOUD_DRIVER=local"
+    calls = stack.run("stack install", dies=True)
+    assert "MYSQL_SERVICE_NAME" in calls[-1]
+    assert not any("mariadb-backup" in call for call in calls)
+    stack.settings += " MYSQL_SERVICE_NAME=mariadb"
     assert any("mariadb-backup" in call for call in stack.run("stack install"))
 
 
@@ -111,7 +129,12 @@ def test_configuration(stack: Stack, driver: str) -> None:
     assert options["cloud", "driver"] == driver
     assert options["messaging", "url"] == "amqp://stackrabbit:rabbit-secret@192.0.2.1:5672/dbflow"
     assert options["database", "connection"] == "mysql+pymysql://root:secret@127.0.0.1/dbflow"
+    assert options["coordination", "hosts"] == "192.0.2.1:2181"
     assert options["object_store", "directory"] == f"{stack.here}/data/dbflow/objects"
+    # Other machines are to reach both.
+    assert options["object_store", "url"] == "http://192.0.2.1:8780"
+    assert (options["api", "bind_host"], options["object_store", "bind_host"]) == ("0.0.0.0", "0.0.0.0")
+    assert ("openstack", "cafile") not in options
     assert (stack.here / "dbflow.conf").stat().st_mode & 0o777 == 0o600
     if driver == "openstack":
         assert options["openstack", "username"] == "username-of-keystone_authtoken"
@@ -128,6 +151,26 @@ def test_configuration_with_swift(stack: Stack) -> None:
     assert "configure_keystone_authtoken_middleware" in " ".join(stack.run("stack post-config"))
 
 
+def test_apache_ends_tls_before_the_api(stack: Stack) -> None:
+    stack.enabled += " s-proxy tls-proxy"
+    options = stack.options()
+    assert options["api", "public_endpoint"] == "https://192.0.2.1:8779"
+    assert (options["api", "bind_host"], options["api", "bind_port"]) == ("127.0.0.1", "18779")
+    assert options["openstack", "cafile"] == "cafile-of-keystone_authtoken"
+    assert options["object_store", "swift_cafile"] == f"{stack.here}/ca-bundle.pem"
+    calls = stack.run("stack extra")
+    assert "start_tls_proxy dbflow-api * 8779 127.0.0.1 18779" in calls
+    assert "wait_for_service 60 https://192.0.2.1:8779/healthcheck?only=" in calls
+    assert any("--public-url https://192.0.2.1:8779" in call for call in calls)
+
+
+def test_an_address_of_ipv6(stack: Stack) -> None:
+    stack.settings = "SERVICE_LISTEN_ADDRESS=[::] SERVICE_HOST=[2001:db8::1]"
+    options = stack.options()
+    assert options["api", "bind_host"] == "::"
+    assert options["api", "public_endpoint"] == "http://[2001:db8::1]:8779"
+
+
 def test_extra(stack: Stack) -> None:
     stack.settings = "DBFLOW_IMAGE_ID=image-1"
     calls = stack.run("stack extra")
@@ -141,6 +184,8 @@ def test_extra(stack: Stack) -> None:
     started = [call.split()[1] for call in calls if call.startswith("run_process")]
     assert started == ["dbflow-api", "dbflow-conductor", "dbflow-objects"]
     assert calls.index("recreate_database dbflow") < calls.index(next(call for call in calls if "db sync" in call))
+    assert "python : - 192.0.2.1:2181" in calls  # which clears the board
+    assert not any(call.startswith("start_tls_proxy") for call in calls)
     (stack.here / "keys").touch()
     stack.enabled += " s-proxy"
     again = stack.run("stack extra")
@@ -151,7 +196,9 @@ def test_extra(stack: Stack) -> None:
 def test_unstack_and_clean(stack: Stack) -> None:
     stopped = [call for call in stack.run("unstack") if call.startswith("stop_process")]
     assert stopped == ["stop_process dbflow-api", "stop_process dbflow-conductor", "stop_process dbflow-objects"]
-    assert f"sudo rm -rf {stack.here} {stack.here}/data/dbflow {stack.here}/dest/dbflow-venv" in stack.run("clean")
+    calls = stack.run("clean")
+    assert "python : - 192.0.2.1:2181" in calls
+    assert f"sudo rm -rf {stack.here} {stack.here}/data/dbflow {stack.here}/dest/dbflow-venv" in calls
 
 
 def test_where_it_is_not_enabled_nothing_happens(stack: Stack) -> None:

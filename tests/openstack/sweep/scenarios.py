@@ -60,6 +60,11 @@ class InCloud(Scenario):
     def connection(self) -> contextlib.AbstractContextManager[Any]:
         return self.cloud.mysql(self.client.show(self.instance_id), "u", self.password, "d")
 
+    def server(self) -> Any:
+        """As Nova shows it to dbflow's user."""
+        nova = self.cloud.place.admin.compute
+        return nova.get_server(nova.find_server(f"dbflow-{self.instance_id}", ignore_missing=False).id)
+
     def gone(self) -> list[str]:
         """It is, and so is all that it was made of."""
         status = self.client.raw("GET", f"/instances/{self.instance_id}").status_code
@@ -121,20 +126,16 @@ class ResizeFlavor(InCloud):
         # What was confirmed is undone by a resize back.
         if times not in ({1} if ends == SUCCESS else {0, 1, 2}):
             found.append(f"resized {times} times")
-        real = self._server()
+        real = self.server()
         named = {"2": "db.small", "3": "db.medium"}[self.flavor]
         if (real.status, real.flavor["original_name"]) != ("ACTIVE", named):
             found.append(f"server {real.status} {real.flavor['original_name']} instead of {named}")
         told = self.client.show(self.instance_id)["flavor"]["id"]
         return found + ([] if told == self.flavor else [f"flavor {told} instead of {self.flavor}"])
 
-    def _server(self) -> Any:
-        nova = self.cloud.place.admin.compute
-        return nova.get_server(nova.find_server(f"dbflow-{self.instance_id}", ignore_missing=False).id)
-
     def _resized(self) -> int:
         """How often, as Nova remembers."""
-        actions = self.cloud.place.admin.compute.server_actions(self._server().id)
+        actions = self.cloud.place.admin.compute.server_actions(self.server().id)
         return [one.action for one in actions].count("resize")
 
 

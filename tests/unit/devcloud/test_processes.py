@@ -63,6 +63,11 @@ def test_what_it_started_is_found_when_it_is_dead_itself(settings: Settings) -> 
     assert session(pid) == []
 
 
+def test_nobody_is_not_signalled(settings: Settings) -> None:
+    with pytest.raises(Failed, match="no process one"):
+        Process(settings, "one").signal(signal.SIGKILL)
+
+
 def test_another_that_has_its_number_is_left_alone(settings: Settings) -> None:
     (settings.run / "one.pid").write_text(json.dumps([os.getpid(), "1"]))
     process = Process(settings, "one")
