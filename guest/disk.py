@@ -118,7 +118,8 @@ def _prepare(
     elif found is None or (begun is not None and found.get("UUID") == begun):
         if begun is None and (blank_until is None or blank_until < datetime.datetime.now(datetime.UTC)):
             raise DiskError(
-                f"The data volume {device} is blank, and this machine was not told that it is new; it is left alone."
+                f"The data volume {device} looks blank, but this machine was not told that it is new: "
+                "it may be damaged, and is left alone. Repair it."
             )
         _write(held, _format(device, file_system, mark, begun, lock))
         found = {"TYPE": file_system}
