@@ -16,6 +16,8 @@ DEVCLOUD_PACKAGES=(mariadb-server-core mariadb-client-core memcached rabbitmq-se
     python3-placement python3-neutron python3-cinder python3-nova python3-designate bind9 iproute2 util-linux nftables)
 # What tools/build-image builds with.
 IMAGE_PACKAGES=(debootstrap squashfs-tools fdisk e2fsprogs grub-common grub-pc-bin qemu-utils)
+# What openstack-full boots one of them with.
+EMULATOR_PACKAGES=(qemu-system-x86)
 DATABASE_USER=dbflow-db
 VENV=.venv
 CACHE=.cache

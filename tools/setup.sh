@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install what dbflow needs: `bash tools/setup.sh run` for the product, `bash tools/setup.sh test` for its tests too,
 # `bash tools/setup.sh devcloud` for an OpenStack to develop with (tools/devcloud), `bash tools/setup.sh image` for the
-# images that database servers boot from (tools/build-image).
+# images that database servers boot from (tools/build-image), `bash tools/setup.sh emulator` for what tests boot one with.
 # What is there already is left alone, so that a second time takes no time.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -91,7 +91,8 @@ main() {
             ;;
         devcloud) packages=("${DEVCLOUD_PACKAGES[@]}") ;;
         image) packages=("${IMAGE_PACKAGES[@]}") ;;
-        *) die "usage: bash tools/setup.sh run|test|devcloud|image" ;;
+        emulator) packages=("${EMULATOR_PACKAGES[@]}") ;;
+        *) die "usage: bash tools/setup.sh run|test|devcloud|image|emulator" ;;
     esac
     mkdir -p "$CACHE"
     exec 9>"$CACHE/setup.lock"
@@ -99,7 +100,7 @@ main() {
     find_python >/dev/null || packages+=(python3-venv)
     mapfile -t missing < <(missing_packages "${packages[@]}")
     ((${#missing[@]})) && install_packages "${missing[@]}"
-    if [[ $profile == devcloud || $profile == image ]]; then return; fi
+    if [[ $profile =~ ^(devcloud|image|emulator)$ ]]; then return; fi
     make_database_user
     python=$(find_python) || die "Python 3.11 or later, with venv, is needed"
     make_environment "$profile" "$python" "$extras"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run what CI runs: `bash tools/test.sh`, or some of it: `bash tools/test.sh lint unit`.
 # Suites: lint unit contract functional wire openstack console fault bench, and, only by name,
-# sweep (every kill point; long) and openstack-full (a process a service, RabbitMQ, two compute hosts).
+# sweep (every kill point; long) and openstack-full (a process a service, RabbitMQ, two compute hosts, a virtual machine).
 # Installs what it needs first. Results as JUnit XML are in .cache/tests/, the console's screenshots in
 # .cache/tests/console/. The last line sums up the tests.
 set -uo pipefail
@@ -72,7 +72,10 @@ run_suite() {
         bench) tests bench tests/bench -n 2 --timeout=300 ;;
         # The first test waits for the cloud, and the first of a real guest for its image.
         openstack) tests openstack tests/openstack --timeout=900 ;;
-        openstack-full) DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=900 ;;
+        openstack-full)
+            bash tools/setup.sh emulator || return
+            DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=900
+            ;;
     esac
 }
 

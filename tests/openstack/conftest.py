@@ -99,10 +99,10 @@ class Site:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where the cloud has one host, there are no tests that need two: nobody is to take them for tried."""
+    """Elsewhere there are no tests that are for openstack-full only: nobody is to take them for tried."""
     if devcloud.computes() < 2:
-        config.hook.pytest_deselected(items=[one for one in items if one.get_closest_marker("two_hosts")])
-        items[:] = [one for one in items if not one.get_closest_marker("two_hosts")]
+        config.hook.pytest_deselected(items=[one for one in items if one.get_closest_marker("full")])
+        items[:] = [one for one in items if not one.get_closest_marker("full")]
 
 
 @pytest.fixture(scope="session")

@@ -252,7 +252,7 @@ def test_hosts(place: Place, driver: OpenStackCloud) -> None:
         assert driver.servers.hosts() == hosts[1:]
 
 
-@pytest.mark.two_hosts
+@pytest.mark.full
 def test_migration_to_the_other_host_and_back(place: Place, driver: OpenStackCloud, instance: str) -> None:
     here, there = _hosts(place, driver, instance)
     moved = done(driver.servers.migrate, instance, here, there)
@@ -270,7 +270,7 @@ def test_migration_to_the_other_host_and_back(place: Place, driver: OpenStackClo
     _assert_it_is_whole(place, instance)
 
 
-@pytest.mark.two_hosts
+@pytest.mark.full
 def test_a_resize_that_finds_room_on_the_other_host_only(place: Place, driver: OpenStackCloud, instance: str) -> None:
     here, there = _hosts(place, driver, instance)
     with place.without(here):

@@ -14,7 +14,7 @@ from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.scenarios import InCloud, ResizeFlavor
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.two_hosts
+pytestmark = pytest.mark.full
 
 
 class Migrate(InCloud):
