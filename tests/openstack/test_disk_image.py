@@ -16,6 +16,7 @@ from tests.openstack.test_guest_image import INSTANCE, answers, dispatcher, user
 from tests.servers.process import Child
 
 __all__ = ["dispatcher"]
+pytestmark = pytest.mark.full
 
 SECTOR = 512
 START = 2048 * SECTOR
@@ -93,7 +94,6 @@ def test_it_is_of_the_same_tree(disk: pathlib.Path) -> None:
     assert read(disk, "/etc/machine-id") == b""
 
 
-@pytest.mark.full
 @pytest.mark.timeout(1200)
 def test_it_boots_to_an_agent(
     disk: pathlib.Path, tmp_path: pathlib.Path, amqp_url: str, dispatcher: Dispatcher
