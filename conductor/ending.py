@@ -89,7 +89,7 @@ def _error(flow: models.FlowDetail) -> str | None:
     words = failed[:1]
     if left:
         words.append("Could not be undone: " + "; ".join(left))
-    return ". ".join(words)
+    return ". ".join([*(word.removesuffix(".") for word in words[:-1]), words[-1]])
 
 
 def _told(step: str, what: failure.Failure) -> str:

@@ -152,11 +152,21 @@ def _wish(instance: Instance) -> Wish:
 
 
 def nics(wanted: Any) -> list[dict[str, Any]]:
-    """Both spellings of the network's id become ``network_id``."""
-    return [
+    """Both spellings of the network's id become ``network_id``. BadRequest for an address that is none."""
+    known = [
         {("network_id" if key == "net-id" else key): value for key, value in nic.items() if value is not None}
         for nic in wanted or []
     ]
+    for nic in known:
+        _check_address(nic.get("ip_address"))
+    return known
+
+
+def _check_address(address: str | None) -> None:
+    try:
+        ipaddress.IPv4Address(address or 0)
+    except ValueError:
+        raise BadRequest(f"Validation error: nics ip_address: {address} is not an IPv4 address.") from None
 
 
 def _arguments(instance: Instance, flavor: Flavor, version: DatastoreVersion, image: str | None) -> dict[str, Any]:

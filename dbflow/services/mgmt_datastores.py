@@ -149,6 +149,8 @@ def _change(known: Known, wanted: Mapping[str, Any]) -> None:
         setattr(version, name, wanted[name])
     if "image" in wanted:
         version.image_id = wanted["image"]
+    elif wanted.get("image_tags"):
+        version.image_id = None  # which would count first
     if "datastore_manager" in wanted:
         version.manager = wanted["datastore_manager"]
     if "default" in wanted:

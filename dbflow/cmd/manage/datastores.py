@@ -14,7 +14,7 @@ from dbflow.services import mgmt_datastores, parameters
 from dbflow.services.errors import ServiceError
 from dbflow.services.seed import ensure_datastore
 
-_FIELDS = ["id", "name", "version", "manager", "image_id", "active", "created", "updated"]
+_FIELDS = ["id", "name", "version", "manager", "image_id", "image_tags", "active", "created", "updated"]
 
 
 def register(commands: Commands, shared: argparse.ArgumentParser) -> None:

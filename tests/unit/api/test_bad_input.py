@@ -49,6 +49,8 @@ BAD_CREATES = [
     ({"users": [{"name": "app", "password": "x"}] * 2}, 400, "twice"),
     ({"nics": [{"net-id": UUID}, {"net-id": UUID}]}, 400, "nics"),
     ({"nics": [{"net-id": "x"}]}, 400, "nics 0 net-id"),
+    ({"nics": [{"net-id": UUID, "ip_address": "10.30.0.050"}]}, 400, "nics ip_address"),
+    ({"nics": [{"net-id": UUID, "ip_address": "999.1.1.1"}]}, 400, "nics ip_address"),
     ({"nics": [{"v4-fixed-ip": "1.2.3.4"}]}, 400, "nics 0"),
     ({"access": {"is_public": "yes"}}, 400, "access is_public"),
     ({"access": {"allowed_cidrs": ["10.0.0.0"]}}, 400, "access allowed_cidrs 0"),

@@ -111,6 +111,17 @@ def test_change(world: World) -> None:
     assert world.create(datastore=None).status_code == 200
 
 
+def test_tags_instead_of_an_image(world: World) -> None:
+    """An image would count first."""
+    path = f"{_PATH}/{world.version_id}"
+    world.ask("PATCH", path, "admin", json={"image": "img-3", "image_tags": ["a"]})
+    shown = world.ask("GET", path, "admin").json["version"]
+    assert (shown["image"], shown["image_tags"]) == ("img-3", ["a"])
+    assert world.ask("PATCH", path, "admin", json={"image_tags": ["mariadb", "x"]}).status_code == 202
+    shown = world.ask("GET", path, "admin").json["version"]
+    assert (shown["image"], shown["image_tags"]) == (None, ["mariadb", "x"])
+
+
 @pytest.mark.parametrize(
     ("wanted", "word"),
     [
