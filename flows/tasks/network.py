@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Addresses."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from dbflow import datastores
-from dbflow.cloud.base import Port, Reach
+from dbflow.cloud.base import NotFound, Port, Reach
 from dbflow.db.models import DatastoreVersion, Instance
 from dbflow.fencing import Fence
 from flows.tasks.base import LocalTask
@@ -52,8 +53,9 @@ class UpdateAccess(LocalTask):
         self._update(instance_id, access)
 
     def revert(self, instance_id: str, old_access: Mapping[str, object], **_: Any) -> None:
-        """As it was."""
-        self._update(instance_id, old_access)
+        """As it was. The cloud may have lost the port: then there is nothing to undo."""
+        with contextlib.suppress(NotFound):
+            self._update(instance_id, old_access)
 
     def _update(self, instance_id: str, access: Mapping[str, object]) -> None:
         fence = self.context.fence

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storage."""
 
+import contextlib
 from typing import Any
 
+from dbflow.cloud.base import NotFound
 from flows.tasks.base import LocalTask
 from flows.tasks.record import update_instance
 
@@ -42,5 +44,6 @@ class ResizeVolume(LocalTask):
         self.context.cloud.volumes.resize(instance_id, volume_size)
 
     def revert(self, instance_id: str, old_volume_size: int, **_: Any) -> None:
-        """Back to the old size, where the cloud can."""
-        self.context.cloud.volumes.resize(instance_id, old_volume_size)
+        """Back to the old size, where the cloud can. It may have lost the volume: then there is nothing to undo."""
+        with contextlib.suppress(NotFound):
+            self.context.cloud.volumes.resize(instance_id, old_volume_size)
