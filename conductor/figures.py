@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from conductor.service import ConductorService
+from dbflow.db import parked
 from dbflow.db.models import Health, Instance, Notification, Operation, utcnow
 from dbflow.db.session import Database
 from dbflow.messaging.dispatcher import Dispatcher
@@ -66,7 +67,12 @@ class Figures:
             return
         with self._database.read() as session:
             by = (Operation.kind, Operation.state)
-            query = sa.select(*by, sa.func.count()).where(Operation.state.in_(_NOT_OVER)).group_by(*by)
+            query = (
+                sa.select(*by, sa.func.count())
+                .outerjoin(Instance, Instance.id == Operation.target_id)
+                .where(Operation.state.in_(_NOT_OVER), sa.not_(parked.for_nothing()))
+                .group_by(*by)
+            )
             operations: Values = {(kind, state): count for kind, state, count in session.execute(query)}
             heard = sa.func.coalesce(
                 sa.func.sum(sa.case((Health.seen >= utcnow() - self._silent_after, 1), else_=0)), 0

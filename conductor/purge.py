@@ -6,7 +6,7 @@ import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from dbflow.db import modules
+from dbflow.db import modules, parked
 from dbflow.db.models import (
     BackupStrategy,
     Conductor,
@@ -57,9 +57,10 @@ class Purge:
         old = (
             sa.select(LOGBOOKS.c.uuid)
             .outerjoin(Operation, Operation.id == LOGBOOKS.c.uuid)
+            .outerjoin(Instance, Instance.id == Operation.target_id)
             .where(
                 sa.or_(
-                    sa.and_(Operation.finished < ended, Operation.state != State.FAILED),
+                    sa.and_(Operation.finished < ended, sa.or_(Operation.state != State.FAILED, parked.for_nothing())),
                     sa.and_(Operation.id.is_(None), LOGBOOKS.c.created_at < ended),
                 )
             )

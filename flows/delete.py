@@ -2,12 +2,12 @@
 """instance.delete: the server first, then what it used. There is no way back, so nothing reverts: what could not be
 removed is tried again."""
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from taskflow import flow as tf_flow
 from taskflow.patterns import linear_flow, unordered_flow
 
-from dbflow.db.models import Health, Operation, Sample, utcnow
+from dbflow.db.models import Health, Sample, utcnow
 from dbflow.db.modules import taken
 from dbflow.operations import State
 from dbflow.status import Task
@@ -18,12 +18,9 @@ from flows.tasks.compute import DeleteServer
 from flows.tasks.network import DeletePort
 from flows.tasks.volume import DeleteVolume
 
-_OVER = "Its instance was deleted."
-
 
 def ended(session: Session, ending: Ending) -> None:
-    """Gone for its owner; the row stays for the audit. What was parked waits for nobody any more: all that it could
-    not undo is gone. On failure ERROR, and deleting again goes on."""
+    """Gone for its owner; the row stays for the audit. On failure ERROR, and deleting again goes on."""
     if ending.state == State.SUCCESS:
         release(
             session,
@@ -41,9 +38,6 @@ def ended(session: Session, ending: Ending) -> None:
         for table in (Health, Sample):
             session.execute(delete(table).where(table.instance_id == ending.target_id))
         taken(session, ending.target_id)
-        parked = update(Operation).where(Operation.target_id == ending.target_id, Operation.state == State.FAILED)
-        told = func.trim(func.coalesce(Operation.error, "") + f" {_OVER}")
-        session.execute(parked.values(state=State.REVERTED, error=told))
     else:
         release(session, ending, task=Task.ERROR, fault=fault(ending, "Deleting the instance"))
 

@@ -94,8 +94,11 @@ def test_old_flows_go_with_all_that_is_theirs(database: Database, keyring: Keyri
     ]
     with database.write() as session:  # a logbook whose operation nobody knows
         session.execute(LOGBOOKS.insert().values(uuid=new_id(), name="b", meta={}, created_at=now() - 8 * DAY))
+    gone = operation(database, keyring, version_id, "instance.create", state=State.FAILED, **ended)
+    with database.write() as session:  # parked, and nothing is left of its instance
+        session.get_one(Instance, session.get_one(Operation, gone).target_id).deleted = True
     Purge(7 * 86400, database).purge()
-    assert counts(database, LOGBOOKS, FLOWS, ATOMS, Operation) == [3, 3, 9, 5]
+    assert counts(database, LOGBOOKS, FLOWS, ATOMS, Operation) == [3, 3, 9, 6]
     with database.read() as session:
         assert set(session.scalars(sa.select(LOGBOOKS.c.uuid))) == set(kept)
 

@@ -6,7 +6,6 @@ import pytest
 from dbflow.db.models import Health, Operation
 from dbflow.operations import State
 from dbflow.status import Task
-from tests.unit.api.endings import ending
 from tests.unit.api.world import World
 
 
@@ -124,21 +123,6 @@ def test_delete_comes_after_what_it_cancels(world: World) -> None:
     assert world.operation(create).requested == "cancel"
     assert world.posted == []
     assert world.ask("GET", f"instances/{instance_id}").json["instance"]["status"] == "SHUTDOWN"
-
-
-def test_what_was_parked_is_over_with_its_instance(world: World) -> None:
-    """Nobody could retry it, and no alarm is to wait for that."""
-    parked, other = world.created(), world.created()
-    creates = [world.instance(one).operation_id or "" for one in (parked, other)]
-    with world.database.write() as session:
-        for create in creates:
-            operation = session.get_one(Operation, create)
-            operation.state, operation.error = State.FAILED, "It could not be undone."
-    ending(world)
-    assert world.ask("DELETE", f"instances/{parked}").status_code == 202
-    over, waits = map(world.operation, creates)
-    assert (over.state, over.error) == (State.REVERTED, "It could not be undone. Its instance was deleted.")
-    assert waits.state == State.FAILED
 
 
 def test_deleting_twice_is_one_delete(world: World) -> None:

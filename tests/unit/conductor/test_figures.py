@@ -112,3 +112,17 @@ def test_unposted_operations(world: World) -> None:
     wait_for(lambda: leader.leads and leader.unposted is not None, 10, "the leader's look")
     _figures(world, leader)
     assert samples(world.metrics)["dbflow_operations_unposted"] == 0
+
+
+def test_what_is_parked_counts_until_its_instance_is_deleted(world: World) -> None:
+    leader = world.conductor()
+    wait_for(lambda: leader.leads, 10, "a leader")
+    figures, parked = _figures(world, leader), 'dbflow_operations{kind="test.notes",state="FAILED"}'
+    operation_id, instance_id = world.accept(fail="both-2")
+    world.wait_state(operation_id, State.FAILED)
+    figures.look()
+    assert samples(world.metrics)[parked] == 1
+    with world.database.write() as session:
+        session.get_one(Instance, instance_id).deleted = True
+    figures.look()
+    assert parked not in samples(world.metrics)
