@@ -88,8 +88,9 @@ def _error(flow: models.FlowDetail) -> str | None:
         return None
     words = failed[:1]
     if left:
+        words = [word.removesuffix(".") for word in words]
         words.append("Could not be undone: " + "; ".join(left))
-    return ". ".join([*(word.removesuffix(".") for word in words[:-1]), words[-1]])
+    return ". ".join(words)
 
 
 def _told(step: str, what: failure.Failure) -> str:

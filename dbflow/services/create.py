@@ -158,13 +158,14 @@ def nics(wanted: Any) -> list[dict[str, Any]]:
         for nic in wanted or []
     ]
     for nic in known:
-        _check_address(nic.get("ip_address"))
+        if "ip_address" in nic:
+            _check_address(nic["ip_address"])
     return known
 
 
-def _check_address(address: str | None) -> None:
+def _check_address(address: str) -> None:
     try:
-        ipaddress.IPv4Address(address or 0)
+        ipaddress.IPv4Address(address)
     except ValueError:
         raise BadRequest(f"Validation error: nics ip_address: {address} is not an IPv4 address.") from None
 
