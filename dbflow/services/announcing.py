@@ -149,11 +149,12 @@ def _changing(instance: Instance, arguments: Fields) -> Fields:
 
 
 def _type_name(services: Services, flavor_id: str) -> str | None:
-    """None where the cloud does not tell: no event is worth a refusal."""
+    """None where the cloud does not tell: no event is worth a refusal, or a question to the cloud of its own."""
     try:
-        return services.flavors.get(flavor_id).name
+        known = services.flavors.find(flavor_id)
     except ServiceError:
         return None
+    return known.name if known else None
 
 
 @contextlib.contextmanager

@@ -26,9 +26,19 @@ class FlavorCache:
         """By RAM."""
         return list(self._all().values())
 
+    def find(self, flavor_id: str) -> Flavor | None:
+        """Of those that are known."""
+        return self._all().get(flavor_id)
+
     def get(self, flavor_id: str) -> Flavor:
-        """NotFound when there is none of that id."""
-        flavor = self._all().get(flavor_id)
+        """NotFound when there is none of that id. The cloud is asked for one that is not known: it may be new."""
+        flavor = self.find(flavor_id)
+        if flavor is None:
+            # Nobody who asks for a flavor that is known waits for this.
+            flavors = self._ask()
+            with self._lock:
+                self._remember(flavors)
+            flavor = flavors.get(flavor_id)
         if flavor is None:
             raise NotFound(f"Flavor {flavor_id} cannot be found.")
         return flavor
@@ -36,17 +46,26 @@ class FlavorCache:
     def _all(self) -> dict[str, Flavor]:
         with self._lock:
             if time.monotonic() >= self._until:
-                self._refresh()
+                self._remember(self._ask_or_known())
             return self._known
 
-    def _refresh(self) -> None:
+    def _ask_or_known(self) -> dict[str, Flavor]:
         try:
-            self._known = {flavor.id: flavor for flavor in self._source.list()}
-        except CloudError as error:
+            return self._ask()
+        except Unavailable as error:
             if not self._known:
-                raise Unavailable("The cloud does not tell its flavors just now.") from error
-            LOG.warning("the cloud does not tell its flavors, the last known are used: %s", error)
-        self._until = time.monotonic() + self._ttl
+                raise
+            LOG.warning("the cloud does not tell its flavors, the last known are used: %s", error.__cause__)
+            return self._known
+
+    def _ask(self) -> dict[str, Flavor]:
+        try:
+            return {flavor.id: flavor for flavor in self._source.list()}
+        except CloudError as error:
+            raise Unavailable("The cloud does not tell its flavors just now.") from error
+
+    def _remember(self, flavors: dict[str, Flavor]) -> None:
+        self._known, self._until = flavors, time.monotonic() + self._ttl
 
 
 def of_reference(flavors: FlavorCache, reference: str | int) -> Flavor:
@@ -60,5 +79,5 @@ def of_reference(flavors: FlavorCache, reference: str | int) -> Flavor:
 
 def size_of(flavors: FlavorCache, instance: Instance) -> dict[str, int]:
     """{"ram": MiB, "vcpus"} of an instance's machine, also when its flavor is not on offer any more."""
-    found = next((known for known in flavors.list() if known.id == instance.flavor_id), None)
+    found = flavors.find(instance.flavor_id)
     return {"ram": found.ram if found else instance.ram, "vcpus": found.vcpus if found else 1}

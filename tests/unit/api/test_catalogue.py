@@ -4,6 +4,7 @@
 import jsonschema
 
 from dbflow.api.schemas import datastores, instances, operations, quotas
+from dbflow.cloud.base import Flavor
 from dbflow.db.models import DatastoreVersion
 from dbflow.services.seed import ensure_datastore
 from tests.unit.api.world import World
@@ -51,10 +52,27 @@ def test_flavors(world: World) -> None:
     assert [(flavor["id"], flavor["str_id"]) for flavor in flavors] == [(1, "1"), (2, "2"), (None, "big")]
     assert set(flavors[0]) == {"id", "str_id", "name", "ram", "vcpus", "disk", "ephemeral", "links"}
     assert world.ask("GET", "flavors/1").json == {"flavor": flavors[0]}
-    assert world.ask("GET", "flavors/9").status_code == 404
     assert world.ask("GET", "datastores/mariadb/versions/10.11/flavors").json == {"flavors": flavors}
     assert world.ask("GET", "datastores/mariadb/versions/10.11/volume-types").json == {"volume_types": []}
     assert world.flavors.asked == 1
+    assert world.ask("GET", "flavors/9").status_code == 404
+    assert world.flavors.asked == 2
+
+
+def test_a_flavor_that_is_new_is_found_at_once(world: World) -> None:
+    assert world.create(flavorRef="new").status_code == 400
+    world.flavors.offered.append(Flavor("new", "new", 512, 1))
+    assert world.create(flavorRef="new").status_code == 200
+    asked = world.flavors.asked
+    assert "new" in [flavor["str_id"] for flavor in world.ask("GET", "flavors").json["flavors"]]
+    assert world.flavors.asked == asked
+
+
+def test_of_a_flavor_that_is_not_known_a_cloud_that_is_away_says_nothing(world: World) -> None:
+    assert world.create().status_code == 200
+    world.flavors.away = True
+    assert world.create(flavorRef="9").status_code == 503
+    assert world.create().status_code == 200
 
 
 def test_answers_fit_their_schemas(world: World) -> None:

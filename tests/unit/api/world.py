@@ -45,14 +45,17 @@ BODY = {"instance": {"name": "db1", "flavorRef": "1", "volume": {"size": 1}}}
 
 
 class FakeFlavors(Flavors):
-    """Three sizes; counts how often it is asked."""
+    """Three sizes at first; counts how often it is asked."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked, self.away = 0, False
+        self.offered = [Flavor("1", "small", 256, 1), Flavor("2", "medium", 512, 1), Flavor("big", "big", 4096, 4)]
 
     def list(self) -> list[Flavor]:
         self.asked += 1
-        return [Flavor("1", "small", 256, 1), Flavor("2", "medium", 512, 1), Flavor("big", "big", 4096, 4)]
+        if self.away:
+            raise CloudError("away")
+        return [*self.offered]
 
     def get(self, flavor_id: str) -> Flavor:
         raise AssertionError("the list is enough")
