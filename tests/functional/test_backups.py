@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from guest.settings import load
 from tests.functional.stack import Client, EmbeddedStack, RealStack, Stack, mysql, new_password, query
 from tests.functional.stack.client import PATIENCE
 from tests.waiting import wait_for
@@ -208,12 +207,6 @@ SENDING, RECEIVING = "guest.stream.put.1", "guest.stream.get.1"
 """In the middle: the first segment has been sent, or read."""
 
 
-def stream_log(stack: RealStack, instance_id: str, name: str) -> pathlib.Path:
-    """What the process of a stream says."""
-    machine = load(stack.cloud / "servers" / instance_id / "config").machine(3306)
-    return machine.run_dir / "streams" / name / "worker.log"
-
-
 def strike(stack: RealStack, instance_id: str, operation: str) -> None:
     """Agent and conductor die; there is another agent, and another conductor has the operation."""
     agent = stack.agent(instance_id)
@@ -243,7 +236,7 @@ def test_all_die_in_the_middle_of_a_stream(real_stack: RealStack, password: str)
             strike(real_stack, source, operation)
             real_stack.object_server.kill9()
             held.let_go()
-            log = stream_log(real_stack, source, backup_id)
+            log = real_stack.stream_log(source, backup_id)
             wait_for(lambda: "Retrying" in log.read_text(), PATIENCE, "a stream that tries again")
         real_stack.start()
         client.wait_operation(operation)

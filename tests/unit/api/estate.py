@@ -86,7 +86,7 @@ class Estate:
             session.add(InstanceModule(instance_id=instance_id, module_id=self.ids["module_id"], md5="0" * 32))
         strategy = {"backup_strategy": {"swift_container": "owned-container"}}
         assert world.ask("POST", "backup_strategies", json=strategy).status_code == 202
-        ensure_datastore(world.database, "mariadb", "11.8", "11.8.6", "mariadb", "img-2", default=False)
+        self.newer = ensure_datastore(world.database, "mariadb", "11.8", "11.8.6", "mariadb", "img-2", default=False)
         self._bodies = self._all_bodies()
 
     def requests(self, **others: str) -> Iterator[Request]:
