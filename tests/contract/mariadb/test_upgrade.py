@@ -2,6 +2,8 @@
 """The steps of an upgrade on the real server, and what else is tried between them. The release stays: what is looked
 at is who may start a server, and what is given up."""
 
+import contextlib
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ import pytest
 
 from dbflow.status import Service
 from guest.datastores.base import DatabaseSpec, DatastoreError, Upgrade, WrittenSince
-from guest.datastores.mariadb import release, role
+from guest.datastores.mariadb import point, release, role
 from guest.datastores.mariadb import upgrade as module
 from guest.datastores.mariadb.client import Client
 from guest.datastores.mariadb.layout import Layout
@@ -47,6 +49,45 @@ def run(site: Site, upgrade: Upgrade) -> None:
 
 def write(site: Site, name: str) -> None:
     site.accounts.create_databases([DatabaseSpec(name)])
+
+
+@contextlib.contextmanager
+def refused(site: Site, why: str) -> Iterator[Upgrade]:
+    """After the block the check of an upgrade refuses it, and touches nothing."""
+    upgrade = site.datastore.upgrade
+    assert upgrade is not None
+    process, volume = site.process(), set(site.machine.data_dir.iterdir())
+    yield upgrade
+    with pytest.raises(DatastoreError, match=why):
+        upgrade.check(POINT)
+    assert (site.process(), set(site.machine.data_dir.iterdir())) == (process, volume)
+    assert status(site) == Service.HEALTHY
+    with Client(Layout.of(site.machine)).session() as session:
+        assert session.rows("SELECT @@GLOBAL.innodb_fast_shutdown, @@GLOBAL.read_only") == [(1, 0)]
+
+
+def test_a_prepared_transaction_refuses_it(site: Site) -> None:
+    write(site, "xa")
+    with refused(site, "prepared XA transactions; commit or roll them back") as upgrade:
+        upgrade.check(POINT)
+        with Client(Layout.of(site.machine)).session() as session:
+            session.run("CREATE TABLE xa.t (i INT) ENGINE=InnoDB")
+            for statement in ("XA START 'x'", "INSERT INTO xa.t VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"):
+                session.run(statement)
+    with Client(Layout.of(site.machine)).session() as session:
+        assert [row[-1] for row in session.rows("XA RECOVER")] == [b"x"]
+        session.run("XA COMMIT 'x'")
+        assert session.rows("SELECT i FROM xa.t") == [(1,)]
+    upgrade.check(POINT)
+
+
+def test_a_volume_without_room_refuses_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume on which the copy does not fit beside what the upgrade is to have: all that is free."""
+    with refused(site, "needs .* GiB of the volume for a backup point, and .* GiB are free") as upgrade:
+        upgrade.check(POINT)
+        monkeypatch.setattr(point, "_ROOM", shutil.disk_usage(site.machine.data_dir).free)
+    monkeypatch.undo()
+    upgrade.check(POINT)
 
 
 def test_a_start_that_is_refused_is_in_nobodys_way(
