@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from dbflow.datastores.parameters import of_version
 from tests.functional.stack import Client, EmbeddedStack, Stack, mysql, new_password, operation_of, query
 from tests.functional.stack.fixtures import after_failure
 from tests.functional.stack.rootfs import IMAGE, RELEASE, offer, rootfs
+from tests.parameters import QUERY, must_be_right
 from tests.waiting import wait_for
 
 OLD = "10.11"
@@ -55,6 +57,19 @@ def upgrade(client: Client, instance_id: str, version: str = RELEASE) -> str:
     answer = client.raw("PATCH", f"/instances/{instance_id}", {"instance": {"datastore_version": version}})
     assert answer.status_code == 202, answer.text
     return operation_of(answer)
+
+
+def give(client: Client, instance_id: str, **values: Any) -> None:
+    """A configuration group of these; of none: the one that it has is no more."""
+    group_id = None
+    if values:
+        group = {"name": "own", "values": values, "datastore": {"type": "mariadb", "version": RELEASE}}
+        group_id = client.ask("POST", "/configurations", {"configuration": group})["configuration"]["id"]
+    given = client.ask("GET", f"/instances/{instance_id}")["instance"].get("configuration")
+    body = {"instance": {"configuration": group_id}}
+    client.wait_operation(operation_of(client.raw("PUT", f"/instances/{instance_id}", body)))
+    if given is not None:
+        client.ask("DELETE", f"/configurations/{given['id']}")
 
 
 def apply_module(client: Client, instance_id: str) -> str:
@@ -104,6 +119,12 @@ def test_everything_comes_along(stack: Stack, password: str, tmp_path: pathlib.P
         assert left(stack, instance_id) == []
         with mysql(client.show(instance_id), "root", root) as connection:
             assert query(connection, "SELECT count(*) FROM d.t") == [(500,)]
+            # What users may set there is the new release's list, and right.
+            must_be_right(of_version("mariadb", f"{RELEASE}.6"), query(connection, QUERY))
+            assert query(connection, "SELECT @@max_connections") != [(77,)]
+            give(client, instance_id, max_connections=77)
+            assert query(connection, "SELECT @@max_connections") == [(77,)]
+            give(client, instance_id)
         assert client.ask("GET", f"/instances/{instance_id}/root")["rootEnabled"] is True
         client.ask("POST", f"/instances/{instance_id}/users", {"users": [{"name": "v", "password": new_password()}]})
 

@@ -23,8 +23,8 @@ from guest.datastores.mariadb.layout import Layout
 from guest.tasks.configuration import ApplyConfiguration
 from guest.tasks.lifecycle import ApplyFlavor
 from tests.contract.site import SETTINGS, TIMEOUT, Site
+from tests.parameters import QUERY, must_be_right
 
-OTHERS = {"BOOLEAN": "boolean", "DOUBLE": "float"}
 TEXTS = {
     "character_set_server": "latin1",
     "collation_server": "utf8mb4_bin",
@@ -98,20 +98,7 @@ def another(parameter: Parameter, value: Any) -> Any:
 
 
 def test_the_list_is_right_for_this_server(parameters: list[Parameter], session: Session) -> None:
-    rows = session.rows(
-        "SELECT VARIABLE_NAME, VARIABLE_TYPE, READ_ONLY, NUMERIC_MIN_VALUE, NUMERIC_MAX_VALUE, ENUM_VALUE_LIST"
-        " FROM information_schema.SYSTEM_VARIABLES"
-    )
-    known = {str(row[0]).lower(): row[1:] for row in rows}
-    assert len(parameters) >= 100
-    for one in parameters:
-        kind, read_only, low, high, words = known[one.name]
-        assert one.type == OTHERS.get(kind, "integer" if "INT" in kind else "string"), one.name
-        assert one.restart_required == (read_only == "YES"), one.name
-        if one.min is not None and one.max is not None:
-            assert float(low) <= one.min <= one.max <= float(high), one.name
-        if kind in {"ENUM", "SET"} and words:
-            assert set(one.words) <= set(words.split(",")), one.name
+    must_be_right(parameters, session.rows(QUERY))
 
 
 def test_no_parameter_is_what_dbflow_sets_itself(parameters: list[Parameter], site: Site) -> None:
