@@ -17,6 +17,7 @@ from guest.datastores.base import DatastoreError, UserSpec
 from guest.streams.files import COMMANDS_LOG, SESSION
 from guest.streams.job import StreamDied
 from guest.tasks.backup import MakeBackup, RestoreBackup
+from guest.volume import allocated
 from tests.contract.kits import Kit
 from tests.contract.site import SETTINGS, Site, new_site
 from tests.objects.moody import Still
@@ -32,19 +33,25 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
 
 @pytest.fixture(scope="module")
 def password(site: Site) -> str:
-    """Of the user ``app``, who has the database ``shop`` with enough in it for several segments."""
+    """Of the user ``app``, who has the databases ``shop``, with enough in it for several segments, and ``depot``."""
     made = site.password()
-    site.accounts.create_databases([site.kit.specs[0].__class__("shop")])
-    site.accounts.create_users([UserSpec("app", made, databases=("shop",))])
+    site.accounts.create_databases([site.kit.specs[0].__class__(name) for name in ("shop", "depot")])
+    site.accounts.create_users([UserSpec("app", made, databases=("shop", "depot"))])
     site.kit.fill(site.machine, "app", made, "shop", 3)
     return made
 
 
-def back_up(site: Site, store: Vault, name: str, parent: tuple[str, dict[str, Any]] | None = None) -> dict[str, Any]:
+def back_up(
+    site: Site,
+    store: Vault,
+    name: str,
+    parent: tuple[str, dict[str, Any]] | None = None,
+    strategy: str = "physical",
+) -> dict[str, Any]:
     task = MakeBackup("stream-backup")
     task.bind(site.datastore)
     upload = store.upload(name, parent_id=parent[0] if parent else None)
-    answer: dict[str, Any] = task.execute("i", name, "physical", parent[1]["position"] if parent else None, upload)
+    answer: dict[str, Any] = task.execute("i", name, strategy, parent[1]["position"] if parent else None, upload)
     return answer
 
 
@@ -68,6 +75,43 @@ def test_a_chain_under_load(site: Site, kit: Kit, image: pathlib.Path, store: Va
         found = kit.written(other.machine, "app", password, "shop")
     assert low <= found.count <= high + 1
     assert found.consistent
+
+
+def test_a_dump_under_load(site: Site, kit: Kit, image: pathlib.Path, store: Vault, password: str) -> None:
+    """What it holds was there at one moment, too."""
+    with kit.writing(site.machine, "app", password, "depot") as load:
+        low = load.wait_more()
+        made = {"dump": back_up(site, store, "dump", strategy="logical")}
+        high = load.written
+        load.wait_more()
+    with new_site(kit, image) as other:
+        restore(other, store.download(made, "logical"))
+        found = kit.written(other.machine, "app", password, "depot")
+    assert low <= found.count <= high + 1
+    assert found.consistent
+
+
+@pytest.mark.parametrize("strategy", ["physical", "logical"])
+def test_no_copy_on_disk(site: Site, store: Vault, password: str, strategy: str) -> None:
+    """All goes to the store as it is read: the machine's directories do not grow meanwhile."""
+    base = site.machine.data_dir.parent
+    site.datastore.lifecycle.restart(60.0)  # nothing is left to be written by the server
+    before, sizes, over = allocated(base), list[int](), threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            sizes.append(allocated(base))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        sent = back_up(site, store, f"streamed-{strategy}", strategy=strategy)["bytes"]
+    finally:
+        over.set()
+        watcher.join()
+    assert sent > 3 << 20
+    assert len(sizes) > 10
+    assert max(sizes) - before < 1 << 20
 
 
 def test_a_difference_to_nothing_new_is_small(site: Site, store: Vault, password: str) -> None:
