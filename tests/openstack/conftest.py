@@ -21,9 +21,9 @@ from tests.servers.devcloud import DevCloud
 from tests.servers.keystone import Keystone
 from tests.servers.swift import Login
 from tests.wire.cli import OpenStack, environment
-from tests.wire.commands import has_run_what_it_checks
+from tests.wire.commands import has_run_what_it_checks, pytest_configure
 
-__all__ = ["has_run_what_it_checks", "images", "pytest_runtest_makereport"]
+__all__ = ["has_run_what_it_checks", "images", "pytest_configure", "pytest_runtest_makereport"]
 
 REGION = "test"
 DOMAINS = {"user_domain_name": "Default", "project_domain_name": "Default"}

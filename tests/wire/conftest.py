@@ -15,9 +15,9 @@ from troveclient.v1.client import Client as TroveClient
 from tests.functional.stack import Client, EmbeddedStack, mysql, new_password, query
 from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_makereport
 from tests.wire.cli import OpenStack
-from tests.wire.commands import has_run_what_it_checks
+from tests.wire.commands import has_run_what_it_checks, pytest_configure
 
-__all__ = ["has_run_what_it_checks", "images", "pytest_runtest_makereport"]
+__all__ = ["has_run_what_it_checks", "images", "pytest_configure", "pytest_runtest_makereport"]
 
 Rows = list[tuple[Any, ...]]
 
