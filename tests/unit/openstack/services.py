@@ -439,7 +439,7 @@ class Designate:
     def __call__(self, request: Request, path: str) -> Answer:
         parts = path.strip("/").split("/")
         if parts == ["zones"]:
-            return 200, {"zones": self.zones, "links": {}}
+            return 200, {"zones": [zone for zone in self.zones if _fits(zone, request)], "links": {}}
         if request.method == "POST":
             record = {**request.body, "id": next(_IDS), "status": "PENDING", "created_at": _WHEN}
             self.records[record["id"]] = record

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services that are away, busy, or have forgotten who asks."""
 
+import re
 import time
 
 import pytest
@@ -27,6 +28,31 @@ def test_steps_wait_as_long_as_they_are_asked_to(
         _ask(cloud)
     assert wait.value.after == after
     assert world.done(_ask, cloud).size == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Quota exceeded for cores: Requested 2, but already used 19 of 20 cores", "Quota exceeded for cores"),
+        (
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
+            "Requested 8G, quota is 5G and 2G has been consumed.",
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota",
+        ),
+        ("Maximum number of volumes allowed (10) exceeded for quota 'volumes'.", "exceeded for quota 'volumes'."),
+        ("Quota exceeded for resources: ['port'].", "Quota exceeded for resources: ['port']."),
+        ("No valid host was found. There are not enough hosts available.", "not enough hosts available."),
+    ],
+)
+def test_how_much_all_tenants_have_is_for_the_log_alone(
+    world: World, cloud: OpenStackCloud, caplog: pytest.LogCaptureFixture, said: str, told: str
+) -> None:
+    world.fake.trouble("POST /volume", 413, said)
+    with pytest.raises(base.OutOfCapacity) as full:
+        _ask(cloud)
+    assert str(full.value).endswith(told)
+    assert not re.search(r"\d", str(full.value).replace("11111111-0000-4000-8000-000000000001", ""))
+    assert said in caplog.text
 
 
 def test_who_is_no_step_is_told(world: World, cloud: OpenStackCloud) -> None:

@@ -52,7 +52,7 @@ def test_quota(world: World, cloud: OpenStackCloud) -> None:
     """Cinder says when to try again, as one who is busy does."""
     message = "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes'."
     world.fake.trouble("POST /volume", 413, message, headers={"Retry-After": "0"})
-    with pytest.raises(base.OutOfCapacity, match="exceeded for quota"):
+    with pytest.raises(base.OutOfCapacity, match="Maximum number of volumes allowed exceeded for quota 'volumes'"):
         world.done(cloud.volumes.create, ID, 1, None)
 
 
