@@ -131,9 +131,9 @@ class Service:
 
         ``version`` is the microversion whose shapes are meant; that of the first release when not given.
         """
-        if version is not None:
-            kwargs["microversion"] = version
-        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **kwargs))
+        # Told also when it is none: clouds.yaml may name another, whose shapes are not those that are meant.
+        options = {**kwargs, "microversion": version}
+        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **options))
         if response.status_code >= 400:
             raise of_response(resource, response)
         return _body(self._name, response)

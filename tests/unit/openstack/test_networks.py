@@ -6,6 +6,7 @@ import pytest
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from tests.unit.openstack.conftest import REACH, World
+from tests.unit.openstack.http import PROJECT
 
 ID = "11111111-0000-4000-8000-000000000001"
 OTHER = "22222222-0000-4000-8000-000000000002"
@@ -48,6 +49,19 @@ def test_access_changes(world: World, cloud: OpenStackCloud) -> None:
     assert len(world.neutron.things["floatingips"]) == 1
     assert len(world.done(cloud.networks.update_access, ID, {}, REACH).addresses) == 1
     assert not world.neutron.things["floatingips"]
+
+
+def test_groups_of_others_stay(world: World, cloud: OpenStackCloud) -> None:
+    """An administrator has let one in."""
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    things = world.neutron.things
+    ours = next(one["id"] for one in things["security-groups"].values() if one["name"] == f"dbflow-{ID}")
+    bastion = {"id": "bastion", "name": "bastion", "project_id": PROJECT}
+    things["security-groups"]["bastion"] = bastion
+    rule = {"id": "r", "security_group_id": ours, "remote_group_id": "bastion", "direction": "egress"}
+    things["security-group-rules"]["r"] = rule
+    world.done(cloud.networks.delete_port, ID)
+    assert list(things["security-groups"].values()) == [bastion]
 
 
 def test_instances_of_a_project_reach_each_other_until_the_last_is_gone(world: World, cloud: OpenStackCloud) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services that are away, busy, or have forgotten who asks."""
 
+import json
+import pathlib
 import re
 import time
 
@@ -10,6 +12,7 @@ from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
+from tests.unit.openstack.http import Answer, Request
 
 
 def _ask(cloud: OpenStackCloud) -> base.Volume:
@@ -177,3 +180,25 @@ def test_lists_of_many_pages(world: World, cloud: OpenStackCloud) -> None:
         assert cloud_volume.size == 1
     world.cinder.page = 3
     assert cloud.inventory()["volumes"] == ids
+
+
+def test_shapes_are_those_that_are_meant_whatever_clouds_yaml_says(
+    world: World, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 2.47 on flavors of servers have no ids."""
+    login = {"auth_url": f"{world.fake.url}/v3", "username": "dbflow", "password": "secret", "project_name": "service"}
+    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+    cloud = {"auth": login | domains, "compute_default_microversion": "2.90"}
+    (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"here": cloud}}))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    driver = world.cloud(cloud="here", auth_type=None)
+    asked: list[str] = []
+    nova = world.fake.services["compute"]
+
+    def noted(request: Request, path: str) -> Answer:
+        asked.append(request.headers.get("OpenStack-API-Version"))
+        return nova(request, path)
+
+    world.fake.services["compute"] = noted
+    assert driver.flavors.list()
+    assert asked == [None]

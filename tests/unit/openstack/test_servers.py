@@ -350,6 +350,22 @@ def test_many_server_groups(world: World, cloud: OpenStackCloud) -> None:
     assert not world.nova.groups
 
 
+def test_delete_is_asked_for_again_when_the_host_died_with_it(world: World, cloud: OpenStackCloud) -> None:
+    """Before Nova knew."""
+    instance_id = world.serve(cloud)
+    (server,) = world.nova.servers.values()
+    server["updated"] = datetime.datetime.now(datetime.UTC).isoformat()
+    world.nova.dying.add("one")
+    for _ in range(3):
+        with pytest.raises(NotYet, match="to be deleted"):
+            cloud.servers.delete(instance_id)
+    assert world.nova.asked == ["forceDelete"]
+    world.nova.down.add("one")
+    server["updated"] = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=61)).isoformat()
+    world.done(cloud.servers.delete, instance_id)
+    assert not world.nova.servers
+
+
 def test_delete_waits_until_it_is_gone(world: World, cloud: OpenStackCloud) -> None:
     instance_id = world.serve(cloud, locality="affinity")
     world.done(cloud.servers.delete, instance_id)
