@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud driver on the real services."""
 
+import dataclasses
 import pathlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.openstack.place import REACH, Place, done, remove
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -354,6 +357,32 @@ def test_wishes(place: Place, driver: OpenStackCloud) -> None:
     tenant.network.delete_network(theirs)
 
 
+@pytest.fixture
+def zones(place: Place) -> Iterator[tuple[str, str]]:
+    """One with a host, and one without."""
+    nova = place.devcloud.openstack("admin").compute
+    made = [nova.create_aggregate(name=zone, availability_zone=zone) for zone in ("west", "north")]
+    host = place.devcloud.settings.hosts[-1]
+    nova.add_host_to_aggregate(made[0], host)
+    yield made[0].name, made[1].name
+    nova.remove_host_from_aggregate(made[0], host)
+    for one in made:
+        nova.delete_aggregate(one)
+
+
+def test_a_zone(place: Place, driver: OpenStackCloud, tmp_path: pathlib.Path, zones: tuple[str, str]) -> None:
+    west, north = zones
+    driver.check(base.Wish("x", availability_zone=west))
+    cloud = place.cloud(tmp_path, availability_zone=north)
+    boot = place.boot(cloud, "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a08")
+    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+        done(cloud.servers.create, boot)
+    done(cloud.servers.delete, boot.instance_id)
+    made = done(cloud.servers.create, dataclasses.replace(boot, availability_zone=west))
+    assert place.admin.compute.get_server(made.id).availability_zone == west
+    remove(cloud, boot.instance_id)
+
+
 def test_images(place: Place, driver: OpenStackCloud) -> None:
     assert driver.images.get(place.image).name == "empty"
     tenant = place.devcloud.openstack("tenant1")
@@ -364,8 +393,12 @@ def test_images(place: Place, driver: OpenStackCloud) -> None:
             ask()
     ours = place.admin.image.create_image(name="ours", data=b"x", **form)
     assert driver.images.tagged(["dbflow-test"]).id == ours.id
+    wait_for(lambda: time.strftime("%S") != ours.created_at[17:19], 5, "another second, since Glance tells no less")
+    newer = place.admin.image.create_image(name="newer", data=b"x", **form)
+    assert driver.images.tagged(["dbflow-test"]).id == newer.id
     tenant.image.delete_image(theirs)
-    place.admin.image.delete_image(ours)
+    for image in (ours, newer):
+        place.admin.image.delete_image(image)
 
 
 @pytest.mark.parametrize("service", ["cinder", "nova", "neutron"])
