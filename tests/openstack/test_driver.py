@@ -5,15 +5,17 @@ import dataclasses
 import pathlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from dbflow import faults
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.openstack.place import REACH, Place, done, remove
+from tests.openstack.sweep.effects import EFFECTS
 from tests.waiting import wait_for
 
 
@@ -222,6 +224,55 @@ def test_management_port_is_nobody_to_come_to(place: Place, tmp_path: pathlib.Pa
     rules = network.security_group_rules(security_group_id=group)
     assert {(rule.direction, rule.ether_type) for rule in rules} == {("egress", "IPv4"), ("egress", "IPv6")}
     done(cloud.networks.delete_port, instance_id)
+
+
+def test_an_answer_of_neutron_is_lost(place: Place, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever: everything is there once, and then nothing is left."""
+    directory = tmp_path / "faults"
+    directory.mkdir()
+    monkeypatch.setattr(faults, "_DIRECTORY", directory)
+    networks = place.cloud(tmp_path, management_network=place.network).networks
+    instance_id, access = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a0a", {"is_public": True}
+    make = ("create-port", lambda: networks.create_port(instance_id, [], access, REACH))
+    drop = ("delete-port", lambda: networks.delete_port(instance_id))
+    before = _in_neutron(place)
+    made, whole = _done_within(directory, *make), _in_neutron(place)
+    dropped = _done_within(directory, *drop)
+    assert _in_neutron(place) == before
+    known = EFFECTS["instance.create"]["create-port"], EFFECTS["instance.delete"]["delete-port"]
+    assert (made, dropped) == tuple(map(len, known))
+    for number in range(1, max(made, dropped) + 1):
+        _done_within(directory, *make, lost=number if number <= made else 0)
+        assert _in_neutron(place) == whole
+        _done_within(directory, *drop, lost=number if number <= dropped else 0)
+        assert _in_neutron(place) == before
+
+
+def _in_neutron(place: Place) -> list[str]:
+    """Names and descriptions."""
+    found, project = place.admin.network, {"project_id": place.admin.current_project_id}
+    named = [one.name for kind in (found.ports, found.security_groups) for one in kind(**project)]
+    return sorted([*named, *(one.description for one in found.ips(**project))])
+
+
+def _done_within(directory: pathlib.Path, step: str, call: Callable[[], object], lost: int = 0) -> int:
+    """As a conductor does it, but at once: how many effects it had, of which the answer of one was lost."""
+    point = directory / f"{step}.execute.within.{lost}"
+    (directory / faults.PASSED).write_text("")
+    if lost:
+        point.write_text("lose")
+
+    def tried() -> None:
+        with faults.inside(f"{step}.execute"):
+            call()
+
+    try:
+        tried()
+    except NotYet:
+        assert lost
+        tried()
+    assert not point.exists()
+    return (directory / faults.PASSED).read_text().count("within")
 
 
 def test_locality(place: Place, driver: OpenStackCloud) -> None:

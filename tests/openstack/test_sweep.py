@@ -2,16 +2,12 @@
 """A point of each operation at which a conductor dies; all of them in openstack-full, and by
 ``python -m tests.openstack.sweep``."""
 
-import pathlib
-from collections.abc import Iterator
-
 import pytest
 
 from tests.bench import cloud
 from tests.fault.sweep import scenarios
 from tests.fault.sweep.run import LEFT
 from tests.functional.stack import base
-from tests.openstack.place import Place
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
 from tests.openstack.sweep.scenarios import SCENARIOS, Create
@@ -23,12 +19,6 @@ POINTS = {
     "instance.delete": "kill delete-volume.execute.begun",
 }
 """Where others get stuck: the cloud has done it, and nobody knows."""
-
-
-@pytest.fixture(scope="module")
-def stack(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    with CloudStack(pathlib.Path(tmp_path_factory.mktemp("images")), place.managed(), guest_image) as made:
-        yield made
 
 
 def test_a_conductor_dies(stack: CloudStack) -> None:
