@@ -51,6 +51,10 @@ class InCloud(Scenario):
     def make(self) -> None:
         made = self.client.created(NAME, flavor="2", **self.wanted())
         self.instance_id = made["id"]
+        self.fill()
+
+    def fill(self) -> None:
+        """The rows that there must be from now on."""
         with self.connection() as connection:
             query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
             query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
