@@ -48,6 +48,19 @@ def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud:
     assert "secret" not in text
 
 
+@pytest.mark.parametrize(
+    ("configured", "asked", "sent"),
+    [(None, None, None), ("az1", None, "az1"), (None, "az2", "az2"), ("az1", "az2", "az2")],
+)
+def test_nova_is_told_the_zone(world: World, configured: str | None, asked: str | None, sent: str | None) -> None:
+    """The asked one before the configured one; where there is neither, Nova chooses."""
+    world.serve(world.cloud(availability_zone=configured), availability_zone=asked)
+    (server,) = world.nova.servers.values()
+    assert server["body"]["server"].get("availability_zone") == sent
+    (volume,) = world.cinder.volumes.values()
+    assert volume.get("availability_zone") is None
+
+
 def _blank_until(body: dict[str, Any]) -> datetime.datetime | None:
     """What a guest is told of its volume."""
     document = json.loads(base64.b64decode(body["user_data"]).decode().partition("\n")[2])
