@@ -2,14 +2,12 @@
 """Whoever has to do with a stream dies in the middle of it, and so does the store."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from swiftclient import client as swift_client
 
-from guest.settings import load
 from tests.functional.sources import checksum, make
 from tests.functional.stack import RealStack, Stack, new_password
 from tests.functional.stack.client import PATIENCE
@@ -60,12 +58,6 @@ def _of_object(stack: SwiftStack, swift: Swift, backup_id: str) -> str:
     return written
 
 
-def stream_log(stack: Stack, instance_id: str, name: str) -> pathlib.Path:
-    """What the process of a stream says."""
-    machine = load(stack.cloud / "servers" / instance_id / "config").machine(3306)
-    return machine.run_dir / "streams" / name / "worker.log"
-
-
 def strike(stack: Stack, instance_id: str, operation: str) -> None:
     """Agent and conductor die; there is another agent, and another conductor has the operation."""
     agent = stack.agent(instance_id)
@@ -92,7 +84,7 @@ def test_all_die_in_the_middle_of_a_stream(place: Place) -> None:
             strike(stack, source, operation)
             place.kill()
             held.let_go()
-            log = stream_log(stack, source, backup_id)
+            log = stack.stream_log(source, backup_id)
             wait_for(lambda: "Retrying" in log.read_text(), PATIENCE, "a stream that tries again")
         place.start()
         client.wait_operation(operation)
