@@ -3,6 +3,7 @@
 
 import abc
 import contextlib
+import json
 import pathlib
 import shutil
 import tempfile
@@ -179,6 +180,15 @@ class Stack(abc.ABC):
     def _process(self, instance_id: str, fits: Callable[[Found], bool]) -> psutil.Process | None:
         found = Processes(str(self.cloud)).of(instance_id)
         return next((one.process for one in found if fits(one)), None)
+
+    def servers(self) -> set[str]:
+        """Of the local cloud: instances whose machine is there, whole."""
+        return {path.parent.name for path in self.cloud.glob("servers/*/server.json")}
+
+    def address(self, instance_id: str) -> str:
+        """Of an instance's machine, as the cloud has it, which answers when nobody else does."""
+        record = json.loads((self.cloud / "servers" / instance_id / "server.json").read_text())
+        return str(record["address"])
 
     def tell(self) -> str:
         """The last words of every service, for a test that failed."""
