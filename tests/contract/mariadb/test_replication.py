@@ -32,12 +32,26 @@ from guest.tasks.replication import (
 )
 from tests.contract.kits.base import Refused
 from tests.contract.kits.mariadb import MariaDBKit
-from tests.contract.mariadb.trio import LOGIN, Trio, add_replica, bound, endpoint, prepare, run, sampler, trio, undo
+from tests.contract.mariadb.trio import (
+    LOGIN,
+    Trio,
+    add_replica,
+    bound,
+    copy,
+    endpoint,
+    prepare,
+    run,
+    sampler,
+    trio,
+    undo,
+)
 from tests.contract.site import TIMEOUT, Site, new_site
 from tests.objects.vault import Vault, vault
 from tests.sampler import Sampler
 from tests.waiting import wait_for
 
+LOCK = 1.0
+"""Seconds for which a copy may keep who writes from that."""
 NONE = {"there": 0, "follow": 0}
 POSITIONS = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos"
 
@@ -455,7 +469,7 @@ def test_no_password_is_left_in_a_log(kit: MariaDBKit, image: pathlib.Path, stor
 
 
 def test_a_copy_of_a_source_that_is_written_to(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
-    """Whatever was written before, during and after the copy is on the replica."""
+    """Whatever was written before, during and after the copy is on the replica, and nobody waited for long."""
     with new_site(kit, image) as source, new_site(kit, image) as replica:
         source.install()
         password = source.password()
@@ -464,7 +478,15 @@ def test_a_copy_of_a_source_that_is_written_to(kit: MariaDBKit, image: pathlib.P
         with kit.writing(source.machine, "app", password, "shop") as load:
             load.wait_more()
             add_replica(source, replica, store, "loaded")
-            load.wait_more()
+            begun = load.wait_more()
+            longest = [load.longest()]
+            # A machine that has other work to do makes them wait, too; a lock would do so each time.
+            while min(longest) >= LOCK and len(longest) < 3:
+                copy(source, store, f"loaded-{len(longest)}")
+                ended = load.wait_more()
+                longest.append(load.longest(begun))
+                begun = ended
+        assert min(longest) < LOCK, longest
         last = kit.written(source.machine, "app", password, "shop")
         reached = asked(source, "SELECT @@gtid_binlog_pos")
         wait_for(lambda: asked(replica, "SELECT @@gtid_binlog_pos") == reached, 30, "the last of it")
