@@ -115,11 +115,13 @@ class Figures:
         return {("waiting",): counted[0], ("claimed",): counted[1]} if counted is not None else {}
 
     def _unposted(self) -> Values:
-        found = self._leader.unposted if self._leader is not None else None
+        leader = self._leader
+        found = leader.unposted if leader is not None else None
         return {(): found} if found is not None else {}
 
     def _orphans(self) -> Values:
-        found = self._leader.orphans if self._leader is not None else None
+        leader = self._leader
+        found = leader.orphans if leader is not None else None
         return {(): found} if found is not None else {}
 
     def _go_round(self) -> None:

@@ -47,11 +47,11 @@ def inside(work: str) -> Iterator[None]:
         del _WORK.name
 
 
-def within() -> None:
+def within(lost: type[Exception] = Injected) -> None:
     """The point after one effect of this thread's work, when more may follow; each has its number, from 1."""
     if _DIRECTORY is not None and hasattr(_WORK, "name"):
         _WORK.effects += 1
-        point(f"{_WORK.name}.within.{_WORK.effects}")
+        point(f"{_WORK.name}.within.{_WORK.effects}", lost)
 
 
 def _note(record: pathlib.Path, name: str) -> None:

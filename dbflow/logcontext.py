@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-FORMAT = (
+PREFIX = (
     "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s "
-    "[%(global_request_id)s %(request_id)s %(operation_id)s %(user_identity)s] %(message)s"
+    "[%(global_request_id)s %(request_id)s %(operation_id)s %(user_identity)s] "
 )
+FORMAT = f"{PREFIX}%(message)s"
 """For whoever has no other; "-" stands for what there is not."""
 DATES = "%Y-%m-%d %H:%M:%S"
 _NOTHING = "-"

@@ -330,6 +330,11 @@ class Cloud(abc.ABC):
         """Raise Unsuitable for what can be told beforehand to fail. For drivers to whom any of it means something to
         override. CloudError when the cloud does not tell."""
 
+    def missing(self) -> list[str]:
+        """What the configuration names and the cloud does not have, as "option: value". For drivers whose options name
+        anything to override. CloudError when the cloud does not tell."""
+        return []
+
     def prepare(self) -> list[str]:
         """Make what later creates are quicker for, once (it may take tens of seconds); what was prepared."""
         return []

@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from oslo_config import cfg
 
 from dbflow.cmd import workers
+from dbflow.cmd.logger import Logger
 from dbflow.cmd.wiring import configure
 from dbflow.wsgi import make
 
@@ -28,6 +29,7 @@ def settings(conf: cfg.ConfigOpts) -> dict[str, Any]:
         "proc_name": "dbflow-api",
         "graceful_timeout": 5,
         "control_socket_disable": True,
+        "logger_class": Logger,
         "on_starting": workers.on_starting,
         "when_ready": workers.when_ready,
         "child_exit": workers.child_exit,

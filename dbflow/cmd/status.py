@@ -2,6 +2,8 @@
 """dbflow-status upgrade check: is this deployment ready for this release's services?"""
 
 import sys
+from collections.abc import Sequence
+from typing import TypeVar
 
 import sqlalchemy as sa
 from keystoneauth1 import exceptions
@@ -13,14 +15,17 @@ from oslo_upgradecheck.upgradecheck import main as run
 from dbflow import conf
 from dbflow.api.auth import TokenFileAuth
 from dbflow.cmd import authtoken
+from dbflow.cmd.cloudcheck import checked
 from dbflow.crypto import BadSeal, Keyring
 from dbflow.db import migrate
-from dbflow.db.models import Operation
+from dbflow.db.models import DatastoreVersion, Operation
 from dbflow.db.session import Database
 from dbflow.messaging.connection import EMBEDDED
 from dbflow.operations import ENDED, State, catalog
 from dbflow.policy import unknown_rules
 from dbflow.registration import TYPE
+
+_Row = TypeVar("_Row")
 
 
 class Checks(UpgradeCommands):
@@ -122,13 +127,24 @@ class Checks(UpgradeCommands):
             return Result(Code.WARNING, f"No endpoint {where}: run `dbflow-manage keystone register`.")
         return Result(Code.SUCCESS)
 
-    def _running(self) -> list[Operation]:
+    def cloud(self) -> Result:
+        """dbflow may use the cloud, which has what the configuration and the versions of datastores name."""
+        query = sa.select(DatastoreVersion).where(DatastoreVersion.active, DatastoreVersion.deleted.is_(False))
+        try:
+            versions = self._read(query.order_by(DatastoreVersion.manager, DatastoreVersion.version))
+        except sa.exc.DBAPIError:
+            return Result(Code.WARNING, "The versions of datastores can't be read: see the schema check.")
+        return checked(self._conf, versions)
+
+    def _running(self) -> Sequence[Operation]:
         """Parked (FAILED) ones too: they can be retried."""
+        return self._read(sa.select(Operation).where(Operation.state.not_in(ENDED - {State.FAILED})))
+
+    def _read(self, query: sa.Select[_Row]) -> Sequence[_Row]:
         database = Database.from_conf(self._conf)
         try:
             with database.read() as session:
-                query = sa.select(Operation).where(Operation.state.not_in(ENDED - {State.FAILED}))
-                return list(session.scalars(query))
+                return session.scalars(query).all()
         finally:
             database.close()
 
@@ -139,6 +155,7 @@ class Checks(UpgradeCommands):
         ("Operations", operations),
         ("Policy", policy),
         ("Keystone", keystone),
+        ("Cloud", cloud),
     )
 
 

@@ -38,6 +38,7 @@ def configure(arguments: Sequence[str] | None = None, default_files: Sequence[st
     logcontext.install()
     log.register_options(conf.CONF)
     conf.CONF.set_default("logging_context_format_string", logcontext.FORMAT)
+    conf.CONF.set_default("logging_exception_prefix", logcontext.PREFIX)
     conf.register(conf.CONF)
     files = None if default_files is None else list(default_files)
     conf.CONF(arguments, project="dbflow", default_config_files=files)

@@ -141,6 +141,11 @@ def alive(conductor: Conductor, now: datetime.datetime) -> bool:
     return (now - conductor.seen).total_seconds() <= SILENT
 
 
+def leads(conductor: Conductor, now: datetime.datetime) -> bool:
+    """Whether it is the leader. One that was killed could not say that it is no more."""
+    return conductor.leader and alive(conductor, now)
+
+
 @contended
 def drain(database: Database, name: str, draining: bool) -> None:
     """Let a conductor finish what it runs and claim nothing more, or claim again. NotFound when there is none, Conflict

@@ -119,14 +119,15 @@ def _fenced(call: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(call)
     def once(self: LocalTask, *args: Any, **kwargs: Any) -> Any:
-        faults.point(f"{self.name}.{call.__name__}.called")
+        work = f"{self.name}.{call.__name__}"
+        faults.point(f"{work}.called")
         # A claim that was overtaken while this thread slept must not make what nobody will look for. One that has just
         # saved that the step begins did not sleep; and what it makes, it asks for again, at the call.
         self._still_ours(_JUST)
-        faults.point(f"{self.name}.{call.__name__}.fenced")
-        with guard.checking(self._still_ours):
+        faults.point(f"{work}.fenced")
+        with guard.checking(self._still_ours), faults.inside(work):
             result = call(self, *args, **kwargs)
-        faults.point(f"{self.name}.{call.__name__}.returned", lost=Unavailable)
+        faults.point(f"{work}.returned", lost=Unavailable)
         return result
 
     # TaskFlow asks for it at every making of the task, and this spares it to look through the wrapper.

@@ -4,9 +4,9 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import tenacity
@@ -14,7 +14,10 @@ import urllib3
 
 LOG = logging.getLogger(__name__)
 _CONNECT, _ANSWER = 10.0, 60.0
-"""Seconds for a connection, and for the store to take or give something."""
+"""Seconds for a connection, or for the store to take a block, and for it to give something; never more than there is
+patience."""
+_BLOCK = 1 << 16
+"""Bytes. A store that takes a whole object slowly still takes it."""
 _LONGEST_PAUSE = 10.0
 _GONE, _SHUT = {HTTPStatus.NOT_FOUND}, {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _LATER = {
@@ -45,9 +48,8 @@ class Store:
         ``interrupted`` is set."""
         interrupted = interrupted or threading.Event()
         self._url, self._queries = grant["url"], grant["secrets"]
-        self._pool = urllib3.PoolManager(
-            maxsize=4, retries=False, timeout=urllib3.Timeout(connect=_CONNECT, read=_ANSWER)
-        )
+        timeout = urllib3.Timeout(connect=min(_CONNECT, patience), read=min(_ANSWER, patience))
+        self._pool = urllib3.PoolManager(maxsize=4, retries=False, timeout=timeout)
         self._again = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Transient),
             stop=tenacity.stop_after_delay(patience) | tenacity.stop_when_event_set(interrupted),
@@ -62,22 +64,26 @@ class Store:
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         headers = {"ETag": etag, "Content-Type": "application/octet-stream", "Content-Length": str(len(data))}
         headers |= more or {}
-        self._ask("PUT", name, body=data, headers=headers)
+        self._ask("PUT", name, memoryview(data), headers)
 
     def get(self, name: str) -> bytes:
         """Read an object; Missing."""
         return self._ask("GET", name)
 
-    def _ask(self, method: str, name: str, **request: Any) -> bytes:
+    def _ask(self, method: str, name: str, *request: Any) -> bytes:
         try:
-            return self._again.copy()(self._once, method, name, **request)
+            return self._again.copy()(self._once, method, name, *request)
         except _Transient as error:
             raise StoreFailed(f"The object store does not work: {error}.") from None
 
-    def _once(self, method: str, name: str, **request: Any) -> bytes:
+    def _once(
+        self, method: str, name: str, data: memoryview | None = None, headers: Mapping[str, str] | None = None
+    ) -> bytes:
         url = f"{self._url}{quote(name)}?{self._queries[method]}"
         try:
-            answer = self._pool.request(method, url, **request)
+            # The time for a connection is that of each block, too. Sent as they are: they need not be bytes.
+            body = None if data is None else cast(Iterator[bytes], _blocks(data))
+            answer = self._pool.request(method, url, body=body, headers=headers)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The words of the error would show the URL, which is a right.
             raise _Transient(f"no answer ({type(error).__name__})") from None
@@ -95,3 +101,7 @@ class Store:
         if status in _LATER or status >= 500:
             raise _Transient("it is full" if status == HTTPStatus.INSUFFICIENT_STORAGE else f"it answers {status}")
         raise StoreFailed(f"The object store refuses object {name} ({status}).")
+
+
+def _blocks(data: memoryview) -> Iterator[memoryview]:
+    return (data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK))

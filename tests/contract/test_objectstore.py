@@ -6,33 +6,23 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from oslo_config import cfg
 from swiftclient import client
 
-from dbflow import conf as options
-from dbflow import objectstore
 from dbflow.objectstore import base
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
 from guest.streams.store import Missing, Store, StoreFailed
+from tests.objects.swift import of_swift
 from tests.objects.vault import vault
 from tests.servers import Swift
 
 PREFIX = "p1/b1/"
 
 
-def of_swift(swift: Swift, **more: object) -> ObjectStore:
-    conf = options.register(cfg.ConfigOpts())
-    conf([], default_config_files=[])
-    for name, value in {**swift.login, **more}.items():
-        conf.set_override(name, value, "object_store")
-    return objectstore.load(conf)
-
-
 @pytest.fixture(params=["file", "swift", "swift, accounts of projects"])
 def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[ObjectStore]:
     if request.param != "file":
         account = "service" if request.param == "swift" else "project"
-        made = of_swift(request.getfixturevalue("swift"), swift_account=account).of("p1")
+        made = of_swift(request.getfixturevalue("swift").login, swift_account=account).of("p1")
         made.make_container("c")
         yield made
         for name, _ in made.sizes("c", ""):
@@ -68,10 +58,10 @@ def test_a_right_is_for_one_method_and_prefix(store: ObjectStore) -> None:
     reading = store.grant("c", PREFIX, (READ,)).for_guest()
     reading["secrets"]["PUT"] = reading["secrets"]["GET"]
     with pytest.raises(StoreFailed, match="refuses"):
-        Store(reading, 1.0).put("s/0", b"x")
+        Store(reading, 5.0).put("s/0", b"x")
     writing = store.grant("c", PREFIX, (WRITE,)).for_guest()
     with pytest.raises(StoreFailed, match="refuses"):
-        Store({**writing, "url": writing["url"].replace("b1", "b2")}, 1.0).put("s/0", b"x")
+        Store({**writing, "url": writing["url"].replace("b1", "b2")}, 5.0).put("s/0", b"x")
     url = store.grant("c", PREFIX, (WRITE,))
     assert requests.delete(f"{url.url}s/0?{url.queries['PUT']}", timeout=10).status_code in {401, 403, 501}
     assert requests.get(f"{url.url}?{url.queries['PUT']}", timeout=10).status_code in {401, 403}
@@ -80,7 +70,7 @@ def test_a_right_is_for_one_method_and_prefix(store: ObjectStore) -> None:
 @pytest.mark.parametrize("container", ["a b", "a%b", "a?b", "ü"])
 def test_containers_with_names_that_users_choose(store: ObjectStore, container: str) -> None:
     store.make_container(container)
-    guest = Store(store.grant(container, PREFIX, (READ, WRITE)).for_guest(), 1.0)
+    guest = Store(store.grant(container, PREFIX, (READ, WRITE)).for_guest(), 5.0)
     guest.put("s/0", b"x")
     assert guest.get("s/0") == store.read(container, f"{PREFIX}s/0") == b"x"
     assert store.parse(store.location(container, f"{PREFIX}s/0")) == (container, f"{PREFIX}s/0")
@@ -123,24 +113,24 @@ def test_a_container_that_is_not_there(store: ObjectStore) -> None:
 
 
 def test_accounts_of_projects_are_apart(swift: Swift) -> None:
-    whole = of_swift(swift, swift_account="project")
+    whole = of_swift(swift.login, swift_account="project")
     first, second = whole.of("p1"), whole.of("p2")
     for store in (first, second):
         store.make_container("apart")
     grants = [store.grant("apart", PREFIX, (READ, WRITE)).for_guest() for store in (first, second)]
-    Store(grants[0], 1.0).put("s/0", b"mine")
+    Store(grants[0], 5.0).put("s/0", b"mine")
     assert second.size("apart", f"{PREFIX}s/0") is None
-    assert of_swift(swift).size("apart", f"{PREFIX}s/0") is None
+    assert of_swift(swift.login).size("apart", f"{PREFIX}s/0") is None
     with pytest.raises(StoreError, match="not an object of this object store"):
         second.parse(first.location("apart", f"{PREFIX}s/0"))
     # Who owns the second account knows its key, which must not open the first.
     with pytest.raises(StoreFailed, match="refuses"):
-        Store({**grants[1], "url": grants[0]["url"]}, 1.0).get("s/0")
+        Store({**grants[1], "url": grants[0]["url"]}, 5.0).get("s/0")
     first.delete("apart", f"{PREFIX}s/0")
 
 
 def test_a_store_that_is_away(swift: Swift) -> None:
-    gone = of_swift(swift, swift_auth_url="http://127.0.0.1:9/auth/v1.0")
+    gone = of_swift(swift.login, swift_auth_url="http://127.0.0.1:9/auth/v1.0")
     with pytest.raises(StoreUnavailable):
         gone.make_container("c")
 
@@ -149,7 +139,7 @@ def test_a_container_of_others(swift: Swift) -> None:
     """Users choose the names; what is in the account beside dbflow's stays as it is."""
     connection = client.Connection(swift.auth_url, swift.login["swift_username"], swift.password)
     connection.put_container("images", {"x-container-meta-temp-url-key": "theirs"})
-    store = of_swift(swift)
+    store = of_swift(swift.login)
     for attempt in (lambda: store.make_container("images"), lambda: store.grant("images", PREFIX, (WRITE,))):
         with pytest.raises(StoreError, match="Container images is not dbflow's"):
             attempt()
@@ -157,7 +147,7 @@ def test_a_container_of_others(swift: Swift) -> None:
 
 
 def test_no_way_out_of_the_account(swift: Swift) -> None:
-    store = of_swift(swift)
+    store = of_swift(swift.login)
     location = store.location("c", "p1/b1/manifest.json")
     for other in (
         location.replace("/c/", "/..%2FAUTH_other%2Fc/"),
@@ -173,14 +163,14 @@ def test_no_way_out_of_the_account(swift: Swift) -> None:
 
 
 def test_a_wrong_password(swift: Swift) -> None:
-    wrong = of_swift(swift, swift_password="wrong")
+    wrong = of_swift(swift.login, swift_password="wrong")
     with pytest.raises(StoreError, match="refuses"):
         wrong.make_container("c")
 
 
 def test_every_process_signs_with_the_same_key(swift: Swift) -> None:
     """Each of a conductor of its own."""
-    of_swift(swift).make_container("shared")
-    first, second = (of_swift(swift).grant("shared", PREFIX, (WRITE,)).for_guest() for _ in range(2))
+    of_swift(swift.login).make_container("shared")
+    first, second = (of_swift(swift.login).grant("shared", PREFIX, (WRITE,)).for_guest() for _ in range(2))
     for grant in (first, second):
-        Store(grant, 1.0).put("s/0", b"x")
+        Store(grant, 5.0).put("s/0", b"x")

@@ -12,7 +12,7 @@ from troveclient.v1.instances import Instances
 from dbflow.objectstore.base import WRITE, ObjectStore
 from guest.datastores.base import Log, Logs, LogStatus, LogType, Send
 from guest.tasks.logs import PublishLog
-from tests.contract.test_objectstore import of_swift
+from tests.objects.swift import of_swift
 from tests.servers import Swift
 
 CONTAINER, INSTANCE = "database_logs", "0e7a1b6c-33c5-4c4a-8e5d-4f3b8f4e6a11"
@@ -37,7 +37,7 @@ class ThreeParts(Logs):
 
 @pytest.fixture
 def store(swift: Swift) -> Iterator[ObjectStore]:
-    made = of_swift(swift)
+    made = of_swift(swift.login)
     made.make_container(CONTAINER)
     yield made
     for name, _ in made.sizes(CONTAINER, ""):

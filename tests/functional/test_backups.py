@@ -4,14 +4,11 @@
 import contextlib
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from guest.settings import load
-from tests.functional.stack import Client, EmbeddedStack, RealStack, Stack, mysql, new_password, query
-from tests.functional.stack.client import PATIENCE
-from tests.waiting import wait_for
+from tests.functional.sources import add, checksum, make, restored
+from tests.functional.stack import EmbeddedStack, Stack, mysql, new_password, query
 
 HELD = "guest.stream.send"
 """Where the process that sends a backup is about to begin."""
@@ -20,33 +17,6 @@ HELD = "guest.stream.send"
 @pytest.fixture(scope="module")
 def password() -> str:
     return new_password()
-
-
-def make(client: Client, password: str, name: str = "source") -> str:
-    """An instance with a user and a row."""
-    user = {"name": "u", "password": password, "databases": [{"name": "d"}]}
-    instance = client.created(name, databases=[{"name": "d"}], users=[user])
-    with mysql(instance, "u", password, "d") as connection:
-        query(connection, "CREATE TABLE t (n INT PRIMARY KEY, filler TEXT)")
-    add(client, instance["id"], password, 1)
-    instance_id: str = instance["id"]
-    return instance_id
-
-
-def add(client: Client, instance_id: str, password: str, number: int) -> None:
-    with mysql(client.show(instance_id), "u", password, "d") as connection:
-        query(connection, f"INSERT INTO t SELECT {number} * 1000 + seq, repeat(uuid(), 20) FROM seq_1_to_500")
-
-
-def checksum(client: Client, instance_id: str, password: str) -> Any:
-    with mysql(client.show(instance_id), "u", password, "d") as connection:
-        return query(connection, "SELECT count(*), max(n) FROM t"), query(connection, "CHECKSUM TABLE t EXTENDED")
-
-
-def restored(client: Client, backup_id: str, name: str = "restored") -> str:
-    instance_id: str = client.created(name, restorePoint={"backupRef": backup_id})["id"]
-    client.wait_healthy(instance_id)
-    return instance_id
 
 
 def test_a_chain(stack: Stack, password: str) -> None:
@@ -202,66 +172,3 @@ def test_a_restore_that_is_deleted_in_the_middle(embedded_stack: EmbeddedStack, 
         held.reached()
         client.deleted(instance_id)
         client.wait_operation(operation, "REVERTED")
-
-
-SENDING, RECEIVING = "guest.stream.put.1", "guest.stream.get.1"
-"""In the middle: the first segment has been sent, or read."""
-
-
-def stream_log(stack: RealStack, instance_id: str, name: str) -> pathlib.Path:
-    """What the process of a stream says."""
-    machine = load(stack.cloud / "servers" / instance_id / "config").machine(3306)
-    return machine.run_dir / "streams" / name / "worker.log"
-
-
-def strike(stack: RealStack, instance_id: str, operation: str) -> None:
-    """Agent and conductor die; there is another agent, and another conductor has the operation."""
-    agent = stack.agent(instance_id)
-    assert agent is not None
-    conductor = stack.admin().operation(operation)["conductor"]
-    agent.kill()
-    stack.kill_runner(operation)
-    wait_for(lambda: stack.agent(instance_id) not in (None, agent), PATIENCE, "another agent")
-    wait_for(lambda: stack.admin().operation(operation)["conductor"] != conductor, PATIENCE, "another conductor")
-
-
-def test_all_die_in_the_middle_of_a_stream(real_stack: RealStack, password: str) -> None:
-    """It goes on with the segment that it was at; so does it when the store comes back."""
-    client = real_stack.client()
-    with real_stack.nothing_left():
-        source = make(client, password)
-        with mysql(client.show(source), "u", password, "d") as connection:
-            query(connection, "CREATE TABLE large (b BLOB)")
-            query(connection, "INSERT INTO large SELECT random_bytes(1024) FROM seq_1_to_20000")
-        wanted = checksum(client, source, password)
-        real_stack.faults.record()
-        with real_stack.faults.holding(SENDING) as held:
-            backup_id, operation = client.back_up(source)
-            held.reached()
-            (first,) = real_stack.objects.glob(f"*/*/{backup_id}/*/00000000")
-            written = first.stat().st_mtime_ns
-            strike(real_stack, source, operation)
-            real_stack.object_server.kill9()
-            held.let_go()
-            log = stream_log(real_stack, source, backup_id)
-            wait_for(lambda: "Retrying" in log.read_text(), PATIENCE, "a stream that tries again")
-        real_stack.start()
-        client.wait_operation(operation)
-        client.wait_backup(backup_id)
-        assert first.stat().st_mtime_ns == written
-        sent = [one for one in real_stack.faults.passed() if one.startswith("guest.stream.")]
-        assert sent == ["guest.stream.send", *(f"guest.stream.put.{number}" for number in range(len(sent) - 1))]
-
-        real_stack.faults.record()
-        with real_stack.faults.holding(RECEIVING) as held:
-            restored_id, operation = client.create("restored", restorePoint={"backupRef": backup_id})
-            held.reached()
-            strike(real_stack, restored_id, operation)
-            held.let_go()
-            client.wait_operation(operation)
-        client.wait_healthy(restored_id)
-        assert checksum(client, restored_id, password) == wanted
-        read = [one for one in real_stack.faults.passed() if one.startswith("guest.stream.get.")]
-        assert read == [f"guest.stream.get.{number}" for number in range(len(sent) - 2)]
-        client.delete_backup(backup_id)
-        client.deleted(source, restored_id)

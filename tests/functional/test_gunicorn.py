@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from tests.functional.alone import TOKEN, Alone
+from tests.functional.test_lines import lines
 from tests.unit.api.world import BODY
 
 THREADS = 8
@@ -21,8 +22,11 @@ def alone(request: pytest.FixtureRequest, open_tmp: pathlib.Path, monkeypatch: p
         monkeypatch.setenv(name, str(open_tmp))
     with Alone(open_tmp) as made:
         made.conf.write_text(made.conf.read_text().replace("workers = 3", f"workers = 1\nthreads = {THREADS}"))
-        (made.api if request.param == "dbflow-api" else made.gunicorn)()
+        service = (made.api if request.param == "dbflow-api" else made.gunicorn)()
         yield made
+        with service.log.open() as log:
+            said = [line["message"] for line in lines(log)]
+        assert any(line.startswith("Booting worker") for line in said), said
 
 
 def test_streams_of_a_user_leave_threads_to_others(alone: Alone) -> None:

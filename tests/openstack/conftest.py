@@ -14,8 +14,9 @@ from keystoneclient.v3.client import Client as KeystoneClient
 from swiftclient import client as swift_client
 
 from tests.functional.stack import EmbeddedStack
-from tests.functional.stack.fixtures import FAILED, images, pytest_runtest_makereport
+from tests.functional.stack.fixtures import FAILED, after_failure, images, pytest_runtest_makereport
 from tests.openstack.place import Place, upload_image
+from tests.openstack.stack import CloudStack
 from tests.servers import Swift, devcloud
 from tests.servers.devcloud import DevCloud
 from tests.servers.keystone import Keystone
@@ -164,6 +165,21 @@ def place(cloud: DevCloud) -> Place:
 def guest_image(cloud: DevCloud) -> str:
     """Id of the image that databases' servers boot from."""
     return upload_image(cloud)
+
+
+@pytest.fixture(scope="session")
+def cloud_stack(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
+    """dbflow there, with a network for its guests."""
+    with CloudStack(tmp_path_factory.mktemp("images"), place.managed(), guest_image) as made:
+        yield made
+
+
+@pytest.fixture
+def stack(cloud_stack: CloudStack, request: pytest.FixtureRequest) -> Iterator[CloudStack]:
+    """The same, for a test that leaves nothing behind."""
+    yield cloud_stack
+    cloud_stack.faults.clear()
+    after_failure(request, cloud_stack)
 
 
 @pytest.fixture(autouse=True)

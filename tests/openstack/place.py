@@ -41,6 +41,8 @@ class Place:
     public: str
     image: str
     """Boots nothing: the server is a network."""
+    management: str = ""
+    """Network of a second port of each server, where there is one."""
 
     @classmethod
     def make(cls, devcloud: DevCloud) -> "Place":
@@ -54,6 +56,12 @@ class Place:
         image = admin.image.create_image(name="empty", disk_format="raw", container_format="bare", data=b"x")
         return cls(devcloud, admin, network.id, subnet.id, public.id, image.id)
 
+    def managed(self) -> "Place":
+        """With a network from which guests reach the broker."""
+        network = self.admin.network.create_network(name="management")
+        self.admin.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.31.0.0/24", gateway_ip=None)
+        return dataclasses.replace(self, management=network.id)
+
     def options(self) -> dict[str, str]:
         """Of [openstack]."""
         login = identity.login(self.devcloud.settings, SERVICE)
@@ -65,6 +73,7 @@ class Place:
             "networks": self.network,
             "public_network": self.public,
             "poll_interval": "0.3",
+            **({"management_network": self.management} if self.management else {}),
         }
 
     @contextlib.contextmanager

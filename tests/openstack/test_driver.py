@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud driver on the real services."""
 
+import dataclasses
+import functools
 import pathlib
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
+from tests.lostanswers import LostAnswers
 from tests.openstack.place import REACH, Place, done, remove
+from tests.openstack.sweep.effects import EFFECTS
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +227,31 @@ def test_management_port_is_nobody_to_come_to(place: Place, tmp_path: pathlib.Pa
     done(cloud.networks.delete_port, instance_id)
 
 
+@pytest.mark.full
+def test_an_answer_of_neutron_is_lost(place: Place, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever: everything is there once, and then nothing is left."""
+    networks = place.cloud(tmp_path, management_network=place.network).networks
+    instance_id, answers = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a0a", LostAnswers(tmp_path / "faults", monkeypatch)
+    make = functools.partial(networks.create_port, instance_id, [], {"is_public": True}, REACH)
+    drop = functools.partial(networks.delete_port, instance_id)
+    before = _in_neutron(place)
+    made, whole, dropped = answers.done(make), _in_neutron(place), answers.done(drop)
+    known = EFFECTS["instance.create"]["create-port"], EFFECTS["instance.delete"]["delete-port"]
+    assert (made, dropped) == tuple(map(len, known))
+    for number in range(1, max(made, dropped) + 1):
+        answers.done(make, number if number <= made else 0)
+        assert _in_neutron(place) == whole
+        answers.done(drop, number if number <= dropped else 0)
+        assert _in_neutron(place) == before
+
+
+def _in_neutron(place: Place) -> list[str]:
+    """Names and descriptions."""
+    found, project = place.admin.network, {"project_id": place.admin.current_project_id}
+    named = [one.name for kind in (found.ports, found.security_groups) for one in kind(**project)]
+    return sorted([*named, *(one.description for one in found.ips(**project))])
+
+
 def test_locality(place: Place, driver: OpenStackCloud) -> None:
     """Each on a host of its own, and for one more than there are hosts there is no room."""
     hosts = place.devcloud.settings.hosts
@@ -320,6 +351,35 @@ def test_quota(place: Place, driver: OpenStackCloud) -> None:
     done(driver.volumes.delete, instance_id)
 
 
+@pytest.fixture
+def gold(place: Place) -> Iterator[str]:
+    """A type of volume."""
+    storage = place.devcloud.openstack("admin").block_storage
+    made = storage.create_type(name="gold")
+    yield made.name
+    storage.delete_type(made)
+
+
+def test_what_is_refused_late(place: Place, driver: OpenStackCloud, gold: str) -> None:
+    """It was there when it was looked for."""
+    instance_id, admin = "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a0b", place.admin
+    driver.check(base.Wish("x", volume_type=gold))
+    volume = done(driver.volumes.create, instance_id, 1, gold)
+    assert volume.type == gold
+    gone = admin.image.create_image(name="gone", data=b"x", disk_format="raw", container_format="bare")
+    boot = place.boot(driver, instance_id, image=gone.id)
+    admin.image.delete_image(gone)
+    with pytest.raises(base.CloudError, match="image"):
+        done(driver.servers.create, boot)
+    admin.network.update_port(boot.port.id, device_id="a router's", device_owner="network:x")
+    with pytest.raises(base.CloudError, match="in use"):
+        done(driver.servers.create, dataclasses.replace(boot, image=place.image))
+    admin.block_storage.reset_volume_status(volume.id, "error", None, None)
+    with pytest.raises(base.CloudError, match="in state error"):
+        done(driver.volumes.create, instance_id, 1, gold)
+    remove(driver, instance_id)
+
+
 def test_a_port_that_somebody_else_has(place: Place, driver: OpenStackCloud, instance: str) -> None:
     """The address is asked for twice."""
     (port,) = place.admin.network.ports(name=f"dbflow-{instance}")
@@ -354,6 +414,31 @@ def test_wishes(place: Place, driver: OpenStackCloud) -> None:
     tenant.network.delete_network(theirs)
 
 
+@pytest.fixture
+def zones(place: Place) -> Iterator[tuple[str, str]]:
+    """One with a host, and one without."""
+    nova = place.devcloud.openstack("admin").compute
+    made = [nova.create_aggregate(name=zone, availability_zone=zone) for zone in ("west", "north")]
+    host = place.devcloud.settings.hosts[-1]
+    nova.add_host_to_aggregate(made[0], host)
+    yield made[0].name, made[1].name
+    nova.remove_host_from_aggregate(made[0], host)
+    for one in made:
+        nova.delete_aggregate(one)
+
+
+def test_a_zone(place: Place, driver: OpenStackCloud, tmp_path: pathlib.Path, zones: tuple[str, str]) -> None:
+    west, north = zones
+    driver.check(base.Wish("x", availability_zone=west))
+    cloud = place.cloud(tmp_path, availability_zone=north)
+    boot = place.boot(cloud, "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a08")
+    with pytest.raises(base.CloudError, match="zone is not available"):
+        done(cloud.servers.create, boot)
+    made = done(cloud.servers.create, dataclasses.replace(boot, availability_zone=west))
+    assert place.admin.compute.get_server(made.id).availability_zone == west
+    remove(cloud, boot.instance_id)
+
+
 def test_images(place: Place, driver: OpenStackCloud) -> None:
     assert driver.images.get(place.image).name == "empty"
     tenant = place.devcloud.openstack("tenant1")
@@ -364,8 +449,12 @@ def test_images(place: Place, driver: OpenStackCloud) -> None:
             ask()
     ours = place.admin.image.create_image(name="ours", data=b"x", **form)
     assert driver.images.tagged(["dbflow-test"]).id == ours.id
+    wait_for(lambda: time.strftime("%S") != ours.created_at[17:19], 5, "another second, since Glance tells no less")
+    newer = place.admin.image.create_image(name="newer", data=b"x", **form)
+    assert driver.images.tagged(["dbflow-test"]).id == newer.id
     tenant.image.delete_image(theirs)
-    place.admin.image.delete_image(ours)
+    for image in (ours, newer):
+        place.admin.image.delete_image(image)
 
 
 @pytest.mark.parametrize("service", ["cinder", "nova", "neutron"])

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A point of each operation at which a conductor dies; all of them by ``python -m tests.openstack.sweep``."""
-
-import pathlib
-from collections.abc import Iterator
+"""A point of each operation at which a conductor dies; all of them in openstack-full, and by
+``python -m tests.openstack.sweep``."""
 
 import pytest
 
@@ -10,10 +8,9 @@ from tests.bench import cloud
 from tests.fault.sweep import scenarios
 from tests.fault.sweep.run import LEFT
 from tests.functional.stack import base
-from tests.openstack.place import Place
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
-from tests.openstack.sweep.scenarios import Create
+from tests.openstack.sweep.scenarios import SCENARIOS, Create
 
 POINTS = {
     "instance.create": "lose create-server.execute",
@@ -24,18 +21,21 @@ POINTS = {
 """Where others get stuck: the cloud has done it, and nobody knows."""
 
 
-@pytest.fixture(scope="module")
-def stack(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    with CloudStack(pathlib.Path(tmp_path_factory.mktemp("images")), place, guest_image) as made:
-        yield made
-
-
 def test_a_conductor_dies(stack: CloudStack) -> None:
     points = [point for kind, name in POINTS.items() for point in chosen([kind]) if point.name == name]
     assert len(points) == len(POINTS)
     results = list(swept(points, stack))
     assert [(one.point.title, one.violations) for one in results if one.violations] == []
     assert len(results) == len(POINTS)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(6 * 3600)
+@pytest.mark.parametrize("kind", [one.of for one in SCENARIOS])
+def test_every_point(stack: CloudStack, kind: str) -> None:
+    results = list(swept(chosen([kind]), stack))
+    assert [(one.point.title, one.violations) for one in results if one.violations] == []
+    assert len(results) == len(chosen([kind]))
 
 
 class _Doubling(Create):
@@ -65,7 +65,8 @@ def test_what_a_create_costs(stack: CloudStack) -> None:
     made = cloud.created(stack)
     assert 0 < made.theirs < made.total
     assert made.theirs <= sum(end - start for start, end in (made.nova, made.cinder))
-    assert made.steps[cloud.GUEST] < made.own
+    assert made.theirs + made.guest + made.dbflow == pytest.approx(made.total)
+    assert 0 < made.dbflow < made.own
 
 
 def test_a_create_that_fails_costs_nothing(stack: CloudStack) -> None:
@@ -74,7 +75,3 @@ def test_a_create_that_fails_costs_nothing(stack: CloudStack) -> None:
     with stack.nothing_left(), pytest.raises(RuntimeError, match="No valid host"):
         cloud.created(stack, flavor.id)
     admin.delete_flavor(flavor)
-
-
-def test_there_are_more_points_than_others_have_been_tried_at() -> None:
-    assert len(chosen(POINTS)) > 38

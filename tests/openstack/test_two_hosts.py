@@ -2,14 +2,11 @@
 """Databases that go from one compute host to the other, and back when that is undone: their rows go with them."""
 
 import contextlib
-import pathlib
-from collections.abc import Iterator
 
 import pytest
 
 from tests.fault.sweep.points import REVERTED, SUCCESS
 from tests.functional.stack.client import PATIENCE
-from tests.openstack.place import Place
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.scenarios import InCloud, ResizeFlavor
 from tests.waiting import wait_for
@@ -28,12 +25,6 @@ class Migrate(InCloud):
 
     def check(self, ends: str) -> list[str]:
         return self.healthy()
-
-
-@pytest.fixture(scope="module")
-def stack(place: Place, guest_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudStack]:
-    with CloudStack(pathlib.Path(tmp_path_factory.mktemp("images")), place, guest_image) as made:
-        yield made
 
 
 @pytest.mark.parametrize(("kind", "confirm"), [(ResizeFlavor, "confirm-resize"), (Migrate, "confirm-migration")])

@@ -7,11 +7,14 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import openstack
+import requests
 from openstack.connection import Connection
 
 from devcloud import identity
@@ -19,6 +22,7 @@ from devcloud.processes import Process
 from devcloud.settings import OFFSETS, ROOT, Settings
 from tests.servers import ports
 from tests.servers.process import ServerError
+from tests.waiting import wait_for
 
 COMMAND = ROOT / "tools" / "devcloud"
 PLACE = ROOT / ".cache" / "devcloud" / "tests"
@@ -38,8 +42,10 @@ def computes() -> int:
 class DevCloud:
     """Stopped and purged at the end, whatever happened."""
 
-    def __init__(self, directory: pathlib.Path = PLACE) -> None:
+    def __init__(self, directory: pathlib.Path = PLACE, options: Sequence[str] | None = None) -> None:
+        """``options`` of ``up``; those of the variable when None."""
         self.directory = directory
+        self._options = os.environ.get(OPTIONS, "").split() if options is None else options
 
     @property
     def settings(self) -> Settings:
@@ -73,10 +79,27 @@ class DevCloud:
         for process in found:
             process.wait_gone()
 
+    def revoke(self, user: str) -> None:
+        """Tokens that it has are good no more, for any service that keeps none in mind; it can log in again."""
+        identity, login = self.openstack("admin").identity, self.openstack(user)
+        old = {"X-Auth-Token": login.auth_token}
+        urls = [f"{login.endpoint_for('compute')}/servers", login.endpoint_for("object-store")]
+        known = identity.find_user(user, ignore_missing=False)
+        for enabled in (False, True):
+            identity.update_user(known, is_enabled=enabled)
+        ended = int(time.time())
+        with socket.create_connection(("127.0.0.1", self.settings.port("memcached"))) as memcached:
+            memcached.sendall(b"flush_all\r\nquit\r\n")
+            memcached.recv(100)
+        for url in urls:
+            wait_for(lambda u=url: requests.get(u, headers=old, timeout=30).status_code == 401, 10, f"401 of {url}")
+        # Of those that are made in the same second Keystone does not tell which were before.
+        wait_for(lambda: time.time() >= ended + 1, 5, "the next second")
+
     def __enter__(self) -> Self:
         self.succeed("down", "--purge")
         try:
-            self.succeed("up", "--port-base", str(_free_base()), *os.environ.get(OPTIONS, "").split())
+            self.succeed("up", "--port-base", str(_free_base()), *self._options)
         except BaseException:
             self.__exit__()
             raise

@@ -59,6 +59,7 @@ use = egg:swift#keystoneauth
 operator_roles = admin, member
 reseller_admin_role = ResellerAdmin
 """
+# A server that is busy is waited for: nobody would come later to put an object into its container's list.
 STORAGE = """\
 [DEFAULT]
 swift_dir = {directory}
@@ -66,6 +67,9 @@ devices = {directory}
 mount_check = false
 fallocate_reserve = 0
 log_level = WARNING
+conn_timeout = 20
+node_timeout = 60
+container_update_timeout = 60
 bind_port = {port}
 [pipeline:main]
 pipeline = {name}-server

@@ -41,23 +41,29 @@ def test_a_source_must_be_named(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_agent_is_installed_and_does_not_start_by_itself(tmp_path: pathlib.Path) -> None:
-    log, programs, root = tmp_path / "log", tmp_path / "bin", tmp_path / "root"
+    log, programs, root, source = tmp_path / "log", tmp_path / "bin", tmp_path / "root", tmp_path / "dbflow"
+    assert (
+        _run("extra-data.d/50-dbflow-guest", TMP_HOOKS_PATH=str(tmp_path), DIB_DBFLOW_SOURCE=str(ROOT)).returncode == 0
+    )
     programs.mkdir()
     (programs / "python3").write_text(PYTHON.format(log=log))
     (programs / "python3").chmod(0o755)
     done = _run(
         "install.d/60-dbflow-guest",
         PATH=f"{programs}:{os.environ['PATH']}",
-        DIB_DBFLOW_IN_TARGET=str(ROOT),
+        DIB_DBFLOW_IN_TARGET=str(source),
         DIB_DBFLOW_ROOT=str(root),
     )
     assert done.returncode == 0, done.stderr
     venv, requirements, itself = log.read_text().splitlines()
     assert venv.endswith(f"-m venv {root}/opt/dbflow")
-    assert f"-c {ROOT}/tools/constraints.txt" in requirements
-    assert f"-r {ROOT}/tools/guest.txt" in requirements
+    assert f"-c {source}/tools/constraints.txt" in requirements
+    assert f"-r {source}/tools/guest.txt" in requirements
     assert "--no-deps" in itself
-    assert itself.endswith(str(ROOT))
+    # The builder shows the source read-only, and a build writes beside it.
+    build = pathlib.Path(itself.split()[-1])
+    assert build != source
+    assert not build.exists()
     assert os.readlink(root / "usr/bin/dbflow-guest") == "/opt/dbflow/bin/dbflow-guest"
     unit = configparser.RawConfigParser(strict=False)
     unit.read(root / "etc/systemd/system/dbflow-guest.service")

@@ -3,6 +3,8 @@
 
 import contextvars
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -88,3 +90,23 @@ def test_threads_do_not_mix() -> None:
         thread.join(30)
         assert found == [About()]
         assert contextvars.copy_context().run(logcontext.current) == About("req-1")
+
+
+_FAILS = """
+import sys
+from dbflow import logcontext
+from dbflow.cmd.wiring import LOG, configure
+configure([], [])
+with logcontext.at(logcontext.About("req-1", "op-1")):
+    try:
+        raise RuntimeError("too much")
+    except RuntimeError:
+        LOG.exception("failed")
+"""
+
+
+def test_every_line_of_a_trace() -> None:
+    """So that whoever looks for an id finds the trace."""
+    said = subprocess.run([sys.executable, "-c", _FAILS], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "] RuntimeError: too much" in said
+    assert [line for line in said.splitlines() if " ERROR dbflow.cmd.wiring [- req-1 op-1 -] " not in line] == []

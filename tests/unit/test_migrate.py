@@ -2,14 +2,17 @@
 """The migrated schema is the models' schema; migrating is harmless to repeat and leaves nothing half done."""
 
 import concurrent.futures
+import importlib
 import multiprocessing
 import pathlib
+import pkgutil
 import sqlite3
 
 import pytest
 import sqlalchemy as sa
 
 from dbflow.db import migrate
+from dbflow.db.migrations import versions
 from dbflow.db.session import Database
 from tests.unit import schema
 
@@ -34,6 +37,12 @@ def test_a_difference_would_be_seen(url: str) -> None:
         session.execute(sa.text("ALTER TABLE quotas ADD COLUMN more INTEGER"))
     database.close()
     assert len(schema.differences(url)) == 2
+
+
+def test_each_is_a_line_of_the_log() -> None:
+    for info in pkgutil.iter_modules(versions.__path__):
+        about = importlib.import_module(f"{versions.__name__}.{info.name}").__doc__ or ""
+        assert "\n" not in about.partition("\n\n")[0], info.name
 
 
 def test_again_changes_nothing(url: str) -> None:

@@ -13,6 +13,7 @@ from dbflow.crypto import Keyring
 from dbflow.db import migrate
 from dbflow.db.models import Operation
 from dbflow.db.session import Database
+from dbflow.services.seed import ensure_datastore
 
 CONFIG = """\
 [database]
@@ -44,9 +45,10 @@ class Checked:
         monkeypatch.setattr(sys, "argv", ["x", "--config-file", str(path / "dbflow.conf"), "upgrade", "check"])
         self._capsys = capsys
 
-    def configure(self, **changes: str) -> None:
-        """Options by their names, which no two groups share, instead of those of an ordinary deployment."""
-        written = CONFIG.format(url=self.url, path=self._file.parent)
+    def configure(self, more: str = "", **changes: str) -> None:
+        """Options by their names, which no two groups share, instead of those of an ordinary deployment; ``more`` are
+        groups that it does not have."""
+        written = CONFIG.format(url=self.url, path=self._file.parent) + more
         for name, value in changes.items():
             written, count = re.subn(f"^{name} = .*$", f"{name} = {value}", written, flags=re.MULTILINE)
             assert count == 1
@@ -181,3 +183,23 @@ def test_a_keystone_that_is_not_said(check: Checked) -> None:
     code, text = check()
     assert code == 2
     assert "[keystone_authtoken] auth_type is not set" in text
+
+
+def test_images_that_the_cloud_does_not_have(check: Checked) -> None:
+    check.ready()
+    database = Database(check.url)
+    for number, image in (("10.11.14", "gone"), ("11.8.3", None)):
+        ensure_datastore(database, "mariadb", number, number, "mariadb", image, default=False)
+    database.close()
+    code, text = check()
+    assert code == 2
+    assert "The cloud does not have: image of mariadb 10.11.14: gone." in text
+    assert "11.8.3" not in text
+
+
+def test_cloud_that_dbflow_can_not_use(check: Checked) -> None:
+    check.ready()
+    check.configure("[cloud]\ndriver = openstack\n")
+    code, text = check()
+    assert code == 2
+    assert "[openstack] cloud or auth_type must be set" in " ".join(text.split())

@@ -2,7 +2,7 @@
 """/operations: what was asked for, how far it is, and what may be done about it"""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Response, current_app, request
 from flask_restx import Resource
@@ -36,6 +36,14 @@ _DRAW: dict[str, Callable[..., str]] = {
 _FORMATS = {"dot": "text/vnd.graphviz", "svg": "image/svg+xml", "text": "text/plain"}
 
 
+_PARAMS: dict[str, dict[str, Any]] = {
+    **PAGING,
+    **_FILTERS,
+    "done": {"type": "boolean"},
+    "all_projects": {"type": "boolean"},
+}
+
+
 @ns.route("")
 class Operations(Resource):
     """The project's operations."""
@@ -43,12 +51,15 @@ class Operations(Resource):
     @documented(
         "List operations, newest first.",
         returns=schemas.LIST,
-        params={**PAGING, **_FILTERS, "done": {"type": "boolean"}, "all_projects": {"type": "boolean"}},
+        params=_PARAMS,
         problems=True,
     )
     def get(self) -> Response:
         """List"""
         authorize("operation:index")
+        for name in request.args:
+            if name not in _PARAMS:  # who means to filter must not be given everything
+                raise BadRequest(f"{name[:255]}: is none of {', '.join(_PARAMS)}.")
         if everyone := bool(_boolean("all_projects")):
             authorize("operation:all_projects")
         filters = {name: request.args[name] for name in operations.FILTERS if name in request.args}

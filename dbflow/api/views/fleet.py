@@ -5,7 +5,7 @@ import datetime
 from typing import Any
 
 from dbflow.db.models import Conductor, Health, Instance, utcnow
-from dbflow.services.fleet import Job
+from dbflow.services.fleet import Job, leads
 
 
 def job(found: Job) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def conductor(found: Conductor, operations: list[str]) -> dict[str, Any]:
         "host": found.host,
         "pid": found.pid,
         "version": found.version,
-        "leader": found.leader,
+        "leader": leads(found, utcnow()),
         "flows": found.flows,
         "draining": found.draining,
         "operations": operations,

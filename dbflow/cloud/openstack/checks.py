@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from dbflow.cloud import base
 from dbflow.cloud.openstack.client import Json, Service
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 
 class Checks:
     """What of a request only the cloud can judge."""
@@ -31,14 +34,15 @@ class Checks:
             raise base.Unsuitable("This cloud gives no public addresses.", "access.is_public")
         if wish.volume_type is not None and wish.volume_type not in self._volume_types():
             raise base.Unsuitable(f"Volume type '{wish.volume_type[:255]}' cannot be found.", "volume.type")
-        if wish.availability_zone is not None and wish.availability_zone not in self._zones():
+        if wish.availability_zone is not None and wish.availability_zone not in self.zones():
             zone = wish.availability_zone[:255]
             raise base.Unsuitable(f"Availability zone '{zone}' cannot be found.", "availability_zone")
         if wish.nics is not None:
             for nic in wish.nics or [{}]:
                 self._check_nic(wish.project_id, nic)
 
-    def _zones(self) -> set[str]:
+    def zones(self) -> set[str]:
+        """Names of Nova's availability zones."""
         found = self._compute.get("Availability zones", "/os-availability-zone")["availabilityZoneInfo"]
         return {one["zoneName"] for one in found if one["zoneState"]["available"]}
 
@@ -64,7 +68,7 @@ class Checks:
 
     def _check_address(self, address: str, network: Json, subnet: Json | None) -> None:
         subnets = [subnet] if subnet else [self._find("subnet", one) for one in network["subnets"]]
-        if not any(ipaddress.ip_address(address) in ipaddress.ip_network(one["cidr"]) for one in subnets):
+        if not any(_is_host(ipaddress.ip_address(address), ipaddress.ip_network(one["cidr"])) for one in subnets):
             raise base.Unsuitable(f"Address {address} is of no subnet of network {network['id']}.", "nics.ip_address")
         query = {"network_id": network["id"], "fixed_ips": f"ip_address={address}"}
         if list(self._neutron.list("Ports", "/ports", "ports", query)):
@@ -91,3 +95,10 @@ class Checks:
             field = f"nics.{kind}_id"
             raise base.Unsuitable(f"{kind.capitalize()} {resource_id} cannot be found.", field) from None
         return found
+
+
+def _is_host(address: _Address, network: _Network) -> bool:
+    """Of the network, and neither its own address nor that for all in it."""
+    of_all = network.version == 4 and network.num_addresses > 2 and address == network.broadcast_address
+    itself = network.num_addresses > 2 and address == network.network_address
+    return address in network and not (of_all or itself)

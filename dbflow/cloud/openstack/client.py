@@ -13,6 +13,7 @@ from keystoneauth1 import loading
 from openstack import exceptions as sdk
 from oslo_config import cfg
 
+from dbflow import faults
 from dbflow.cloud import base
 from dbflow.cloud.openstack.errors import Passing, of_response
 
@@ -131,11 +132,13 @@ class Service:
 
         ``version`` is the microversion whose shapes are meant; that of the first release when not given.
         """
-        if version is not None:
-            kwargs["microversion"] = version
-        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **kwargs))
+        # Told also when it is none: clouds.yaml may name another, whose shapes are not those that are meant.
+        options = {**kwargs, "microversion": version}
+        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **options))
         if response.status_code >= 400:
             raise of_response(resource, response)
+        if method != "GET":
+            faults.within(lost=Passing)
         return _body(self._name, response)
 
 

@@ -63,6 +63,10 @@ class HostNames:
         records = [] if zone_id is None else self._records(zone_id)
         return [one for one in records if (one.get("description") or "").startswith(self._names.prefix)]
 
+    def lost(self) -> bool:
+        """Whether a zone is configured that is not there."""
+        return self._zone is not None and self._zone_id() is None
+
     def _zone_id(self) -> str | None:
         """None where none is configured, or it is gone with all its names."""
         if self._zone is None:

@@ -11,6 +11,7 @@ from dbflow.cloud.openstack.attachments import Attachments
 from dbflow.cloud.openstack.booting import Booting
 from dbflow.cloud.openstack.checks import Checks
 from dbflow.cloud.openstack.client import Client, Json
+from dbflow.cloud.openstack.deployment import Deployment
 from dbflow.cloud.openstack.dns import HostNames
 from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.flavors import NovaFlavors
@@ -85,7 +86,7 @@ class OpenStackCloud(base.Cloud):
             Migrating(nova, hosts, resizing),
             Fencing(nova, client.compute, networks, volumes, hosts, resizing),
         )
-        self._checks = Checks(
+        checks = self._checks = Checks(
             client.compute,
             client.network,
             volumes.types,
@@ -93,6 +94,7 @@ class OpenStackCloud(base.Cloud):
             management_network=options.management_network,
             public_network=options.public_network,
         )
+        self._deployment = Deployment(options, client.network, volumes.types, checks.zones, self._hosts.lost)
 
     def impatient(self, seconds: float) -> base.Cloud:
         """With a connection of its own."""
@@ -101,6 +103,10 @@ class OpenStackCloud(base.Cloud):
     def check(self, wish: base.Wish) -> None:
         """Volume type, availability zone, networks, public access."""
         self._checks.check(wish)
+
+    def missing(self) -> list[str]:
+        """Networks, security groups, volume type, zones."""
+        return list(self._deployment.missing())
 
     def inventory(self) -> dict[str, list[str]]:
         """Whatever exists, complete or not, by instance id; shared security groups by name."""

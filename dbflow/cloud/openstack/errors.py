@@ -2,6 +2,7 @@
 """What went wrong at a service, as errors of a cloud whose words are fit for a user."""
 
 import functools
+import logging
 import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -11,6 +12,7 @@ import requests
 from dbflow.cloud import base
 from dbflow.waits import NotYet
 
+LOG = logging.getLogger(__name__)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -22,6 +24,8 @@ _FULL = re.compile(
     r"not enough|ip ?address ?generation ?fail|exceeds allowed",
     re.IGNORECASE,
 )
+_TOTALS = re.compile(r"\s*\(\d+\)|[.:,]\s+Requested \S*\d.*$")
+"""How much dbflow's project may have, and has: of all tenants together, and none's business."""
 _TAKEN = re.compile(r"\bin use\b|already (been )?allocated", re.IGNORECASE)
 
 
@@ -55,7 +59,8 @@ def of_response(resource: str, response: requests.Response) -> base.CloudError:
 def of_reason(resource: str, reason: str) -> base.CloudError:
     """What a service says of something that it has failed to do."""
     if _FULL.search(reason):
-        return base.OutOfCapacity(f"{resource}: the cloud has no room: {reason}")
+        LOG.warning("%s: the cloud has no room: %s", resource, reason)
+        return base.OutOfCapacity(f"{resource}: the cloud has no room: {_TOTALS.sub('', reason)}")
     return base.CloudError(f"{resource}: {reason}")
 
 

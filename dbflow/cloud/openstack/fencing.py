@@ -7,7 +7,7 @@ not start without. Its ports are cut off first: a database that is shut down may
 committed what no replica has.
 """
 
-from dbflow.cloud import base
+from dbflow.cloud import base, guard
 from dbflow.cloud.openstack.client import Json, Service
 from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.networks import NeutronNetworks
@@ -52,7 +52,7 @@ class Fencing:
         else:
             self._stop(instance_id)
             for volume_id in attached:
-                self._compute.delete(named(instance_id), f"{_attachments(server)}/{volume_id}")
+                self._take(instance_id, server, volume_id)
                 raise self._nova.soon(instance_id, "let go of its volume")
         self._await_volume(instance_id, "available")
 
@@ -71,6 +71,7 @@ class Fencing:
         if volume is not None and not attached:
             body = {"volumeAttachment": {"volumeId": volume["id"]}}
             self._await_volume(instance_id, "available")
+            guard.still_wanted()
             self._compute.post(named(instance_id), _attachments(server), body)
             raise self._nova.soon(instance_id, "get its volume")
         self._await_volume(instance_id, "in-use")
@@ -84,6 +85,16 @@ class Fencing:
             action = _AWAKE.get(server["status"], "os-stop")
             self._nova.act(instance_id, server, action)
             raise self._nova.soon(instance_id, "stop")
+
+    def _take(self, instance_id: str, server: Json, volume_id: str) -> None:
+        """Nova shows an attachment until all of it is gone, and does not like to be asked for its end twice; a detach
+        that has failed leaves the volume in use."""
+        status = self._volumes.status(volume_id)
+        if status is not None and status.startswith("error"):
+            raise base.CloudError(f"Volume of instance {instance_id} is in state {status}")
+        if status in (None, "in-use"):
+            guard.still_wanted()
+            self._compute.delete(named(instance_id), f"{_attachments(server)}/{volume_id}")
 
     def _attached(self, instance_id: str, server: Json) -> list[str]:
         """Ids of the instance's volumes that the server has."""

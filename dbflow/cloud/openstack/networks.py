@@ -92,6 +92,7 @@ class NeutronNetworks(base.Networks):
         """Let the ports carry traffic, or none; fine when they do so."""
         for port in self._ports(instance_id):
             if port["admin_state_up"] is not on:
+                guard.still_wanted()
                 body = {"port": {"admin_state_up": on}}
                 self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)
 

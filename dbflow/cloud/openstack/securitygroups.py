@@ -48,7 +48,9 @@ class SecurityGroups:
         for group in self._named(self._names.of(instance_id, MANAGEMENT)):
             self._neutron.delete("Security group", f"/security-groups/{group['id']}")
         for group in self._named(self._names.of(instance_id)):
-            for peers in {rule["remote_group_id"] for rule in group["security_group_rules"]} - {None, group["id"]}:
+            # An administrator may have let in others.
+            of_projects = {one["id"] for one in self.all() if one["name"].startswith(self._names.of_project(""))}
+            for peers in of_projects & {rule["remote_group_id"] for rule in group["security_group_rules"]}:
                 # Before our own, which leads to it.
                 self._delete_unused(peers)
             self._neutron.delete("Security group", f"/security-groups/{group['id']}")

@@ -15,6 +15,10 @@ from dbflow.cloud.openstack.names import USER, Names
 from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
 from dbflow.cloud.openstack.resizing import Resizing
 from dbflow.cloud.openstack.volumes import CinderVolumes
+from dbflow.cloud.openstack.waiting import age
+
+_FORGOTTEN = 60.0
+"""Seconds after which the end of a server is asked for again; Nova counts a host that is silent for as long as down."""
 
 
 class NovaServers(base.Servers):
@@ -146,7 +150,8 @@ class NovaServers(base.Servers):
         """Delete and wait until it is gone, and its group with the last that was in it."""
         found = self._nova.every(instance_id)
         for server in found:
-            if server[TASK] != "deleting":
+            # Nova forgets those that it has told a host to delete when that host dies; told again, it does it itself.
+            if server[TASK] != "deleting" or age(server["updated"]) >= _FORGOTTEN:
                 self._nova.remove(instance_id, server)
         if found:
             raise self._nova.soon(instance_id, "be deleted")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cinder's volumes."""
 
+import contextlib
 import datetime
 from collections.abc import Callable
 
@@ -69,9 +70,12 @@ class CinderVolumes(base.Volumes):
         if volume["status"] == "error_extending":
             self._mend(volume)
             raise self._refusal(instance_id, volume)
-        if volume["status"] in ("available", "in-use") and volume["size"] < size:
-            self._extend(instance_id, volume, size)
-            raise self._waiting.soon(f"volume of instance {instance_id} to be extended")
+        if volume["size"] < size:
+            if volume["status"] in ("available", "in-use"):
+                self._extend(instance_id, volume, size)
+                raise self._waiting.soon(f"volume of instance {instance_id} to be extended")
+            if volume["status"] in HELD:
+                raise self._waiting.soon(f"volume of instance {instance_id}, which is {volume['status']}, to settle")
         usable = self._usable(instance_id, volume)
         self._forget(instance_id, volume)
         return usable
@@ -122,6 +126,13 @@ class CinderVolumes(base.Volumes):
                 self._cinder.delete(_named(instance_id), f"/volumes/{extra['id']}")
         return found[0] if found else None
 
+    def status(self, volume_id: str) -> str | None:
+        """As Cinder calls it, of any volume; None where there is none."""
+        try:
+            return str(self._cinder.get("Volume", f"/volumes/{volume_id}")["volume"]["status"])
+        except base.NotFound:
+            return None
+
     def all(self) -> list[str]:
         """Ids of the instances that have one."""
         volumes = self._cinder.list("Volumes", "/volumes", "volumes")
@@ -161,8 +172,12 @@ class CinderVolumes(base.Volumes):
             # A server that is gone did not let go of it: its host was down, or Nova failed while it made it.
             if not self._has_server(instance_id):
                 self._attachments.free(instance_id, volume)
-        elif status != "deleting":
+        elif status == "available" or status.startswith("error"):
             self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}")
+        elif status != "deleting":
+            # One that no host has yet goes at once. What Cinder has begun with another ends first.
+            with contextlib.suppress(base.CloudError):
+                self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}")
 
     def _extend(self, instance_id: str, volume: Json, size: int) -> None:
         """Where there is no room Cinder leaves the volume as it was: a message that was not there before tells."""

@@ -78,7 +78,7 @@ def show_conductors(context: Context, _: argparse.Namespace) -> None:
     with context.read() as session:
         rows = [
             [
-                *(c.name, c.host, c.pid, c.version, c.leader, c.draining, c.flows, c.orphans, c.started),
+                *(c.name, c.host, c.pid, c.version, fleet.leads(c, now), c.draining, c.flows, c.orphans, c.started),
                 _silence(now, c.seen),
             ]
             for c, _ in fleet.conductors(session)

@@ -46,7 +46,7 @@ def conductors(services: Services) -> list[Line]:
                 one.host,
                 one.pid,
                 one.version,
-                one.leader,
+                fleet.leads(one, now),
                 one.draining,
                 one.flows,
                 tuple(operations),
@@ -55,7 +55,7 @@ def conductors(services: Services) -> list[Line]:
                 one.seen,
                 fleet.alive(one, now),
                 fleet.drain_refusal(one, now),
-                one.orphans if one.leader else None,
+                one.orphans if fleet.leads(one, now) else None,
             )
             for one, operations in fleet.conductors(session)
         ]

@@ -104,9 +104,9 @@ def _conductors(services: Services, asked: Asked) -> Iterator[Finding]:
     yield Finding("conductor lives" if alive == 1 else "conductors live", alive == 0, link, alive)
     if alive and all(one.draining for one in found if one.alive):
         yield Finding("Every conductor drains: nothing more is begun", True, link)
-    orphans = sum(one.orphans or 0 for one in found if one.alive)
+    orphans = sum(one.orphans or 0 for one in found)
     yield Finding("orphan in the cloud" if orphans == 1 else "orphans in the cloud", orphans > 0, link, orphans)
-    if not any(one.leader and one.alive for one in found):
+    if not any(one.leader for one in found):
         yield Finding("No conductor leads", True, link)
 
 

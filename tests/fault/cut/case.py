@@ -14,7 +14,7 @@ from tests.waiting import wait_for
 
 MIDDLES = {
     "instance.create": "guest.install-datastore.execute.before",
-    "backup.create": "guest.stream-backup.execute.before",
+    "backup.create": "guest.stream.put.1",
     "instance.promote": "guest.stand-up.execute.before",
 }
 """Operation -> the point in its middle at which it is held when the link is cut."""

@@ -18,7 +18,8 @@ class CutStack(RealStack):
         """In a network namespace of our own."""
         numbers = range(CONDUCTORS)
         lay([GUESTS_BROKER, *map(broker_of_conductor, numbers), *map(zookeeper_of_conductor, numbers)])
-        super().__init__(images, SETTINGS)
+        # So that a backup of little has a middle.
+        super().__init__(images, {**SETTINGS, "backups": {"segment_size": 1}})
         self.conductors = [self._conductor(number) for number in numbers]
 
     def link_of(self, kind: str, conductor: Service) -> str:

@@ -19,6 +19,7 @@ from dbflow.db.models import Operation
 from dbflow.db.session import Database
 from dbflow.faults import VARIABLE
 from dbflow.persistence.tables import FLOWS
+from guest.settings import load
 from tests.functional.stack.client import PATIENCE, Client
 from tests.functional.stack.faults import Faults
 from tests.functional.stack.inventory import Inventory, difference, of_cloud, of_database, of_objects
@@ -193,6 +194,15 @@ class Stack(abc.ABC):
     def tell(self) -> str:
         """The last words of every service, for a test that failed."""
         return "\n".join(f"== {one.name}\n" + "\n".join(one.text().splitlines()[-40:]) for one in self.services)
+
+    def logs(self) -> list[pathlib.Path]:
+        """Of the services; guests have their own."""
+        return [one.log for one in self.services]
+
+    def stream_log(self, instance_id: str, name: str) -> pathlib.Path:
+        """What the process of a stream says, while it is there."""
+        machine = load(self.cloud / "servers" / instance_id / "config").machine(3306)
+        return machine.run_dir / "streams" / name / "worker.log"
 
     def set(self, group: str, **options: object) -> None:
         """More settings, before the first start."""

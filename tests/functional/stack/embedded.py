@@ -89,6 +89,9 @@ class EmbeddedStack(Stack):
         written.read(self.state / "dbflow.conf")
         return written["messaging"]["url"].replace("$$", "$")
 
+    def logs(self) -> list[pathlib.Path]:
+        return [*super().logs(), self.state / "dbflow.log"]
+
     def close(self) -> None:
         if self.process.alive:
             self.process.stop()

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kill sweep in a real OpenStack: conductors die at every step of a create, a resize and a delete."""
+"""The kill sweep in a real OpenStack: conductors die at every step of an instance's life, and after every request."""

@@ -46,7 +46,7 @@ def _swept(points: Sequence[Point]) -> Iterator[Result]:
     with contextlib.ExitStack() as exits:
         cloud = exits.enter_context(devcloud.running())
         images = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory()))
-        stack = exits.enter_context(CloudStack(images, Place.make(cloud), upload_image(cloud)))
+        stack = exits.enter_context(CloudStack(images, Place.make(cloud).managed(), upload_image(cloud)))
         yield from swept(points, stack)
 
 

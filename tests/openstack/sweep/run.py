@@ -14,12 +14,13 @@ from tests.fault.sweep.run import LEFT, Result, judged
 from tests.fault.sweep.strike import struck
 from tests.functional.stack.inventory import Inventory
 from tests.openstack.stack import CloudStack
+from tests.openstack.sweep.effects import within
 from tests.openstack.sweep.scenarios import SCENARIOS, InCloud
 
 
 def chosen(kinds: Iterable[str], words: Sequence[str] = ()) -> list[Point]:
     """Those at which a conductor dies, or the answer of the cloud is lost, with all of the words in their titles."""
-    found = [point for kind in kinds for point in points(kind)]
+    found = [point for kind in kinds for point in (*points(kind), *within(kind))]
     return [point for point in found if _in_reach(point) and all(word in point.title for word in words)]
 
 

@@ -13,13 +13,15 @@ from tests.functional.stack.inventory import difference
 from tests.openstack.stack import CloudStack
 
 NAME = "swept"
+CONTAINER = "database_backups"
+"""Of backups that name none."""
 PARTS = {
     "instances": 1,
     "servers": 1,
     "volumes": 1,
-    "ports": 1,
+    "ports": 2,  # of the database, and of the guest
     "floating addresses": 1,
-    "security groups": 2,  # its own, and its project's
+    "security groups": 3,  # of its ports, and its project's
     "health": 1,
     "queues": 1,
     "broker users": 1,
@@ -42,9 +44,17 @@ class InCloud(Scenario):
         newest: dict[str, Any] = found[0]
         return newest
 
+    def wanted(self) -> dict[str, Any]:
+        """With all that Neutron has for it."""
+        return {**super().wanted(), "access": {"is_public": True}}
+
     def make(self) -> None:
         made = self.client.created(NAME, flavor="2", **self.wanted())
         self.instance_id = made["id"]
+        self.fill()
+
+    def fill(self) -> None:
+        """The rows that there must be from now on."""
         with self.connection() as connection:
             query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
             query(connection, f"INSERT INTO t SELECT seq FROM seq_1_to_{ROWS}")
@@ -82,7 +92,7 @@ class Create(InCloud):
         self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
-        wanted = {"flavorRef": "2", "volume": {"size": 1}, "access": {"is_public": True}, **self.wanted()}
+        wanted = {"flavorRef": "2", "volume": {"size": 1}, **self.wanted()}
         self.post("/instances", {"instance": {"name": NAME, **wanted}})
 
     def find(self) -> None:
@@ -160,6 +170,40 @@ class ResizeVolume(InCloud):
         return found
 
 
+class Restart(InCloud):
+    """The same instance, answering."""
+
+    of = "instance.restart"
+
+    def ask(self) -> None:
+        self.act({"restart": {}})
+
+    def check(self, ends: str) -> list[str]:
+        return self.healthy()
+
+
+class Backup(InCloud):
+    """A backup is COMPLETED with its objects, or FAILED with none; it can be deleted."""
+
+    of = "backup.create"
+
+    def ask(self) -> None:
+        self.post("/backups", {"backup": {"name": NAME, "instance": self.instance_id}})
+
+    def check(self, ends: str) -> list[str]:
+        found = self.healthy()
+        (made,) = self.client.ask("GET", "/backups")["backups"]
+        wanted = "COMPLETED" if ends == SUCCESS else "FAILED"
+        if made["status"] != wanted:
+            found.append(f"backup {made['status']} instead of {wanted}")
+        objects = [name for name in self.cloud.inventory_of_cloud()["in containers"] if made["id"] in name]
+        if bool(objects) != (ends == SUCCESS):
+            found.append(f"objects of a backup that is {made['status']}: {objects}")
+        self.client.delete_backup(made["id"])
+        self.cloud.place.admin.delete_container(CONTAINER)  # which stays when it is empty
+        return found
+
+
 class Delete(InCloud):
     """Nothing is left; a delete that failed can be asked for again."""
 
@@ -182,4 +226,4 @@ class Delete(InCloud):
         return ([] if status == "ERROR" else [f"status {status}"]) + self.away()
 
 
-SCENARIOS: tuple[type[InCloud], ...] = (Create, ResizeVolume, ResizeFlavor, Delete)
+SCENARIOS: tuple[type[InCloud], ...] = (Create, ResizeVolume, ResizeFlavor, Restart, Backup, Delete)

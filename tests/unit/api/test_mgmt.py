@@ -68,14 +68,17 @@ def test_conductors_with_their_operations(world: World) -> None:
     assert ended is None
     with world.database.write() as session:
         session.add(Conductor(name="h:1:a", host="h", pid=1, version="1.0", leader=True, flows=1))
+        long_ago = utcnow() - datetime.timedelta(minutes=1)
+        session.add(Conductor(name="h:2:b", host="h", pid=2, version="1.0", leader=True, seen=long_ago))
         operation = world.operation(operation_id)
         operation.state, operation.conductor = State.RUNNING, "h:1:a"
         session.merge(operation)
     found = world.ask("GET", "mgmt/conductors", "admin").json
     jsonschema.validate(found, schemas.CONDUCTORS)
-    (only,) = found["conductors"]
-    assert (only["name"], only["leader"], only["operations"]) == ("h:1:a", True, [operation_id])
-    assert 0 <= only["silent"] < 60
+    leader, killed = found["conductors"]
+    assert (leader["name"], leader["leader"], leader["operations"]) == ("h:1:a", True, [operation_id])
+    assert 0 <= leader["silent"] < 60
+    assert (killed["name"], killed["leader"]) == ("h:2:b", False)
 
 
 def test_guests_page_by_page(world: World) -> None:

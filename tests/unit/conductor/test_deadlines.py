@@ -8,10 +8,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from conductor.deadlines import Deadlines
+from conductor.retention import Retention
 from dbflow.crypto import Keyring
-from dbflow.db.models import Operation
+from dbflow.db.models import Backup, DatastoreVersion, Instance, Operation, new_id
 from dbflow.notifications.outbox import Outbox
-from dbflow.operations import State
+from dbflow.operations import State, accept, lock_instance
 from dbflow.verbs import cancel, retry
 from flows.registry import REGISTRY
 from tests.unit.conductor.conftest import GATE, LOG, World
@@ -91,6 +92,52 @@ def test_a_cancel_just_before_the_deadline_has_its_own_time(world: World) -> Non
     wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted == "cancel", 20, "the wish to arrive")
     GATE.set()
     world.wait_state(operation_id, State.REVERTED)
+
+
+def _backing_up(world: World) -> tuple[str, str, str]:
+    """A backup that is being made, by nobody any more: (operation, instance, backup)."""
+    with world.database.write() as session:
+        version = session.query(DatastoreVersion).first()
+        assert version
+        of = {"project_id": "p", "user_id": "u", "datastore_version_id": version.id}
+        instance = Instance(name="i", flavor_id="1", **of)
+        backup = Backup(
+            id=new_id(), name="b", state="BUILDING", strategy="physical", container="c", prefix="p/b/", **of
+        )
+        session.add_all((instance, backup))
+        session.flush()
+        operation = accept(
+            session, world.keyring, "backup.create", target_id=instance.id, project_id="p", user_id="u",
+            request_id=None, arguments={"backup_id": backup.id, "strategy": "physical", "parent": None},
+        )  # fmt: skip
+        session.flush()
+        operation.state, backup.operation_id = State.RUNNING, operation.id
+        lock_instance(session, instance.id, operation)
+    return operation.id, instance.id, backup.id
+
+
+def test_a_backup_does_not_stay_running(world: World) -> None:
+    """Even if nobody can undo it: it is FAILED, nobody's, and is deleted when its time has come."""
+    operation_id, instance_id, backup_id = _backing_up(world)
+    deadlines = Deadlines(100.0, world.database, world.keyring, Outbox())
+    retention = Retention(50.0, world.database, world.keyring)
+    for wanted in (None, "cancel"):
+        deadlines.enforce()
+        assert world.operation(operation_id).requested == wanted
+        assert retention.keep() == 0
+        with world.database.write() as session:
+            operation = session.get_one(Operation, operation_id)
+            operation.created -= datetime.timedelta(seconds=101)
+            operation.since = None
+    deadlines.enforce()
+    assert world.operation(operation_id).state == State.FAILED
+    assert (world.instance(instance_id).task, world.instance(instance_id).operation_id) == ("NONE", None)
+    with world.database.write() as session:
+        backup = session.get_one(Backup, backup_id)
+        assert (backup.state, backup.operation_id) == ("FAILED", None)
+        assert str(backup.error).startswith("it did not end within its deadline of 100 s")
+        backup.updated -= datetime.timedelta(seconds=51)
+    assert retention.keep() == 1
 
 
 def test_one_that_can_not_be_read_is_no_trouble_for_others(world: World) -> None:

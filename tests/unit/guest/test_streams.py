@@ -8,6 +8,7 @@ import pathlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +21,9 @@ from guest.streams import segments
 from guest.streams.files import RESULT, SESSION, WORKER_LOG
 from guest.streams.hold import Hold
 from guest.streams.job import StreamFailed, StreamJob
-from guest.streams.store import Store
+from guest.streams.store import Store, StoreFailed
 from guest.streams.worker import Worker
-from tests.objects.moody import CUT, WELL, Moods, Still
+from tests.objects.moody import CUT, SLOW, STILL, WELL, Moods, Still
 from tests.objects.vault import CONTAINER, Vault, vault
 from tests.waiting import wait_for
 
@@ -247,13 +248,35 @@ def test_a_store_that_does_not(tmp_path: pathlib.Path, data: pathlib.Path, statu
     assert words in told["error"]
 
 
+def test_a_store_that_takes_its_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of it than there is for a connection; but it does take something all the while."""
+    monkeypatch.setattr("guest.streams.store._CONNECT", 1.0)
+    moods, large = Moods([SLOW]), bytes(32 << 20)
+    with vault(tmp_path, moods=moods) as store:
+        began = time.monotonic()
+        Store(store.upload("b1")["store"], 60.0).put("s1/00000000", large)
+        assert time.monotonic() - began > 1.0
+        assert moods.met == {SLOW: 1}
+        assert store.store.size(CONTAINER, f"{store.prefix('b1')}s1/00000000") == len(large)
+
+
+def test_a_store_that_says_nothing_for_longer_than_there_is_patience(tmp_path: pathlib.Path) -> None:
+    moods = Moods([STILL] * 10)
+    with vault(tmp_path, moods=moods) as store:
+        began = time.monotonic()
+        with pytest.raises(StoreFailed, match=r"no answer \(ReadTimeoutError\)"):
+            Store(store.upload("b1")["store"], 1.0).put("s1/00000000", b"x")
+        assert time.monotonic() - began < 30.0
+        moods.over.set()
+
+
 @pytest.mark.parametrize(("status", "words"), [(403, "refuses (403)"), (503, "it answers 503")])
 def test_a_store_that_gives_nothing_back(tmp_path: pathlib.Path, data: pathlib.Path, status: int, words: str) -> None:
     with vault(tmp_path / "objects") as store:
         made = keep(store, work(tmp_path / "s", send(store, ["cat", str(data)]))["sent"])
     with vault(tmp_path / "objects", moods=Moods([WELL, WELL, *[status] * 1000])) as again:
         again.keys |= store.keys
-        told = work(tmp_path / "r", receive(again, made, tmp_path / "back") | {"patience": 1.0})
+        told = work(tmp_path / "r", receive(again, made, tmp_path / "back") | {"patience": 2.0})
     assert words in told["error"]
 
 

@@ -123,9 +123,11 @@ def test_conductor_list(deployment: Deployment) -> None:
     with deployment.database.write() as session:
         seen = utcnow() - datetime.timedelta(seconds=30)
         session.add(Conductor(name="host:1:ab", host="host", pid=1, version="0.1", leader=True, flows=2, seen=seen))
-    (row,) = deployment.answer("conductor", "list")
-    assert (row["name"], row["leader"], row["flows"]) == ("host:1:ab", True, 2)
-    assert row["silent"] >= 30
+        session.add(Conductor(name="host:2:cd", host="host", pid=2, version="0.1", leader=True, flows=1, seen=utcnow()))
+    killed, alive = deployment.answer("conductor", "list")
+    assert (alive["name"], alive["leader"], alive["flows"]) == ("host:2:cd", True, 1)
+    assert (killed["name"], killed["leader"], killed["flows"]) == ("host:1:ab", False, 2)
+    assert killed["silent"] >= 30
 
 
 def test_draining(deployment: Deployment) -> None:

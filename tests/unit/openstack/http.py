@@ -37,7 +37,7 @@ class FakeOpenStack:
 
     def __init__(self, services: dict[str, Callable[[Request, str], Answer]]) -> None:
         """``services``: type -> what answers a request to the path below its endpoint."""
-        self._services = services
+        self.services = services
         self.seen: list[str] = []
         """Requests to services, such as "POST /compute/v2.1/servers"."""
         self.tokens: set[str] = set()
@@ -95,7 +95,7 @@ class FakeOpenStack:
         self._troubles.append(Trouble(match, answer, times, headers or {}, lost))
 
     def _serve(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
-        service = next((name for name in self._services if request.path.startswith(f"/{name}")), "identity")
+        service = next((name for name in self.services if request.path.startswith(f"/{name}")), "identity")
         if service in self.down:
             handler.close_connection = True
             return
@@ -127,7 +127,7 @@ class FakeOpenStack:
             return 200, self._versions(service)
         self.seen.append(str(request))
         below = request.path.removeprefix(f"/{service}{_BASE[service]}").removeprefix(f"/{PROJECT}")
-        return self._services[service](request, below)
+        return self.services[service](request, below)
 
     def _identity(self, request: Request, headers: dict[str, str]) -> Answer:
         if request.method == "GET":

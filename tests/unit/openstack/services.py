@@ -56,8 +56,12 @@ class Cinder:
         if volume is None:
             return missing("Volume")
         match request.method, path.split("/")[3:]:
+            case "GET", []:
+                return 200, {"volume": volume}
             case "DELETE", [] if volume["id"] in self.snapshots and "cascade" not in request.query:
                 return 400, {"badRequest": {"message": "Invalid volume: Volume must not have snapshots"}}
+            case "DELETE", [] if volume["status"] == "creating":
+                return 400, {"badRequest": {"message": "Invalid volume: Volume status must be available or error"}}
             case "DELETE", []:
                 volume["next"], volume["status"] = None, "deleting"
                 return 202, None
@@ -260,6 +264,8 @@ class Nova:
         self.hosts = ["one", "two"]
         self.down: set[str] = set()
         """Hosts on which nothing ends that was begun."""
+        self.dying: set[str] = set()
+        """Such that Nova does not know of yet."""
         self.admin = True
         """Whether hosts are told."""
         self._cinder, self._neutron = cinder, neutron
@@ -300,7 +306,11 @@ class Nova:
             case ["os-volume_attachments", *which]:
                 return self._attachments(server, request, which)
         (action, value), *_ = request.body.items()
+        if action == "forceDelete" and server[_HOST] in self.down:
+            self._remove(server)
+            return 202, None
         if action == "forceDelete":
+            self.asked.append(action)
             self._later(server, "deleting", lambda: self._remove(server))
             return 202, None
         return self._act(server, action, value)
@@ -335,7 +345,7 @@ class Nova:
         found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
         shown = [self._shown(server) for server in found]
         for server in found:
-            if server[_HOST] not in self.down:
+            if server[_HOST] not in self.down | self.dying:
                 server.pop("then", lambda: None)()
         return shown
 
@@ -347,7 +357,7 @@ class Nova:
         return 200, {"services": [{"host": one, "status": "enabled", "state": state} for one, state in states.items()]}
 
     def _shown(self, server: Json, *more: str) -> Json:
-        kept = {"then", "actions", "body", "fault", *(() if self.admin else (_HOST,))} - set(more)
+        kept = {"then", "leaves", "gone", "actions", "body", "fault", *(() if self.admin else (_HOST,))} - set(more)
         return {key: value for key, value in server.items() if key not in kept}
 
     def _act(self, server: Json, action: str, value: Any) -> Answer:
@@ -403,7 +413,15 @@ class Nova:
         if request.method == "POST":
             self._cinder.hold(request.body["volumeAttachment"]["volumeId"], server["id"])
         elif which:
-            self._cinder.free(which[0])
+            if self._cinder.volumes[which[0]]["status"] != "in-use":
+                return 400, {"badRequest": {"message": "Invalid volume: Volume must be in-use to be detached"}}
+            self._cinder.volumes[which[0]]["status"] = "detaching"
+            server["leaves"] = which[0]
+            return 202, None
+        if (leaving := server.pop("leaves", None)) is not None:
+            server["gone"] = leaving
+        elif "gone" in server:
+            self._cinder.free(server.pop("gone"))
         attached = [
             volume["id"]
             for volume in self._cinder.volumes.values()
@@ -439,7 +457,7 @@ class Designate:
     def __call__(self, request: Request, path: str) -> Answer:
         parts = path.strip("/").split("/")
         if parts == ["zones"]:
-            return 200, {"zones": self.zones, "links": {}}
+            return 200, {"zones": [zone for zone in self.zones if _fits(zone, request)], "links": {}}
         if request.method == "POST":
             record = {**request.body, "id": next(_IDS), "status": "PENDING", "created_at": _WHEN}
             self.records[record["id"]] = record

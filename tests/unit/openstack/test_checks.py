@@ -23,6 +23,8 @@ from tests.unit.openstack.http import PROJECT
         ({"nics": [{"subnet_id": "sub-2"}]}, "nics.subnet_id"),
         ({"nics": [{"network_id": "net-1", "ip_address": "10.9.9.9"}]}, "nics.ip_address"),
         ({"nics": [{"ip_address": "10.0.0.5"}]}, "nics.ip_address"),
+        ({"nics": [{"ip_address": "10.0.0.0"}]}, "nics.ip_address"),
+        ({"nics": [{"ip_address": "10.0.0.255"}]}, "nics.ip_address"),
         ({"nics": [{"network_id": "net-4"}]}, "nics.network_id"),
     ],
 )
@@ -96,6 +98,31 @@ def test_without_default_and_public_network(world: World) -> None:
     with pytest.raises(base.Unsuitable) as refused:
         cloud.check(base.Wish("p1", access={"is_public": True}))
     assert refused.value.field == "access.is_public"
+
+
+def test_what_the_configuration_names_is_there(world: World) -> None:
+    world.neutron.things["networks"]["public"] = {"id": "public"}
+    world.neutron.things["security-groups"]["guests"] = {"id": "guests"}
+    there = {"management_security_groups": "guests", "volume_type": "ssd", "availability_zone": "nova"}
+    assert world.cloud(**there, dns_zone="db.example.").missing() == []
+    wrong = {
+        "networks": "net-1,net-9",
+        "management_network": "net-8",
+        "management_security_groups": "nobody",
+        "public_network": "net/7",
+        "volume_type": "gold",
+        "availability_zone": "moon",
+        "dns_zone": "else.example.",
+    }
+    assert world.cloud(**wrong).missing() == [
+        "networks: net-9",
+        "management_network: net-8",
+        "public_network: net/7",
+        "management_security_groups: nobody",
+        "volume_type: gold",
+        "availability_zone: moon",
+        "dns_zone: else.example.",
+    ]
 
 
 def test_flavors(cloud: OpenStackCloud) -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from dbflow.cloud import base
+from dbflow.cloud import base, guard
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
@@ -31,6 +31,47 @@ def test_whatever_state_it_is_in(world: World, cloud: OpenStackCloud, status: st
     server["status"] = status
     world.done(cloud.servers.fence, instance_id)
     assert _fenced(world) == ("SHUTOFF", "available", False)
+
+
+def test_a_volume_that_is_let_go_of_slowly_is_asked_for_once(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    world.done(cloud.servers.fence, instance_id)
+    assert [str(wait) for wait in world.waited].count(f"server of instance {instance_id} to let go of its volume") == 2
+
+
+def test_a_detach_that_failed_is_asked_for_again(world: World, cloud: OpenStackCloud) -> None:
+    instance_id = world.serve(cloud)
+    (server,), (volume,) = world.nova.servers.values(), world.cinder.volumes.values()
+    while volume["status"] != "detaching":
+        with pytest.raises(NotYet):
+            cloud.servers.fence(instance_id)
+    del server["leaves"]
+    volume["status"] = "in-use"
+    world.done(cloud.servers.fence, instance_id)
+    assert _fenced(world) == ("SHUTOFF", "available", False)
+    world.done(cloud.servers.unfence, instance_id)
+    volume["status"] = "error_detaching"
+    world.done(cloud.servers.reboot, instance_id, "x")
+    with pytest.raises(base.CloudError, match="in state error_detaching"):
+        world.done(cloud.servers.fence, instance_id)
+
+
+def test_who_is_not_wanted_any_more_takes_nothing_away(world: World, cloud: OpenStackCloud) -> None:
+    """Paused between two calls, while others brought the source back."""
+    instance_id = world.serve(cloud)
+    (server,), (volume,) = world.nova.servers.values(), world.cinder.volumes.values()
+
+    def overtaken() -> None:
+        raise RuntimeError("overtaken")
+
+    with guard.checking(overtaken), pytest.raises(RuntimeError, match="overtaken"):
+        cloud.servers.fence(instance_id)
+    assert _fenced(world) == ("ACTIVE", "in-use", True)
+    (port,) = world.neutron.things["ports"].values()
+    port["admin_state_up"], server["status"] = False, "SHUTOFF"
+    with guard.checking(overtaken), pytest.raises(RuntimeError, match="overtaken"):
+        cloud.servers.fence(instance_id)
+    assert volume["status"] == "in-use"
 
 
 def test_a_host_that_is_down_can_not_stop_it(world: World, cloud: OpenStackCloud) -> None:

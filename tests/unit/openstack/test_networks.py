@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ports, and who reaches them."""
 
+import functools
+import pathlib
+
 import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from tests.lostanswers import LostAnswers
+from tests.openstack.sweep.effects import EFFECTS
 from tests.unit.openstack.conftest import REACH, World
+from tests.unit.openstack.http import PROJECT
 
 ID = "11111111-0000-4000-8000-000000000001"
 OTHER = "22222222-0000-4000-8000-000000000002"
+
+_OURS = ("ports", "security-groups", "floatingips")
 
 
 def _rules(world: World, instance_id: str = ID) -> set[tuple[int, str]]:
@@ -30,6 +38,23 @@ def test_port_is_made_once(world: World, cloud: OpenStackCloud) -> None:
     assert _rules(world) == {(3306, "0.0.0.0/0"), (3306, "::/0"), (3306, "peers")}
 
 
+def test_whichever_answer_is_lost(world: World, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is there once, and then nothing is left."""
+    networks = world.cloud(management_network="management").networks
+    answers = LostAnswers(tmp_path / "faults", monkeypatch)
+    make = functools.partial(networks.create_port, ID, [], {"is_public": True}, REACH)
+    drop = functools.partial(networks.delete_port, ID)
+    made, dropped = answers.done(make), answers.done(drop)
+    known = EFFECTS["instance.create"]["create-port"], EFFECTS["instance.delete"]["delete-port"]
+    assert (made, dropped) == tuple(map(len, known))
+    things = world.neutron.things
+    for number in range(1, max(made, dropped) + 1):
+        answers.done(make, number if number <= made else 0)
+        assert [len(things[kind]) for kind in _OURS] == [2, 3, 1]
+        answers.done(drop, number if number <= dropped else 0)
+        assert not any(things[kind] for kind in _OURS)
+
+
 def test_where_its_owner_says(world: World, cloud: OpenStackCloud) -> None:
     nic = {"subnet_id": "sub-1", "ip_address": "10.0.0.77"}
     world.done(cloud.networks.create_port, ID, [nic], {}, REACH)
@@ -48,6 +73,19 @@ def test_access_changes(world: World, cloud: OpenStackCloud) -> None:
     assert len(world.neutron.things["floatingips"]) == 1
     assert len(world.done(cloud.networks.update_access, ID, {}, REACH).addresses) == 1
     assert not world.neutron.things["floatingips"]
+
+
+def test_groups_of_others_stay(world: World, cloud: OpenStackCloud) -> None:
+    """An administrator has let one in."""
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    things = world.neutron.things
+    ours = next(one["id"] for one in things["security-groups"].values() if one["name"] == f"dbflow-{ID}")
+    bastion = {"id": "bastion", "name": "bastion", "project_id": PROJECT}
+    things["security-groups"]["bastion"] = bastion
+    rule = {"id": "r", "security_group_id": ours, "remote_group_id": "bastion", "direction": "egress"}
+    things["security-group-rules"]["r"] = rule
+    world.done(cloud.networks.delete_port, ID)
+    assert list(things["security-groups"].values()) == [bastion]
 
 
 def test_instances_of_a_project_reach_each_other_until_the_last_is_gone(world: World, cloud: OpenStackCloud) -> None:

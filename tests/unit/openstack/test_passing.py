@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services that are away, busy, or have forgotten who asks."""
 
+import json
+import pathlib
+import re
 import time
 
 import pytest
@@ -9,6 +12,7 @@ from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
+from tests.unit.openstack.http import Answer, Request
 
 
 def _ask(cloud: OpenStackCloud) -> base.Volume:
@@ -27,6 +31,31 @@ def test_steps_wait_as_long_as_they_are_asked_to(
         _ask(cloud)
     assert wait.value.after == after
     assert world.done(_ask, cloud).size == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Quota exceeded for cores: Requested 2, but already used 19 of 20 cores", "Quota exceeded for cores"),
+        (
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota. "
+            "Requested 8G, quota is 5G and 2G has been consumed.",
+            "VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds allowed gigabytes quota",
+        ),
+        ("Maximum number of volumes allowed (10) exceeded for quota 'volumes'.", "exceeded for quota 'volumes'."),
+        ("Quota exceeded for resources: ['port'].", "Quota exceeded for resources: ['port']."),
+        ("No valid host was found. There are not enough hosts available.", "not enough hosts available."),
+    ],
+)
+def test_how_much_all_tenants_have_is_for_the_log_alone(
+    world: World, cloud: OpenStackCloud, caplog: pytest.LogCaptureFixture, said: str, told: str
+) -> None:
+    world.fake.trouble("POST /volume", 413, said)
+    with pytest.raises(base.OutOfCapacity) as full:
+        _ask(cloud)
+    assert str(full.value).endswith(told)
+    assert not re.search(r"\d", str(full.value).replace("11111111-0000-4000-8000-000000000001", ""))
+    assert said in caplog.text
 
 
 def test_who_is_no_step_is_told(world: World, cloud: OpenStackCloud) -> None:
@@ -151,3 +180,25 @@ def test_lists_of_many_pages(world: World, cloud: OpenStackCloud) -> None:
         assert cloud_volume.size == 1
     world.cinder.page = 3
     assert cloud.inventory()["volumes"] == ids
+
+
+def test_shapes_are_those_that_are_meant_whatever_clouds_yaml_says(
+    world: World, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 2.47 on flavors of servers have no ids."""
+    login = {"auth_url": f"{world.fake.url}/v3", "username": "dbflow", "password": "secret", "project_name": "service"}
+    domains = {"user_domain_name": "Default", "project_domain_name": "Default"}
+    cloud = {"auth": login | domains, "compute_default_microversion": "2.90"}
+    (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"here": cloud}}))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    driver = world.cloud(cloud="here", auth_type=None)
+    asked: list[str] = []
+    nova = world.fake.services["compute"]
+
+    def noted(request: Request, path: str) -> Answer:
+        asked.append(request.headers.get("OpenStack-API-Version"))
+        return nova(request, path)
+
+    world.fake.services["compute"] = noted
+    assert driver.flavors.list()
+    assert asked == [None]

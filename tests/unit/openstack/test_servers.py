@@ -48,6 +48,19 @@ def test_user_data_is_what_the_guest_needs_and_nothing_else(world: World, cloud:
     assert "secret" not in text
 
 
+@pytest.mark.parametrize(
+    ("configured", "asked", "sent"),
+    [(None, None, None), ("az1", None, "az1"), (None, "az2", "az2"), ("az1", "az2", "az2")],
+)
+def test_nova_is_told_the_zone(world: World, configured: str | None, asked: str | None, sent: str | None) -> None:
+    """The asked one before the configured one; where there is neither, Nova chooses."""
+    world.serve(world.cloud(availability_zone=configured), availability_zone=asked)
+    (server,) = world.nova.servers.values()
+    assert server["body"]["server"].get("availability_zone") == sent
+    (volume,) = world.cinder.volumes.values()
+    assert volume.get("availability_zone") is None
+
+
 def _blank_until(body: dict[str, Any]) -> datetime.datetime | None:
     """What a guest is told of its volume."""
     document = json.loads(base64.b64decode(body["user_data"]).decode().partition("\n")[2])
@@ -348,6 +361,22 @@ def test_many_server_groups(world: World, cloud: OpenStackCloud) -> None:
         for kind in ("server", "volume", "port"):
             world.done(cloud.remove, kind, instance_id)
     assert not world.nova.groups
+
+
+def test_delete_is_asked_for_again_when_the_host_died_with_it(world: World, cloud: OpenStackCloud) -> None:
+    """Before Nova knew."""
+    instance_id = world.serve(cloud)
+    (server,) = world.nova.servers.values()
+    server["updated"] = datetime.datetime.now(datetime.UTC).isoformat()
+    world.nova.dying.add("one")
+    for _ in range(3):
+        with pytest.raises(NotYet, match="to be deleted"):
+            cloud.servers.delete(instance_id)
+    assert world.nova.asked == ["forceDelete"]
+    world.nova.down.add("one")
+    server["updated"] = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=61)).isoformat()
+    world.done(cloud.servers.delete, instance_id)
+    assert not world.nova.servers
 
 
 def test_delete_waits_until_it_is_gone(world: World, cloud: OpenStackCloud) -> None:

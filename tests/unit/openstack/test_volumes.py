@@ -48,11 +48,37 @@ def test_one_that_could_not_be_made_says_why_and_can_be_deleted(world: World, cl
     assert not world.cinder.volumes
 
 
+def test_one_that_is_being_made_is_deleted_when_it_is(world: World, cloud: OpenStackCloud) -> None:
+    """Cinder deletes it no sooner."""
+    with pytest.raises(NotYet, match="which is creating"):
+        cloud.volumes.create(ID, 1, None)
+    (volume,) = world.cinder.volumes.values()
+    volume["next"] = "creating"
+    for _ in range(2):
+        with pytest.raises(NotYet, match="to be deleted"):
+            cloud.volumes.delete(ID)
+        assert volume["status"] == "creating"
+    volume["status"] = "available"
+    world.done(cloud.volumes.delete, ID)
+    assert not world.cinder.volumes
+
+
+def test_one_that_is_just_being_attached_is_not_taken_for_extended(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.volumes.create, ID, 1, None)
+    (volume,) = world.cinder.volumes.values()
+    volume["status"] = "attaching"
+    with pytest.raises(NotYet, match="which is attaching"):
+        cloud.volumes.resize(ID, 2)
+    assert cloud.volumes.resize(ID, 1).size == 1
+    volume["status"] = "in-use"
+    assert world.done(cloud.volumes.resize, ID, 2).size == 2
+
+
 def test_quota(world: World, cloud: OpenStackCloud) -> None:
     """Cinder says when to try again, as one who is busy does."""
     message = "VolumeLimitExceeded: Maximum number of volumes allowed (0) exceeded for quota 'volumes'."
     world.fake.trouble("POST /volume", 413, message, headers={"Retry-After": "0"})
-    with pytest.raises(base.OutOfCapacity, match="exceeded for quota"):
+    with pytest.raises(base.OutOfCapacity, match="Maximum number of volumes allowed exceeded for quota 'volumes'"):
         world.done(cloud.volumes.create, ID, 1, None)
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conductors can be told to drain, and to give a claim up; operations of all projects are listed by their age; a day
-of each instance's load and volume use is kept."""
+"""Conductors drain and give a claim up; operations of all projects by age; a day of each instance's load and use."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
