@@ -74,7 +74,8 @@ class Grouped(Scenario):
 
     def members(self) -> Callable[[], Members]:
         """What tells who is in the set, at any moment from now on."""
-        known = {one: self.door(self.stack.address(one)) for one in (self.source_id, *self.replica_ids)}
+        addresses = self.stack.addresses()
+        known = {one: self.door(addresses[one]) for one in (self.source_id, *self.replica_ids)}
         return lambda: known
 
     def door(self, address: str) -> Connect:
@@ -157,8 +158,13 @@ class Replicate(Grouped):
 
     def members(self) -> Callable[[], Members]:
         """Whoever is made since is one of them."""
-        known, before = super().members()(), self.stack.servers()
-        return lambda: {**known, **{one: self.door(self.stack.address(one)) for one in self.stack.servers() - before}}
+        known, before = super().members()(), self.stack.addresses()
+
+        def now() -> Members:
+            made = {one: self.door(at) for one, at in self.stack.addresses().items() if one not in before}
+            return {**known, **made}
+
+        return now
 
     def boots(self, ends: str) -> set[int]:
         return {1}

@@ -182,14 +182,13 @@ class Stack(abc.ABC):
         found = Processes(str(self.cloud)).of(instance_id)
         return next((one.process for one in found if fits(one)), None)
 
-    def servers(self) -> set[str]:
-        """Of the local cloud: instances whose machine is there, whole."""
-        return {path.parent.name for path in self.cloud.glob("servers/*/server.json")}
-
-    def address(self, instance_id: str) -> str:
-        """Of an instance's machine, as the cloud has it, which answers when nobody else does."""
-        record = json.loads((self.cloud / "servers" / instance_id / "server.json").read_text())
-        return str(record["address"])
+    def addresses(self) -> dict[str, str]:
+        """Instance -> address of its machine, as the cloud has it, which answers when nobody else does."""
+        found = {}
+        for path in self.cloud.glob("servers/*/server.json"):
+            with contextlib.suppress(FileNotFoundError):  # it is being deleted
+                found[path.parent.name] = str(json.loads(path.read_text())["address"])
+        return found
 
     def tell(self) -> str:
         """The last words of every service, for a test that failed."""
