@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas through the API, with real servers."""
 
-import contextlib
+import functools
 import pathlib
-import threading
 from typing import Any
 
 import pymysql
@@ -13,6 +12,7 @@ from pymysql.constants import ER
 from tests.functional.stack import Client, EmbeddedStack, Stack, mysql, new_password, query
 from tests.functional.stack.client import operation_of
 from tests.functional.stack.death import age, die
+from tests.sampler import TABLE, Sampler
 from tests.waiting import wait_for
 
 
@@ -28,6 +28,7 @@ def make_source(client: Client, password: str) -> str:
     with mysql(source, "u", password, "d") as connection:
         query(connection, "CREATE TABLE t (n INT PRIMARY KEY)")
         query(connection, "INSERT INTO t SELECT seq FROM seq_1_to_100")
+        query(connection, TABLE)
     source_id: str = source["id"]
     return source_id
 
@@ -70,33 +71,19 @@ def replicas_of(client: Client, instance_id: str) -> set[str]:
     return {one["id"] for one in client.show(instance_id).get("replicas", ())}
 
 
-class Writer(threading.Thread):
-    """Writes numbers to whichever of the instances takes them, and keeps those that were acknowledged."""
+def sampler(client: Client, members: list[str], password: str) -> Sampler:
+    """Of these instances."""
+    doors = {
+        one: functools.partial(mysql, client.show(one), "u", password, "d", read_timeout=1, ssl_disabled=True)
+        for one in members
+    }
+    return Sampler(lambda: doors)
 
-    def __init__(self, client: Client, members: list[str], password: str) -> None:
-        super().__init__(daemon=True)
-        self._hosts = [client.show(member)["ip"][0] for member in members]
-        self._password, self._end = password, threading.Event()
-        self.acknowledged: list[int] = []
 
-    def run(self) -> None:
-        number = 1000
-        while not self._end.is_set():
-            for host in self._hosts:
-                with contextlib.suppress(pymysql.Error, OSError):
-                    connection = pymysql.connect(
-                        host=host, user="u", password=self._password, database="d", read_timeout=5, autocommit=True
-                    )
-                    with contextlib.closing(connection), connection.cursor() as cursor:
-                        while not self._end.is_set():
-                            number += 1
-                            cursor.execute("INSERT INTO t VALUES (%s)", (number,))
-                            self.acknowledged.append(number)
-
-    def stop(self) -> list[int]:
-        self._end.set()
-        self.join(30)
-        return self.acknowledged
+def lost(client: Client, instance_id: str, password: str, watch: Sampler) -> set[int]:
+    """What was acknowledged, and is not there."""
+    with mysql(client.show(instance_id), "u", password, "d") as connection:
+        return set(watch.acknowledged) - {number for (number,) in query(connection, "SELECT n FROM samples")}
 
 
 def test_the_life_of_a_set(stack: Stack, password: str) -> None:
@@ -116,18 +103,15 @@ def test_the_life_of_a_set(stack: Stack, password: str) -> None:
 
         client.ask("DELETE", f"/instances/{source}", status=403)
         client.ask("POST", f"/instances/{first}/databases", {"databases": [{"name": "x"}]}, status=400)
-        writer = Writer(client, [source, first, second], password)
-        writer.start()
-        wait_for(lambda: len(writer.acknowledged) > 10, 30, "writes")
-        client.wait_operation(client.act(first, {"promote_to_replica_source": {}}))
-        more = len(writer.acknowledged)
-        wait_for(lambda: len(writer.acknowledged) > more + 10, 30, "writes to the new source")
-        acknowledged = set(writer.stop())
+        with sampler(client, [source, first, second], password) as watch:
+            watch.wait_more(10)
+            client.wait_operation(client.act(first, {"promote_to_replica_source": {}}))
+            watch.wait_more(10)  # to the new source
+        assert watch.violations == []
         assert replicas_of(client, first) == {source, second}
         assert "replica_of" not in client.show(first)
         assert client.show(source)["replica_of"]["id"] == first
-        with mysql(client.show(first), "u", password, "d") as connection:
-            assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}
+        assert lost(client, first, password, watch) == set()
         assert not writable(client, source, password, 103)
 
         answer = client.raw("PUT", f"/instances/{second}", {"instance": {"replica_of": None}})
@@ -170,23 +154,22 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
     client = stack.client()
     with stack.nothing_left():
         source = make_source(client, password)
-        first, second = make_replicas(client, source, 2)
+        replicas = make_replicas(client, source, 3)
+        assert len(replicas) == 3
+        first = replicas[0]
         client.ask("POST", f"/instances/{first}/action", {"eject_replica_source": {}}, status=400)
         client.ask("POST", f"/instances/{source}/action", {"eject_replica_source": {}}, status=400)
-        writer = Writer(client, [source, first, second], password)
-        writer.start()
-        wait_for(lambda: len(writer.acknowledged) > 50, 30, "writes")
-        die(stack, source)
-        age(stack, source)
-        client.wait_operation(client.act(source, {"eject_replica_source": {}}))
-        more = len(writer.acknowledged)
-        wait_for(lambda: len(writer.acknowledged) > more + 10, 30, "writes to the new source")
-        acknowledged = set(writer.stop())
-        (new,) = (one for one in (first, second) if "replica_of" not in client.show(one))
-        (other,) = {first, second} - {new}
-        assert replicas_of(client, new) == {other}
-        with mysql(client.show(new), "u", password, "d") as connection:
-            assert acknowledged <= {row[0] for row in query(connection, "SELECT n FROM t")}
+        with sampler(client, [source, *replicas], password) as watch:
+            watch.wait_more(50)
+            die(stack, source)
+            age(stack, source)
+            client.wait_operation(client.act(source, {"eject_replica_source": {}}))
+            watch.wait_more(10)  # to the new source
+        assert watch.violations == []
+        (new,) = (one for one in replicas if "replica_of" not in client.show(one))
+        others = set(replicas) - {new}
+        assert replicas_of(client, new) == others
+        assert lost(client, new, password, watch) == set()
         shown = client.show(source)
         assert (shown["status"], "replica_of" in shown, "ejected" in shown["fault"]["message"]) == (
             "ERROR",
@@ -194,8 +177,9 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
             True,
         )
         assert (stack.agent(source), stack.database_server(source)) == (None, None)
-        assert not writable(client, other, password, 1)
-        client.deleted(source, other)
+        for other in others:
+            assert not writable(client, other, password, 1)
+        client.deleted(source, *others)
         assert writable(client, new, password, 0)
         client.deleted(new)
 

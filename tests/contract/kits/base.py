@@ -95,9 +95,8 @@ class Load(Protocol):
     def written(self) -> int:
         """Transactions that are acknowledged."""
 
-    @property
-    def longest(self) -> float:
-        """Seconds that the slowest of them took."""
+    def longest(self, since: int = 0) -> float:
+        """Seconds that the slowest of them took, of those after the first ``since``."""
 
     def wait_more(self) -> int:
         """Until some more transactions are; how many they are in all."""

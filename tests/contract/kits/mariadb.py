@@ -31,7 +31,7 @@ class Writer(threading.Thread):
     def __init__(self, connection: "Connection[Cursor]") -> None:
         super().__init__(daemon=True)
         self._connection, self._stopping = connection, False
-        self.written, self.longest = 0, 0.0
+        self._took: list[float] = []
         with connection.cursor() as cursor:
             for table in ("one", "two"):
                 cursor.execute(f"CREATE TABLE {table} (n INT PRIMARY KEY, filler VARCHAR(2000))")
@@ -45,8 +45,14 @@ class Writer(threading.Thread):
                     filler = secrets.token_hex(1000)
                     cursor.execute(f"INSERT INTO {table} VALUES ({number}, '{filler}')")
                 cursor.execute("COMMIT")
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.written = number
+            self._took.append(time.monotonic() - began)
+
+    @property
+    def written(self) -> int:
+        return len(self._took)
+
+    def longest(self, since: int = 0) -> float:
+        return max(self._took[since:])
 
     def stop(self) -> None:
         self._stopping = True

@@ -27,15 +27,31 @@ from guest.tasks.replication import (
     LeaveSource,
     OpenWrites,
     Repoint,
+    RequireAcknowledgement,
     StandUp,
 )
 from tests.contract.kits.base import Refused
 from tests.contract.kits.mariadb import MariaDBKit
-from tests.contract.mariadb.trio import LOGIN, Sampler, Trio, add_replica, bound, endpoint, prepare, run, trio, undo
+from tests.contract.mariadb.trio import (
+    LOGIN,
+    Trio,
+    add_replica,
+    bound,
+    copy,
+    endpoint,
+    prepare,
+    run,
+    sampler,
+    trio,
+    undo,
+)
 from tests.contract.site import TIMEOUT, Site, new_site
 from tests.objects.vault import Vault, vault
+from tests.sampler import Sampler
 from tests.waiting import wait_for
 
+LOCK = 1.0
+"""Seconds for which a copy may keep who writes from that."""
 NONE = {"there": 0, "follow": 0}
 POSITIONS = "SELECT @@GLOBAL.gtid_binlog_pos, @@GLOBAL.gtid_slave_pos"
 
@@ -70,17 +86,12 @@ def numbers(site: Site) -> set[int]:
 @contextlib.contextmanager
 def sampling(members: Trio) -> Iterator[Sampler]:
     """Nobody sees two writable ones, and what was acknowledged is on all in the end."""
-    sampler = Sampler(members.members, members.password)
-    sampler.start()
-    try:
-        wait_for(lambda: sampler.acknowledged, 30, "a first write")
-        yield sampler
-        more = len(sampler.acknowledged)
-        wait_for(lambda: len(sampler.acknowledged) > more, 30, "a write after it")
-    finally:
-        sampler.stop()
-    assert sampler.both == []
-    kept = set(sampler.acknowledged)
+    with sampler(members.members, members.password) as watch:
+        watch.wait_more(1)
+        yield watch
+        watch.wait_more(1)
+    assert watch.violations == []
+    kept = set(watch.acknowledged)
     for member in members.members:
         wait_for(lambda member=member: kept <= numbers(member), 30, "all that was acknowledged, everywhere")
     assert [read_only(member) for member in members.members] == [False, True, True]
@@ -116,6 +127,36 @@ def test_a_commit_waits_for_a_replica(three: Trio) -> None:
     assert answered.wait(30)
     asked(three.others[1], "START SLAVE IO_THREAD")
     writer.join()
+
+
+def test_a_commit_waits_so_long_where_that_is_configured(three: Trio) -> None:
+    """Then for nobody, until a replica has come back."""
+    status = "SHOW STATUS LIKE 'Rpl_semi_sync_master_status'"
+    run(RequireAcknowledgement, three.source, replication=LOGIN | {"fallback": 1.0})
+    for replica in three.others:
+        asked(replica, "STOP SLAVE IO_THREAD")
+    began = time.monotonic()
+    three.source.kit.query(three.source.machine, "app", three.password, "CREATE TABLE fell_back (n INT)", "shop")
+    assert 0.9 <= time.monotonic() - began < 15.0
+    assert asked(three.source, status) == [("Rpl_semi_sync_master_status", "OFF")]
+    for replica in three.others:
+        asked(replica, "START SLAVE IO_THREAD")
+    wait_for(lambda: asked(three.source, status) == [("Rpl_semi_sync_master_status", "ON")], 30, "a replica")
+    run(RequireAcknowledgement, three.source, replication=LOGIN)
+
+
+def test_two_that_are_writable_are_seen(three: Trio) -> None:
+    """By the one whom all tests of replicas rely on."""
+    with sampler(three.members, three.password, keeps=False) as watch:
+        asked(three.others[0], "SET GLOBAL read_only = 0")
+        try:
+            wait_for(lambda: watch.violations, 30, "somebody to see it")
+        finally:
+            asked(three.others[0], "SET GLOBAL read_only = 1")
+    assert watch.violations[0].endswith("two writable members: 0, 1")
+    assert asked(three.others[0], "SELECT COUNT(*) FROM shop.samples") == asked(
+        three.source, "SELECT COUNT(*) FROM shop.samples"
+    )
 
 
 def test_both_come_back_as_what_they_were(three: Trio) -> None:
@@ -175,7 +216,7 @@ def test_promote(three: Trio) -> None:
 def test_a_promote_is_undone_from_each_step(three: Trio, steps: int) -> None:
     """Every step done so far is undone in the opposite order; the last one may have let writes in."""
     old, candidate, other = three.members
-    with sampling(three) as sampler:
+    with sampling(three) as watch:
         held = run(HoldWrites, old)
         place = endpoint(candidate)
         if steps > 1:
@@ -188,8 +229,7 @@ def test_a_promote_is_undone_from_each_step(three: Trio, steps: int) -> None:
             run(Demote, old, candidate=place, replication=LOGIN)
         if steps > 5:
             run(OpenWrites, candidate)
-            more = len(sampler.acknowledged)
-            wait_for(lambda: len(sampler.acknowledged) > more, 30, "a write to the candidate")
+            watch.wait_more(1)  # to the candidate
             undo(OpenWrites, candidate)
         if steps > 4:
             undo(Demote, old, source=held, candidate=place, replication=LOGIN)
@@ -239,36 +279,35 @@ def test_eject(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
     read-only when it comes back."""
     with trio(kit, image, store) as members:
         source, everybody = members.source, members.members
-        sampler = Sampler(everybody, members.password)
-        sampler.start()
-        wait_for(lambda: len(sampler.acknowledged) > 20, 30, "writes")
-        process = source.process()
-        assert process is not None
-        process.kill()
-        process.wait()
-        answers = {replica.machine.instance_id: run(SettleReplica, replica) for replica in members.others}
-        freshest = max(members.others, key=lambda one: transactions(answers[one.machine.instance_id]["position"])["0"])
-        (other,) = [replica for replica in members.others if replica is not freshest]
-        candidate = answers[freshest.machine.instance_id]
-        run(Succeed, freshest, others=1, replication=LOGIN)
-        for replica in members.others:
-            bound(FollowElected, replica).execute(
-                instance_id=replica.machine.instance_id,
-                elected=freshest.machine.instance_id,
-                settled=answers[replica.machine.instance_id],
-                candidate=candidate,
-                replication=LOGIN,
+        with sampler(everybody, members.password) as watch:
+            watch.wait_more(20)
+            process = source.process()
+            assert process is not None
+            process.kill()
+            process.wait()
+            answers = {replica.machine.instance_id: run(SettleReplica, replica) for replica in members.others}
+            freshest = max(
+                members.others, key=lambda one: transactions(answers[one.machine.instance_id]["position"])["0"]
             )
-        run(TakeOver, freshest)
-        fenced = dataclasses.replace(source, machine=dataclasses.replace(source.machine, fenced=True))
-        fenced.datastore = fenced.after_agent_restart()
-        fenced.datastore.lifecycle.resume()
-        more = len(sampler.acknowledged)
-        wait_for(lambda: len(sampler.acknowledged) > more + 10, 30, "writes to the new source")
-        sampler.stop()
-        assert sampler.both == []
+            (other,) = [replica for replica in members.others if replica is not freshest]
+            candidate = answers[freshest.machine.instance_id]
+            run(Succeed, freshest, others=1, replication=LOGIN)
+            for replica in members.others:
+                bound(FollowElected, replica).execute(
+                    instance_id=replica.machine.instance_id,
+                    elected=freshest.machine.instance_id,
+                    settled=answers[replica.machine.instance_id],
+                    candidate=candidate,
+                    replication=LOGIN,
+                )
+            run(TakeOver, freshest)
+            fenced = dataclasses.replace(source, machine=dataclasses.replace(source.machine, fenced=True))
+            fenced.datastore = fenced.after_agent_restart()
+            fenced.datastore.lifecycle.resume()
+            watch.wait_more(10)  # to the new source
+        assert watch.violations == []
         for replica in (freshest, other):
-            wait_for(lambda replica=replica: set(sampler.acknowledged) <= numbers(replica), 30, "all of it")
+            wait_for(lambda replica=replica: set(watch.acknowledged) <= numbers(replica), 30, "all of it")
         with pytest.raises(DatastoreError, match="stays read-only"):
             undo(HoldWrites, fenced)
         assert [read_only(one) for one in (fenced, freshest, other)] == [True, False, True]
@@ -430,7 +469,7 @@ def test_no_password_is_left_in_a_log(kit: MariaDBKit, image: pathlib.Path, stor
 
 
 def test_a_copy_of_a_source_that_is_written_to(kit: MariaDBKit, image: pathlib.Path, store: Vault) -> None:
-    """Whatever was written before, during and after the copy is on the replica."""
+    """Whatever was written before, during and after the copy is on the replica, and nobody waited for long."""
     with new_site(kit, image) as source, new_site(kit, image) as replica:
         source.install()
         password = source.password()
@@ -439,7 +478,15 @@ def test_a_copy_of_a_source_that_is_written_to(kit: MariaDBKit, image: pathlib.P
         with kit.writing(source.machine, "app", password, "shop") as load:
             load.wait_more()
             add_replica(source, replica, store, "loaded")
-            load.wait_more()
+            begun = load.wait_more()
+            longest = [load.longest()]
+            # A machine that has other work to do makes them wait, too; a lock would do so each time.
+            while min(longest) >= LOCK and len(longest) < 3:
+                copy(source, store, f"loaded-{len(longest)}")
+                ended = load.wait_more()
+                longest.append(load.longest(begun))
+                begun = ended
+        assert min(longest) < LOCK, longest
         last = kit.written(source.machine, "app", password, "shop")
         reached = asked(source, "SELECT @@gtid_binlog_pos")
         wait_for(lambda: asked(replica, "SELECT @@gtid_binlog_pos") == reached, 30, "the last of it")

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A source and its replicas, made and changed by the guest tasks that flows use, in the order in which they use them;
-and an eye on who can be written to."""
+"""A source and its replicas, made and changed by the guest tasks that flows use, in the order in which they use
+them."""
 
 import contextlib
 import dataclasses
-import itertools
 import pathlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymysql
-import pymysql.cursors
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from guest.datastores.base import DatabaseSpec, UserSpec
 from guest.tasks.backup import MakeBackup
@@ -32,11 +31,9 @@ from guest.tasks.replication import (
 from tests.contract.kits.mariadb import MariaDBKit
 from tests.contract.site import SETTINGS, Site, new_site
 from tests.objects.vault import Vault
+from tests.sampler import TABLE, Connect, Sampler
 
 LOGIN = {"password": "of-replicas-only", "fallback": 0.0}
-
-
-_NUMBERS = itertools.count(1)
 
 
 def run(task: type[GuestTask], site: Site, **arguments: Any) -> Any:
@@ -128,60 +125,27 @@ def prepare(source: Site, password: str) -> None:
     """Database, user, and a table for who samples."""
     source.accounts.create_databases([DatabaseSpec("shop")])
     source.accounts.create_users([UserSpec("app", password, databases=("shop",))])
-    source.kit.query(source.machine, "app", password, "CREATE TABLE samples (n INT PRIMARY KEY)", "shop")
+    source.kit.query(source.machine, "app", password, TABLE, "shop")
 
 
-class Sampler(threading.Thread):
-    """Tries to write to each member, again and again, and keeps what it was told: (member, number) of what was
-    acknowledged, and the moments at which two were writable."""
-
-    def __init__(self, members: list[Site], password: str) -> None:
-        super().__init__(daemon=True)
-        self._members, self._password = members, password
-        self._end = threading.Event()
-        self.rounds = 0
-        self.acknowledged: list[int] = []
-        self.both: list[tuple[int, ...]] = []
-
-    def run(self) -> None:
-        while not self._end.is_set():
-            writable = tuple(place for place, member in enumerate(self._members) if self._writable(member))
-            # Not all are asked at one moment: who was writable at first is asked once more, at the end.
-            if len(writable) > 1 and self._writable(self._members[writable[0]]):
-                self.both.append(writable)
-            self.rounds += 1
-
-    def stop(self) -> None:
-        self._end.set()
-        self.join(60)
-
-    def _writable(self, member: Site) -> bool:
-        number = next(_NUMBERS)
-        try:
-            connection = pymysql.connect(
-                host=member.machine.address,
-                port=member.machine.port,
-                user="app",
-                password=self._password.encode(),  # type: ignore[arg-type]
-                database="shop",
-                ssl_disabled=True,
-                connect_timeout=2,
-                read_timeout=2,
-                autocommit=True,
-            )
-            with contextlib.closing(connection), connection.cursor() as cursor:
-                before = _says(cursor)
-                cursor.execute("INSERT INTO samples VALUES (%s)", (number,))
-                after = _says(cursor)
-        except (pymysql.Error, OSError):
-            return False
-        # It may be opened between a look and the write.
-        assert not (before and after), "a write went through where it says that it is read-only"
-        self.acknowledged.append(number)
-        return True
+def sampler(members: list[Site], password: str, keeps: bool = True) -> Sampler:
+    """As the user ``app``."""
+    doors = {f"{place}": _door(member, password) for place, member in enumerate(members)}
+    return Sampler(lambda: doors, keeps)
 
 
-def _says(cursor: "pymysql.cursors.Cursor") -> bool:
-    """Whether a server says that it is read-only."""
-    cursor.execute("SELECT @@GLOBAL.read_only")
-    return cursor.fetchall() == ((1,),)
+def _door(site: Site, password: str) -> Connect:
+    def connect() -> "Connection[Cursor]":
+        return pymysql.connect(
+            host=site.machine.address,
+            port=site.machine.port,
+            user="app",
+            password=password.encode(),  # type: ignore[arg-type]
+            database="shop",
+            ssl_disabled=True,
+            connect_timeout=2,
+            read_timeout=2,
+            autocommit=True,
+        )
+
+    return connect

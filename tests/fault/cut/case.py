@@ -1,21 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """One cut: an operation is under way, a link is cut for some seconds, and what becomes of it."""
 
-import contextlib
 import dataclasses
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
-
-import pymysql
 
 from tests.fault.cut.links import cut
 from tests.fault.cut.stack import CutStack
 from tests.fault.guestlogs import GuestLogs, doubled
-from tests.fault.sweep.replication import Grouped
 from tests.fault.sweep.scenarios import Scenario
-from tests.functional.stack import mysql, query
 from tests.waiting import wait_for
 
 MIDDLES = {
@@ -48,7 +42,7 @@ def strike(stack: CutStack, scenario: Scenario, link: str, seconds: float) -> Re
     scenario.prepare()
     operation, violations, after = {"state": "lost"}, [], 0.0
     try:
-        with GuestLogs(stack.cloud) as logs, _watch(scenario) as watch:
+        with GuestLogs(stack.cloud) as logs, scenario.watched() as watch:
             operation, after = _struck(stack, scenario, link, seconds)
         violations += doubled(logs.done()) + watch
         if operation["state"] not in _ends(link):
@@ -84,38 +78,3 @@ def _struck(stack: CutStack, scenario: Scenario, link: str, seconds: float) -> t
 
     wait_for(done, PATIENCE, f"the end of {scenario.kind} after {link} was cut")
     return ended[0], time.monotonic() - healed
-
-
-@contextlib.contextmanager
-def _watch(scenario: Scenario) -> Iterator[list[str]]:
-    """Of a set of replicas: that never two of them are written to. What it saw is there after the block."""
-    seen: list[str] = []
-    if not isinstance(scenario, Grouped):
-        yield seen
-        return
-    with scenario.to(scenario.source_id) as connection:
-        query(connection, "CREATE TABLE IF NOT EXISTS watched (n INT AUTO_INCREMENT PRIMARY KEY)")
-    members = [scenario.client.show(member) for member in (scenario.source_id, *scenario.replica_ids)]
-    end = threading.Event()
-
-    def look() -> None:
-        while not end.is_set():
-            writable = [member for member in members if _is_written_to(member, scenario.password)]
-            # Not all are asked at one moment: who was writable at first is asked once more, at the end.
-            if len(writable) > 1 and _is_written_to(writable[0], scenario.password):
-                seen.append(f"written to at once: {[member['id'] for member in writable]}")
-
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        end.set()
-        thread.join()
-
-
-def _is_written_to(member: dict[str, Any], password: str) -> bool:
-    with contextlib.suppress(pymysql.Error, OSError), mysql(member, "u", password, "d", read_timeout=2) as connection:
-        query(connection, "INSERT INTO watched VALUES ()")
-        return True
-    return False

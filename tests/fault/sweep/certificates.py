@@ -2,6 +2,7 @@
 """Changes of TLS: the new certificate, or the old one, and clients who get in as that says."""
 
 import ssl
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pymysql
@@ -59,10 +60,18 @@ class Renew(Scenario):
         return found + serves(self.client.show(self.instance_id), now)
 
 
+def _whoever() -> ssl.SSLContext:
+    """For TLS with a server that has any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 class ChangeTls(Grouped):
     """Back to dbflow's own certificate, on a source and its replica, from their owner's, which is insisted on."""
 
     kind: ClassVar[str] = "instance.ssl"
+    link: ClassVar[Mapping[str, object]] = {"ssl": _whoever()}
     container = ""
 
     def prepare(self) -> None:

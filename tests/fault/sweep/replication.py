@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operations on sets of replicas. Whatever failed, one member is written to, and the others have all of it."""
+"""Operations on sets of replicas. Whatever failed, one member is written to, and the others have all of it; and at no
+moment two can be written to."""
 
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import pymysql
@@ -12,9 +16,12 @@ from tests.fault.sweep.scenarios import PARTS, ROWS, SETTLED, Scenario
 from tests.functional.stack import mysql, query
 from tests.functional.stack.death import age, die, revive
 from tests.functional.stack.inventory import Inventory
+from tests.sampler import TABLE, Connect, Members, Sampler
 from tests.waiting import wait_for
 
 REPLICA = "swept replica"
+CLOSED = ("guest.open-writes.revert.after", "guest.open-writes.revert.reply")
+"""Points after which a server that was opened is so no more."""
 
 
 class Grouped(Scenario):
@@ -23,13 +30,20 @@ class Grouped(Scenario):
     source_id = ""
     replica_ids: tuple[str, ...] = ()
     written = 0
+    sampler: Sampler | None = None
+    keeps: ClassVar[bool] = False
+    """Whether whoever looks commits what it writes: not where a new source can only go back when it has nothing of its
+    own."""
+    link: ClassVar[Mapping[str, object]] = {"ssl_disabled": True}
+    """For PyMySQL, of whoever looks."""
 
     def make_source(self) -> None:
-        """With a table to write to."""
+        """With tables to write to."""
         self.make()
         self.source_id, self.instance_id = self.instance_id, ""
         with self.to(self.source_id) as connection:
             query(connection, "CREATE TABLE w (n INT PRIMARY KEY)")
+            query(connection, TABLE)
 
     def make_replicas(self, count: int) -> None:
         """All at once, with the rows of the source."""
@@ -47,6 +61,27 @@ class Grouped(Scenario):
         """A connection, as the user."""
         return mysql(self.client.show(instance_id), "u", self.password, "d")
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[list[str]]:
+        """Never two that can be written to."""
+        found: list[str] = []
+        self.sampler = Sampler(self.members(), self.keeps)
+        try:
+            with self.sampler:
+                yield found
+        finally:
+            found += self.sampler.violations
+
+    def members(self) -> Callable[[], Members]:
+        """What tells who is in the set, at any moment from now on."""
+        addresses = self.stack.addresses()
+        known = {one: self.door(addresses[one]) for one in (self.source_id, *self.replica_ids)}
+        return lambda: known
+
+    def door(self, address: str) -> Connect:
+        """To a member, for whoever looks."""
+        return functools.partial(mysql, {"ip": [address]}, "u", self.password, "d", read_timeout=1, **self.link)
+
     def one_is_written_to(self, source_id: str, replica_ids: tuple[str, ...]) -> list[str]:
         """Violations, of a set that is at rest."""
         self.written += 1
@@ -58,7 +93,18 @@ class Grouped(Scenario):
         found = [text for replica_id in replica_ids for text in self._follows(source_id, replica_id)]
         shown = self.client.show(source_id)
         told = {one["id"] for one in shown.get("replicas", ())}
+        found += self._lost(source_id)
         return found + ([] if told == set(replica_ids) else [f"replicas {told} instead of {replica_ids}"])
+
+    def _lost(self, source_id: str) -> list[str]:
+        """What the sampler was told is committed, and is not."""
+        written = set(self.sampler.acknowledged) if self.sampler is not None else set()
+        if not written:
+            return []
+        with self.to(source_id) as connection:
+            kept = query(connection, f"SELECT n FROM samples WHERE n >= {min(written)}")
+        lost = written - {number for (number,) in kept}
+        return [f"acknowledged and lost: {sorted(lost)}"] if lost else []
 
     def _follows(self, source_id: str, replica_id: str) -> list[str]:
         told = self.client.show(replica_id).get("replica_of", {}).get("id")
@@ -110,6 +156,16 @@ class Replicate(Grouped):
         assert len(found) == 1, f"asked for one instance, there are {found}"
         self.instance_id = found[0]["id"]
 
+    def members(self) -> Callable[[], Members]:
+        """Whoever is made since is one of them."""
+        known, before = super().members()(), self.stack.addresses()
+
+        def now() -> Members:
+            made = {one: self.door(at) for one, at in self.stack.addresses().items() if one not in before}
+            return {**known, **made}
+
+        return now
+
     def boots(self, ends: str) -> set[int]:
         return {1}
 
@@ -135,6 +191,7 @@ class Promote(Grouped):
     """Source and candidate have changed places, or nobody has."""
 
     kind: ClassVar[str] = "instance.promote"
+    keeps: ClassVar[bool] = True
 
     def prepare(self) -> None:
         if not self.source_id:
@@ -172,6 +229,17 @@ class Detach(Grouped):
         except requests.RequestException:
             return
         assert answer.status_code == 202, answer.text
+
+    def members(self) -> Callable[[], Members]:
+        """The replica is none of them from when it is about to be opened until that is undone."""
+        known, leaving = super().members()(), self.instance_id
+        rest = {one: door for one, door in known.items() if one != leaving}
+
+        def now() -> Members:
+            opening = [one for one in self.stack.faults.passed() if one.startswith("guest.open-writes.")]
+            return rest if opening and opening[-1] not in CLOSED else known
+
+        return now
 
     def check(self, ends: str) -> list[str]:
         if ends != SUCCESS:

@@ -81,6 +81,11 @@ class Scenario(abc.ABC):
             self.make()
         self.expected = self.stack.inventory()
 
+    def watched(self) -> contextlib.AbstractContextManager[list[str]]:
+        """Around all that is done after :meth:`prepare`: violations of what must be true at every moment, there after
+        the block."""
+        return contextlib.nullcontext([])
+
     @abc.abstractmethod
     def ask(self) -> None:
         """Ask for the operation. The connection may break: then it is found by looking."""

@@ -18,11 +18,21 @@ SETTLED = 20.0
 
 
 def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
-    """The violations. AssertionError when something that must happen does not."""
+    """The violations, with what happens that must not, or does not that must."""
     stack.start()
     scenario.prepare()
-    before = starts(stack.cloud, scenario.instance_id)
     stack.faults.record()
+    violations: list[str] = []
+    with scenario.watched() as watch:
+        try:
+            violations += _judged(point, scenario, stack)
+        except Exception as error:  # what was seen until then is told, too
+            violations.append(_words(error))
+    return violations + watch
+
+
+def _judged(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
+    before = starts(stack.cloud, scenario.instance_id)
     ended = struck(point, scenario, stack)
     violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
     point = _without_what_was_not_there(point, stack)
@@ -38,8 +48,12 @@ def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
         violations += scenario.check(ended["state"])
         stack.wait_inventory(scenario.expected)
     except Exception as error:
-        violations.append(f"{type(error).__name__}: {str(error)[:2000]}")
+        violations.append(_words(error))
     return violations
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:2000]}"
 
 
 def _let_agents_begin(stack: Stack, agents: int) -> None:
