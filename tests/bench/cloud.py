@@ -17,7 +17,7 @@ import time
 
 from tests.bench import report
 from tests.functional.stack import Client
-from tests.openstack.place import Place, upload_image
+from tests.openstack.place import Place, build_image, upload_image
 from tests.openstack.stack import CloudStack
 from tests.servers import devcloud
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as exits:
         cloud = exits.enter_context(devcloud.running())
         images = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory()))
-        stack = exits.enter_context(CloudStack(images, Place.make(cloud), upload_image(cloud)))
+        stack = exits.enter_context(CloudStack(images, Place.make(cloud), upload_image(cloud, build_image(images))))
         _print([created(stack) for _ in range(options.runs)], float(stack.place.options()["poll_interval"]))
 
 

@@ -6,6 +6,7 @@ import json
 import pathlib
 import subprocess
 from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 from keystoneauth1 import session
@@ -15,7 +16,7 @@ from swiftclient import client as swift_client
 
 from tests.functional.stack import EmbeddedStack
 from tests.functional.stack.fixtures import FAILED, after_failure, images, pytest_runtest_makereport
-from tests.openstack.place import Place, upload_image
+from tests.openstack.place import Place, build_image, upload_image
 from tests.openstack.stack import CloudStack
 from tests.servers import Swift, devcloud
 from tests.servers.devcloud import DevCloud
@@ -161,10 +162,24 @@ def place(cloud: DevCloud) -> Place:
     return Place.make(cloud)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def image_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[futures.Future[pathlib.Path]]:
+    """Built while the tests go on that need none; not at all where none of them needs it."""
+    directory = tmp_path_factory.mktemp("image")
+    with futures.ThreadPoolExecutor(1) as builder:
+        needed = any("guest_image" in getattr(item, "fixturenames", ()) for item in request.session.items)
+        yield builder.submit(build_image, directory) if needed else futures.Future()
+
+
 @pytest.fixture(scope="session")
-def guest_image(cloud: DevCloud) -> str:
+def guest_image(cloud: DevCloud, image_file: futures.Future[pathlib.Path]) -> str:
     """Id of the image that databases' servers boot from."""
-    return upload_image(cloud)
+    path = image_file.result()
+    made = upload_image(cloud, path)
+    path.unlink()
+    return made
 
 
 @pytest.fixture(scope="session")

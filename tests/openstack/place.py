@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pathlib
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -122,10 +121,14 @@ def remove(cloud: OpenStackCloud, instance_id: str) -> None:
         done(cloud.remove, kind, instance_id)
 
 
-def upload_image(devcloud: DevCloud) -> str:
-    """Id of the image that ``tools/build-image`` makes of what is here."""
-    with tempfile.TemporaryDirectory(prefix="dbflow-image-") as directory:
-        path = pathlib.Path(directory) / "guest.squashfs"
-        subprocess.run([ROOT / "tools" / "build-image", path], check=True)
-        form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
-        return str(devcloud.openstack(SERVICE).image.create_image(name="guest", filename=str(path), **form).id)
+def build_image(directory: pathlib.Path) -> pathlib.Path:
+    """The image that ``tools/build-image`` makes of what is here."""
+    path = directory / "guest.squashfs"
+    subprocess.run([ROOT / "tools" / "build-image", path], check=True)
+    return path
+
+
+def upload_image(devcloud: DevCloud, path: pathlib.Path) -> str:
+    """Its id in the cloud."""
+    form = {"disk_format": "raw", "container_format": "bare", "tags": ["dbflow", "mariadb"]}
+    return str(devcloud.openstack(SERVICE).image.create_image(name="guest", filename=str(path), **form).id)

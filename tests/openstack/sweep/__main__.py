@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from tests.fault.outcome import Outcome
 from tests.fault.sweep.points import Point
 from tests.fault.sweep.run import Result
-from tests.openstack.place import Place, upload_image
+from tests.openstack.place import Place, build_image, upload_image
 from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.run import chosen, swept
 from tests.openstack.sweep.scenarios import SCENARIOS
@@ -46,7 +46,9 @@ def _swept(points: Sequence[Point]) -> Iterator[Result]:
     with contextlib.ExitStack() as exits:
         cloud = exits.enter_context(devcloud.running())
         images = pathlib.Path(exits.enter_context(tempfile.TemporaryDirectory()))
-        stack = exits.enter_context(CloudStack(images, Place.make(cloud).managed(), upload_image(cloud)))
+        stack = exits.enter_context(
+            CloudStack(images, Place.make(cloud).managed(), upload_image(cloud, build_image(images)))
+        )
         yield from swept(points, stack)
 
 
