@@ -27,6 +27,8 @@ _PAUSE = 0.02
 """Seconds between two looks at a replica that begins."""
 _RECONNECT = 1
 """Seconds between two attempts to reach a source that is away: while nobody acknowledges, nobody writes."""
+_NOTHING_YET = 4
+"""Where every log begins."""
 _STEP = 1.0
 """Seconds between two looks at whether to go on waiting."""
 _STATEMENT = 30.0
@@ -355,14 +357,19 @@ def _goes_to(channel: dict[str, Any], origin: Origin) -> bool:
 
 
 def _takes(channel: dict[str, Any] | None) -> bool:
-    """Whether it is connected and applies. DatastoreError when it never will."""
+    """Whether it is connected, has been given something and applies. DatastoreError when it never will.
+
+    It says that it takes as soon as it has asked; a source that does not have where it wants to begin says so only
+    then. Its own log of what it is given begins anew whenever it begins to follow.
+    """
     if channel is None:
         return False
     if channel["Slave_SQL_Running"] != "Yes" or channel["Slave_IO_Running"] == "No":
         told = channel["Last_SQL_Error"] or channel["Last_IO_Error"]
         if told:
             raise DatastoreError(f"The replica does not follow its source: {told}")
-    return bool(channel["Slave_SQL_Running"] == "Yes" and channel["Slave_IO_Running"] == "Yes")
+    runs = channel["Slave_SQL_Running"] == "Yes" and channel["Slave_IO_Running"] == "Yes"
+    return bool(runs and int(channel["Relay_Log_Pos"]) > _NOTHING_YET)
 
 
 def _has_applied(session: Session, position: str, within: float) -> bool:
