@@ -13,6 +13,8 @@ from dbflow.messaging.wire import EXECUTE, GuestRequest, RequestId
 from tests.guests.process import GuestProcess
 from tests.waiting import wait_for
 
+PATIENCE = 60.0
+"""Seconds for an agent to be started and to answer while other tests have the machine."""
 TASKS = "tests.guests.tasks"
 EXCHANGE = "test"
 """Each test has a broker or virtual host of its own."""

@@ -134,7 +134,16 @@ class Service:
         """
         # Told also when it is none: clouds.yaml may name another, whose shapes are not those that are meant.
         options = {**kwargs, "microversion": version}
-        response = reached(self._name, lambda: self._proxy().request(path, method, raise_exc=False, **options))
+
+        def send() -> requests.Response:
+            response: requests.Response = self._proxy().request(path, method, raise_exc=False, **options)
+            return response
+
+        response = reached(self._name, send)
+        if response.status_code == 401:
+            # keystoneauth has asked for another token and tried again, but not where another thread had just thrown
+            # away the one that was refused.
+            response = reached(self._name, send)
         if response.status_code >= 400:
             raise of_response(resource, response)
         if method != "GET":

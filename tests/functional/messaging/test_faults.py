@@ -14,7 +14,7 @@ from dbflow.messaging import wire
 from dbflow.messaging.connection import connection, user_of
 from dbflow.messaging.errors import GuestLost, GuestUnreachable
 from dbflow.messaging.layout import HEARTBEAT, Layout
-from tests.guests.asking import TASKS, Field, request
+from tests.guests.asking import PATIENCE, TASKS, Field, request
 from tests.guests.process import GuestProcess
 from tests.waiting import wait_for
 
@@ -39,7 +39,7 @@ def begin_slow(field: Field, guest: GuestProcess, asker: Any, task: str = "Slow"
     path = field.root / "trace"
     step = request(guest.instance_id, task, path=str(path), gate=f"{path}.gate")
     future = asker.submit(step)
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     return step, future, path
 
 
@@ -52,7 +52,7 @@ def test_agent_killed_in_a_task_that_can_not_be_repeated(field: Field) -> None:
     _step, future, path = begin_slow(field, guest, asker)
     guest.kill()
     guest.start()
-    assert future.result(20).check("guest.journal.Interrupted")
+    assert future.result(PATIENCE).check("guest.journal.Interrupted")
     assert lines(path) == ["begin"]
 
 
@@ -66,8 +66,8 @@ def test_what_waited_behind_it_when_the_agent_was_killed_is_done(field: Field) -
     guest.kill()
     open_gate(behind)
     guest.start()
-    assert future.result(20).check("guest.journal.Interrupted")
-    assert answer.result(20) == "slow"
+    assert future.result(PATIENCE).check("guest.journal.Interrupted")
+    assert answer.result(PATIENCE) == "slow"
     assert (lines(path), lines(behind)) == (["begin"], ["begin", "end"])
 
 
@@ -77,7 +77,7 @@ def test_agent_killed_in_a_resumable_task(field: Field) -> None:
     guest.kill()
     open_gate(path)
     guest.start()
-    assert future.result(20) == "slow"
+    assert future.result(PATIENCE) == "slow"
     assert lines(path) == ["begin", "begin", "end"]
 
 
@@ -97,14 +97,14 @@ def test_agent_gone_for_good(field: Field) -> None:
     asker, guest = field.dispatcher(guest_lost_after=1.5), field.guest()
     _step, future, _path = begin_slow(field, guest, asker)
     guest.kill()
-    assert isinstance(future.result(20).exception, GuestLost)
+    assert isinstance(future.result(PATIENCE).exception, GuestLost)
 
 
 def test_guest_that_never_takes_the_request(field: Field) -> None:
     asker, guest = field.dispatcher(pending_timeout=1.5), field.guest(start=False)
     path = field.root / "trace"
     future = asker.submit(request(guest.instance_id, "Write", path=str(path), word="late"))
-    why = future.result(20).exception
+    why = future.result(PATIENCE).exception
     assert isinstance(why, GuestUnreachable)
     assert not isinstance(why, GuestLost)
     guest.start()  # what was asked is void by now, and must not be done after the flow has moved on
@@ -118,7 +118,7 @@ def test_a_second_asker_takes_over_a_running_task(field: Field) -> None:
     first.stop()
     taken = second.submit(request(guest.instance_id, "Slow", atom=step.id.atom, epoch=2, **_arguments(path)))
     open_gate(path)
-    assert taken.result(20) == "slow"
+    assert taken.result(PATIENCE) == "slow"
     assert lines(path) == ["begin", "end"]
 
 
@@ -126,10 +126,10 @@ def test_a_finished_task_is_answered_again(field: Field) -> None:
     first, second, guest = field.dispatcher(), field.dispatcher(), field.guest()
     path = field.root / "trace"
     step = request(guest.instance_id, "Write", path=str(path), word="once")
-    assert first.submit(step).result(20) == "once"
+    assert first.submit(step).result(PATIENCE) == "once"
     guest.kill()
     guest.start()
-    assert second.submit(step).result(20) == "once"
+    assert second.submit(step).result(PATIENCE) == "once"
     assert lines(path) == ["once"]
 
 
@@ -138,20 +138,20 @@ def test_stale_epoch_is_refused_and_takes_nothing_over(field: Field) -> None:
     path = field.root / "trace"
     step = request(guest.instance_id, "Slow", epoch=7, **_arguments(path))
     future = current.submit(step)
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     old = stale.submit(request(guest.instance_id, "Slow", atom=step.id.atom, epoch=6, **_arguments(path)))
-    assert old.result(20).check("guest.journal.StaleRequest")
+    assert old.result(PATIENCE).check("guest.journal.StaleRequest")
     open_gate(path)
-    assert future.result(20) == "slow"
+    assert future.result(PATIENCE) == "slow"
 
 
 def test_older_attempt_is_refused(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path = field.root / "trace"
     second = request(guest.instance_id, "Write", attempt=2, path=str(path), word="second")
-    assert asker.submit(second).result(20) == "second"
+    assert asker.submit(second).result(PATIENCE) == "second"
     first = request(guest.instance_id, "Write", atom=second.id.atom, attempt=1, path=str(path), word="first")
-    assert asker.submit(first).result(20).check("guest.journal.StaleRequest")
+    assert asker.submit(first).result(PATIENCE).check("guest.journal.StaleRequest")
     assert lines(path) == ["second"]
 
 
@@ -176,7 +176,7 @@ def test_doubled_requests_are_done_once(field: Field) -> None:
     future = asker.submit(step)
     for _ in range(5):
         copy()
-    assert future.result(20) == "once"
+    assert future.result(PATIENCE) == "once"
     late = asker.stats["late"]
     copy()
     wait_for(lambda: asker.stats["late"] > late, 20, "the answer to a copy to be counted")
@@ -215,7 +215,7 @@ def test_garbage_ends_neither_side(field: Field) -> None:
     assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, 20) == "alive"
     assert not future.done()
     open_gate(path)
-    assert future.result(20) == "slow"
+    assert future.result(PATIENCE) == "slow"
     assert asker.stats["forged"] >= 1
     assert asker.stats["odd"] >= 1
     assert asker.stats["heartbeats_refused"] >= 1
@@ -261,7 +261,7 @@ def test_agent_stopped_for_a_while_goes_on(field: Field, seconds: float) -> None
     wait_for(lambda: time.monotonic() > until, seconds + 5, "the pause to pass")
     guest.process.send_signal(18)
     open_gate(path)
-    assert future.result(20) == "slow"
+    assert future.result(PATIENCE) == "slow"
     assert lines(path) == ["begin", "end"]
 
 

@@ -13,7 +13,7 @@ from dbflow.messaging import wire
 from dbflow.messaging.connection import connection
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.layout import HEARTBEAT, Layout, guest_user
-from tests.guests.asking import TASKS, Field, request
+from tests.guests.asking import PATIENCE, TASKS, Field, request
 from tests.guests.attacker import Attacker
 from tests.guests.process import GuestProcess
 from tests.waiting import wait_for
@@ -41,7 +41,7 @@ class Scene:
         """The honest guest's request is answered by itself, and once."""
         assert not self.future.done()
         pathlib.Path(f"{self.path}.gate").touch()
-        assert self.future.result(20) == "slow"
+        assert self.future.result(PATIENCE) == "slow"
         assert self.path.read_text().split() == ["begin", "end"]
 
 
@@ -203,7 +203,7 @@ def test_a_captured_request_is_done_once(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path = field.root / "trace"
     step = request(guest.instance_id, "Write", path=str(path), word="once")
-    assert asker.submit(step).result(20) == "once"
+    assert asker.submit(step).result(PATIENCE) == "once"
     captured = wire.seal_request(field.key_of(guest.instance_id), step, asker._name)
     with connection(field.url) as conn:
         channel = conn.channel()

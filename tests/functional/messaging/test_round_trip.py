@@ -13,7 +13,7 @@ from taskflow.types import failure
 from dbflow.messaging.errors import GuestOverdue, GuestRefused, GuestUnreachable
 from dbflow.messaging.wire import REVERT
 from guest.main import GRACE
-from tests.guests.asking import TASKS, Field, request
+from tests.guests.asking import PATIENCE, TASKS, Field, request
 from tests.waiting import wait_for
 
 
@@ -46,7 +46,7 @@ def test_request_waits_for_a_guest_that_boots(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest(start=False)
     future = asker.submit(request(guest.instance_id, "Write", path=str(field.root / "f"), word="one"))
     guest.start()
-    assert future.result(20) == "one"
+    assert future.result(PATIENCE) == "one"
     assert lines(field.root / "f") == ["one"]
 
 
@@ -61,7 +61,7 @@ def test_only_guest_tasks_are_run(field: Field) -> None:
 def test_secrets_are_neither_answered_nor_logged(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     future = asker.submit(request(guest.instance_id, "Leaky", password="very-secret-7"))
-    answer = future.result(20)
+    answer = future.result(PATIENCE)
     assert isinstance(answer, failure.Failure)
     assert "log in with ***" in answer.exception_str
     assert "very-secret-7" not in json.dumps(answer.to_dict())
@@ -87,7 +87,7 @@ def test_progress_arrives_in_order_and_not_after_the_end(field: Field) -> None:
     wait_for(lambda: seen, 20, "progress")
     assert seen == [0.25]
     gate.touch()
-    assert future.result(20) == "stepped"
+    assert future.result(PATIENCE) == "stepped"
     assert seen in ([0.25], [0.25, 0.75])
 
 
@@ -100,7 +100,7 @@ def test_changes_run_one_at_a_time_and_reads_beside_them(field: Field) -> None:
     assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "now"}, 20) == "now"
     assert not second.done()
     gate.touch()
-    assert (slow.result(20), second.result(20)) == ("slow", "second")
+    assert (slow.result(PATIENCE), second.result(PATIENCE)) == ("slow", "second")
     assert lines(path) == ["begin", "end", "second"]
 
 
@@ -110,9 +110,9 @@ def test_a_stream_is_in_nobodys_way_and_its_revert_breaks_it_off(field: Field) -
     first = request(guest.instance_id, "Stream", path=str(path))
     asker.submit(first)
     wait_for(lambda: lines(path) == ["begin"], 20, "the stream")
-    assert asker.submit(request(guest.instance_id, "Write", path=str(other), word="one")).result(20) == "one"
+    assert asker.submit(request(guest.instance_id, "Write", path=str(other), word="one")).result(PATIENCE) == "one"
     again = request(guest.instance_id, "Stream", atom=first.id.atom, action=REVERT, attempt=2, path=str(path))
-    assert asker.submit(again).result(20) is None
+    assert asker.submit(again).result(PATIENCE) is None
     assert lines(path) == ["begin", "end", "revert"]
 
 
@@ -126,11 +126,11 @@ def test_a_stream_breaks_off_one_that_was_given_up(field: Field) -> None:
     asker.submit(new)
     wait_for(lambda: lines(other) == ["begin"], 20, "the other one")
     assert lines(path) == ["begin", "end"]
-    told = old.result(20)
+    told = old.result(PATIENCE)
     assert isinstance(told, failure.Failure)
     assert "broken off" in told.exception_str
     again = request(guest.instance_id, "Stream", atom=new.id.atom, action=REVERT, attempt=2, path=str(other))
-    assert asker.submit(again).result(20) is None
+    assert asker.submit(again).result(PATIENCE) is None
 
 
 def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
@@ -144,7 +144,7 @@ def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
     )
     revert = asker.submit(again)
     gate.touch()
-    assert revert.result(20) is None
+    assert revert.result(PATIENCE) is None
     assert lines(path) == ["begin", "end", "revert"]
 
 
@@ -170,8 +170,8 @@ def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
     )
     wait_for(lambda: 3 in taken, 20, "the guest to have taken all three")
     gate.touch()
-    assert undo.result(20) is None
-    assert late.result(20).check("guest.journal.StaleRequest")
+    assert undo.result(PATIENCE) is None
+    assert late.result(PATIENCE).check("guest.journal.StaleRequest")
     assert lines(path) == ["begin", "end", "unstep"]
 
 
@@ -180,7 +180,7 @@ def test_deadline_ends_what_takes_too_long(field: Field) -> None:
     path, gate = field.root / "f", field.root / "gate"
     assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
     future = asker.submit(request(guest.instance_id, "Slow", deadline=3.0, path=str(path), gate=str(gate)))
-    assert isinstance(future.result(20).exception, GuestOverdue)
+    assert isinstance(future.result(PATIENCE).exception, GuestOverdue)
     gate.touch()
     wait_for(lambda: asker.stats["late"], 20, "the late answer to be counted")
 
@@ -208,7 +208,7 @@ def test_sigterm_lets_a_running_task_finish(field: Field) -> None:
     guest.process.send_signal(signal.SIGTERM)
     wait_for(lambda: "stopping" in guest.log, 5, "the agent to notice")
     gate.touch()
-    assert future.result(20) == "slow"
+    assert future.result(PATIENCE) == "slow"
     assert guest.process.wait(5) == 0
 
 

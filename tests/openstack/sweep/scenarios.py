@@ -188,6 +188,7 @@ class Backup(InCloud):
     of = "backup.create"
 
     def ask(self) -> None:
+        self._kept = CONTAINER in self.cloud.inventory_of_cloud()["containers"]
         self.post("/backups", {"backup": {"name": NAME, "instance": self.instance_id}})
 
     def check(self, ends: str) -> list[str]:
@@ -200,7 +201,8 @@ class Backup(InCloud):
         if bool(objects) != (ends == SUCCESS):
             found.append(f"objects of a backup that is {made['status']}: {objects}")
         self.client.delete_backup(made["id"])
-        self.cloud.place.admin.delete_container(CONTAINER)  # which stays when it is empty
+        if not self._kept:  # it stays when it is empty
+            self.cloud.place.admin.delete_container(CONTAINER)
         return found
 
 

@@ -182,6 +182,24 @@ def test_lists_of_many_pages(world: World, cloud: OpenStackCloud) -> None:
     assert cloud.inventory()["volumes"] == ids
 
 
+def test_a_token_that_is_refused_while_another_thread_gets_a_new_one(world: World, cloud: OpenStackCloud) -> None:
+    """Then keystoneauth takes the refusal for the last word."""
+    assert cloud.flavors.list()
+    auth = cloud._nova.compute._proxy().session.auth
+    nova, asked = world.fake.services["compute"], list[str]()
+
+    def refused(request: Request, path: str) -> Answer:
+        asked.append(request.headers["X-Auth-Token"])
+        if len(asked) > 1:
+            return nova(request, path)
+        auth.auth_ref = None
+        return 401, {"error": {"message": "who?"}}
+
+    world.fake.services["compute"] = refused
+    assert cloud.flavors.list()
+    assert len(set(asked)) == 2
+
+
 def test_shapes_are_those_that_are_meant_whatever_clouds_yaml_says(
     world: World, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
