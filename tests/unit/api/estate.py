@@ -28,6 +28,16 @@ SHARED = frozenset({"datastore", "version", "version_id", "flavor_id", "name", "
 """The others: what is everybody's, or is only known with what comes before it in the URL."""
 HELLO = base64.b64encode(b"message=hello").decode()
 LOG = {"name": "general", "type": "USER", "status": "Ready", "published": 0, "pending": 12}
+ACTIONS = [
+    {"restart": {}},
+    {"resize": {"flavorRef": "2"}},
+    {"resize": {"volume": {"size": 2}}},
+    {"promote_to_replica_source": {}},
+    {"eject_replica_source": {}},
+    {"reset_status": {}},
+    {"reset_status": {"force_delete": True}},
+]
+"""Bodies of an instance's actions, one of each rule."""
 GROUP = {"values": {"max_connections": 100}}
 
 
@@ -135,15 +145,7 @@ class Estate:
             ("POST", "instances"): [{"instance": new | {"databases": [shop], "users": [bob | {"databases": [shop]}]}}],
             ("PATCH", instance): changes,
             ("PUT", instance): changes[:2],
-            ("POST", f"{instance}/action"): [
-                {"restart": {}},
-                {"resize": {"flavorRef": "2"}},
-                {"resize": {"volume": {"size": 2}}},
-                {"promote_to_replica_source": {}},
-                {"eject_replica_source": {}},
-                {"reset_status": {}},
-                {"reset_status": {"force_delete": True}},
-            ],
+            ("POST", f"{instance}/action"): ACTIONS,
             ("POST", f"{instance}/databases"): [{"databases": [shop]}, {"database": shop}],
             ("POST", f"{instance}/log"): [{"name": "general"}, {"name": "general", "enable": 1}],
             ("POST", f"{instance}/modules"): [{"modules": [{"id": ids["module_id"]}]}],

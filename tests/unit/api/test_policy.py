@@ -10,19 +10,11 @@ from werkzeug.test import TestResponse
 from dbflow.api.here import attach
 from dbflow.policy import BASE_RULES, Policy, list_rules
 from dbflow.services.verbs import RULES
+from tests.unit.api.estate import ACTIONS, METHODS
 from tests.unit.api.world import World
 
-METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 BODIES: dict[str, list[Any]] = {
-    "/action": [
-        {"restart": {}},
-        {"resize": {"flavorRef": "2"}},
-        {"resize": {"volume": {"size": 2}}},
-        {"promote_to_replica_source": {}},
-        {"eject_replica_source": {}},
-        {"reset_status": {}},
-        {"reset_status": {"force_delete": True}},
-    ],
+    "/action": ACTIONS,
     "/log": [{"name": "general"}, {"name": "general", "enable": 1}],
 }
 """Of the resources whose rule depends on their body; no other reads a body before it has asked."""
