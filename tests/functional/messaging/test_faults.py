@@ -35,12 +35,17 @@ def publish(
 
 
 def begin_slow(field: Field, guest: GuestProcess, asker: Any, task: str = "Slow") -> tuple[Any, Any, pathlib.Path]:
-    """(request, future, file) of a slow task that has begun; touch file + ".gate" to let it end."""
+    """(request, future, file) of a slow task that has begun, as its asker knows; touch file + ".gate" to let it end."""
     path = field.root / "trace"
     step = request(guest.instance_id, task, path=str(path), gate=f"{path}.gate")
     future = asker.submit(step)
+    _taken(asker, step)
     wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     return step, future, path
+
+
+def _taken(asker: Any, step: Any) -> None:
+    wait_for(lambda: asker._pending[str(step.id)].accepted, PATIENCE, "the guest to have told that it took it")
 
 
 def open_gate(path: pathlib.Path) -> None:
@@ -62,7 +67,7 @@ def test_what_waited_behind_it_when_the_agent_was_killed_is_done(field: Field) -
     behind = field.root / "behind"
     queued = request(guest.instance_id, "Slow", path=str(behind), gate=f"{behind}.gate")
     answer = asker.submit(queued)
-    wait_for(lambda: asker._pending[str(queued.id)].accepted, 20, "the guest to have entered it")
+    _taken(asker, queued)
     guest.kill()
     open_gate(behind)
     guest.start()
