@@ -31,6 +31,8 @@ _WRONG = (
 """What is wrong with the configuration."""
 _BUSY = (keystone.RequestTimeout, keystone.Conflict, keystone.TooManyRequests)
 """Of the answers of 4xx to a login those that pass."""
+_NEW_PASSWORD = 30.0
+"""Seconds until a login that was good once, and is refused, is tried again: an account may be locked for tries."""
 
 
 class Client:
@@ -41,15 +43,17 @@ class Client:
         self._conf, self._timeout = conf, timeout
         self._lock = threading.Lock()
         self._connection: openstack.connection.Connection | None = None
-        self.compute = Service(self._proxy("compute"), "compute")
-        self.block_storage = Service(self._proxy("block_storage"), "block storage")
-        self.network = Service(self._proxy("network"), "network")
-        self.image = Service(self._proxy("image"), "image")
-        self.dns = Service(self._proxy("dns"), "DNS")
+        self._known = False
+        """Whether a login was ever good."""
+        self.compute = Service(self, "compute", "compute")
+        self.block_storage = Service(self, "block_storage", "block storage")
+        self.network = Service(self, "network", "network")
+        self.image = Service(self, "image", "image")
+        self.dns = Service(self, "dns", "DNS")
 
     def project_id(self) -> str:
         """Of the project that owns what dbflow makes. CloudError."""
-        return str(reached("identity", self.connection().session.get_project_id))
+        return str(self.reached("identity", self.connection().session.get_project_id))
 
     def connection(self) -> openstack.connection.Connection:
         """Made once."""
@@ -78,25 +82,62 @@ class Client:
         session = loading.load_session_from_conf_options(self._conf, _GROUP, auth=auth, timeout=self._timeout)
         return openstack.connection.Connection(session=session, **common)
 
-    def _proxy(self, name: str) -> Callable[[], Any]:
-        def found() -> Any:
-            connection = self.connection()
-            try:
-                return getattr(connection, name)
-            except sdk.NotSupported as error:
-                # A service that is away tells no versions; only the catalog says that there is none.
-                if connection.endpoint_for(name.replace("_", "-")) is None:
-                    raise
-                raise sdk.ServiceDiscoveryException(str(error)) from error
+    def proxy(self, name: str) -> Any:
+        """openstacksdk's of a service."""
+        connection = self.connection()
+        try:
+            return getattr(connection, name)
+        except sdk.NotSupported as error:
+            # A service that is away tells no versions; only the catalog says that there is none.
+            if connection.endpoint_for(name.replace("_", "-")) is None:
+                raise
+            raise sdk.ServiceDiscoveryException(str(error)) from error
 
-        return found
+    def reached(self, service: str, call: Callable[[], Any]) -> Any:
+        """What the call returns, where no answer comes back as CloudError."""
+        try:
+            answer = self._by_the_newest_catalog(call)
+        except _WRONG as error:
+            raise base.CloudError(f"[openstack] does not say how to log in: {error}") from error
+        except (keystone.CatalogException, sdk.NotSupported) as error:
+            raise base.CloudError(f"The cloud has no {service} service that dbflow can use") from error
+        except (keystone.ClientException, sdk.SDKException, requests.RequestException) as error:
+            if isinstance(error, keystone.HTTPClientError) and not isinstance(error, _BUSY):
+                raise self._refused(error) from error
+            raise Passing(f"The cloud's {service} service does not answer ({type(error).__name__})") from error
+        except OSError as error:
+            raise base.CloudError("[openstack] cafile, certfile or keyfile can't be read") from error
+        self._known = True
+        return answer
+
+    def forget_token(self) -> None:
+        """Log in anew for the next request."""
+        self.connection().session.invalidate()
+
+    def _by_the_newest_catalog(self, call: Callable[[], Any]) -> Any:
+        """A catalog is as old as the token: a service that it has not may be new."""
+        try:
+            return call()
+        except (keystone.CatalogException, sdk.NotSupported):
+            self.forget_token()
+            return call()
+
+    def _refused(self, error: Exception) -> base.CloudError:
+        """What was good once has a new password, or is locked, and operations that are under way wait for it."""
+        text = f"The cloud does not accept dbflow's login ({type(error).__name__})"
+        return Passing(text, _NEW_PASSWORD) if self._known else base.CloudError(text)
 
 
 class Service:
     """One of them."""
 
-    def __init__(self, proxy: Callable[[], Any], name: str) -> None:
-        self._proxy, self._name = proxy, name
+    def __init__(self, client: Client, proxy: str, name: str) -> None:
+        """``proxy``: as openstacksdk calls it; ``name``: as errors do."""
+        self._client, self._proxy, self._name = client, proxy, name
+
+    def forget_token(self) -> None:
+        """See Client."""
+        self._client.forget_token()
 
     def get(self, resource: str, path: str, query: Query | None = None, *, version: str | None = None) -> Json:
         """What is at ``path``. ``resource`` names it in errors."""
@@ -136,35 +177,22 @@ class Service:
         options = {**kwargs, "microversion": version}
 
         def send() -> requests.Response:
-            response: requests.Response = self._proxy().request(path, method, raise_exc=False, **options)
+            proxy = self._client.proxy(self._proxy)
+            response: requests.Response = proxy.request(path, method, raise_exc=False, **options)
             return response
 
-        response = reached(self._name, send)
+        response = self._client.reached(self._name, send)
         if response.status_code == 401:
             # keystoneauth has asked for another token and tried again, but not where another thread had just thrown
             # away the one that was refused.
-            response = reached(self._name, send)
+            response = self._client.reached(self._name, send)
         if response.status_code >= 400:
             raise of_response(resource, response)
         if method != "GET":
             faults.within(lost=Passing)
+        elif not response.content:
+            raise Passing(f"The cloud's {self._name} service gives an empty answer")
         return _body(self._name, response)
-
-
-def reached(service: str, call: Callable[[], Any]) -> Any:
-    """What the call returns, where no answer comes back as CloudError."""
-    try:
-        return call()
-    except _WRONG as error:
-        raise base.CloudError(f"[openstack] does not say how to log in: {error}") from error
-    except (keystone.CatalogException, sdk.NotSupported) as error:
-        raise base.CloudError(f"The cloud has no {service} service that dbflow can use") from error
-    except (keystone.ClientException, sdk.SDKException, requests.RequestException) as error:
-        if isinstance(error, keystone.HTTPClientError) and not isinstance(error, _BUSY):
-            raise base.CloudError(f"The cloud does not accept dbflow's login ({type(error).__name__})") from error
-        raise Passing(f"The cloud's {service} service does not answer ({type(error).__name__})") from error
-    except OSError as error:
-        raise base.CloudError("[openstack] cafile, certfile or keyfile can't be read") from error
 
 
 def _body(service: str, response: requests.Response) -> Json:

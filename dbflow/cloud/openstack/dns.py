@@ -5,7 +5,6 @@ import ipaddress
 
 from dbflow.cloud import base, guard
 from dbflow.cloud.openstack.client import Json, Service
-from dbflow.cloud.openstack.errors import of_reason
 from dbflow.cloud.openstack.names import Names
 from dbflow.cloud.openstack.waiting import Waiting
 
@@ -25,7 +24,7 @@ class HostNames:
         kind = "AAAA" if ipaddress.ip_address(address).version == 6 else "A"
         zone_id = self._zone_id()
         if zone_id is None:
-            raise base.NotFound(f"DNS zone {self._zone} cannot be found.")
+            raise base.CloudError(f"DNS zone {self._zone} cannot be found.")
         record = next((one for one in self._records(zone_id, name=name) if one["type"] == kind), None)
         if record is None:
             guard.still_wanted()
@@ -39,10 +38,10 @@ class HostNames:
             record = self._designate.post(named, f"/zones/{zone_id}/recordsets", body)
         elif record["records"] != [address] and record["status"] != "PENDING":
             record = self._designate.put(named, f"/zones/{zone_id}/recordsets/{record['id']}", {"records": [address]})
-        if record["status"] == "ERROR":
-            raise of_reason(named, "the DNS service has failed to publish it")
         if record["status"] != "ACTIVE":
-            raise self._waiting.since(record.get("updated_at") or record.get("created_at"), named)
+            # Designate tries those in ERROR again, every two minutes by default.
+            failed = ", which the DNS service has failed to publish" if record["status"] == "ERROR" else ""
+            raise self._waiting.since(record.get("updated_at") or record.get("created_at"), named + failed)
         return name.rstrip(".")
 
     def delete(self, instance_id: str) -> None:

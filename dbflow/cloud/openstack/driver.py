@@ -39,7 +39,6 @@ class OpenStackCloud(base.Cloud):
         client = Client(conf, timeout or options.timeout)
         names, waiting = Names(options.name_prefix), Waiting(options.poll_interval)
         default = options.networks[0] if options.networks else None
-        nova = self._nova = Nova(client.compute, names, waiting)
         self._security = SecurityGroups(client.network, names, client.project_id)
         self._floating = FloatingAddresses(client.network, names, client.project_id, options.public_network)
         self._hosts = HostNames(client.dns, names, waiting, options.dns_zone, options.dns_ttl)
@@ -53,6 +52,7 @@ class OpenStackCloud(base.Cloud):
             self._floating,
             self._hosts,
         )
+        nova = self._nova = Nova(client.compute, names, waiting, networks.server)
         volumes = self._volumes = CinderVolumes(
             client.block_storage,
             names,

@@ -26,6 +26,11 @@ _FULL = re.compile(
 )
 _TOTALS = re.compile(r"\s*\(\d+\)|[.:,]\s+Requested \S*\d.*$")
 """How much dbflow's project may have, and has: of all tenants together, and none's business."""
+_OF_THE_WAY = {
+    # Keystone has just given it: one that it made within the second of a revocation counts as revoked.
+    401: "the cloud does not accept dbflow's token",
+    404: "what stands between dbflow and the cloud finds no service (HTTP 404)",
+}
 _TAKEN = re.compile(r"\bin use\b|already (been )?allocated", re.IGNORECASE)
 
 
@@ -45,11 +50,10 @@ def of_response(resource: str, response: requests.Response) -> base.CloudError:
     if status == 429 or status >= 500 or (status == 413 and not full):
         text = f"{resource}: the cloud does not answer just now (HTTP {status})"
         return Passing(text, _pause(response))
-    if status == 404:
+    if status == 404 and _told(response):
         return base.NotFound(f"{resource} cannot be found. ({reason})")
-    if status == 401:
-        # Keystone has just given the token, so it passes: one made within the second of a revocation counts as revoked.
-        return Passing(f"{resource}: the cloud does not accept dbflow's token")
+    if status in _OF_THE_WAY:
+        return Passing(f"{resource}: {_OF_THE_WAY[status]}", _LATER)
     if full:
         return of_reason(resource, reason)
     if status == 409 and not _TAKEN.search(reason):
@@ -84,6 +88,11 @@ def _pause(response: requests.Response) -> float:
         return min(max(float(response.headers["Retry-After"]), _SOON), _LONGEST)
     except (KeyError, ValueError):
         return _LATER
+
+
+def _told(response: requests.Response) -> bool:
+    """Whether a service itself says it: they all have JSON for what is not there, and proxies before them have not."""
+    return "json" in response.headers.get("Content-Type", "")
 
 
 def _reason(response: requests.Response) -> str:

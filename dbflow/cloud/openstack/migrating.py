@@ -4,7 +4,7 @@
 from dbflow.cloud import base
 from dbflow.cloud.openstack.hosts import Hosts
 from dbflow.cloud.openstack.nova import HOST, Nova, Turn
-from dbflow.cloud.openstack.resizing import VERIFY, Resizing
+from dbflow.cloud.openstack.resizing import MOVABLE, VERIFY, Resizing
 
 _CHOOSING = "2.56"
 """The microversion in which a migration may name its host."""
@@ -20,8 +20,7 @@ class Migrating:
     def migrate(self, instance_id: str, old_host: str, host: str | None) -> base.Server:
         """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
         server = self._nova.settled(instance_id)
-        if server["status"] == "ERROR":
-            raise self._nova.failure(instance_id, server)
+        self._nova.must_be(instance_id, server, *MOVABLE)
         if server[HOST] != old_host or server["status"] == VERIFY:
             return self._nova.running(instance_id)
         mark = f"{old_host} {host or _ANY}"

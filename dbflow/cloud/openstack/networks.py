@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Neutron's ports, and all that leads to them."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from dbflow.cloud import base, guard
 from dbflow.cloud.openstack.client import Json, Service
@@ -88,6 +89,10 @@ class NeutronNetworks(base.Networks):
         found = self._ports(instance_id)
         return [main["id"], *(port["id"] for port in found if port["name"] != main["name"])]
 
+    def server(self, instance_id: str) -> str | None:
+        """Id of what has one of the ports; None when nothing has."""
+        return next((port["device_id"] for port in self._ports(instance_id) if port["device_id"]), None)
+
     def switch(self, instance_id: str, on: bool) -> None:
         """Let the ports carry traffic, or none; fine when they do so."""
         for port in self._ports(instance_id):
@@ -115,13 +120,8 @@ class NeutronNetworks(base.Networks):
             "name": name,
             "security_groups": list(groups),
         }
-        try:
+        with _groups_may_go():
             made: Json = self._neutron.post(_named(instance_id), "/ports", {"port": body})["port"]
-        except base.NotFound as error:
-            if "ecurity group" in str(error):
-                # The last instance of the project has just gone, and taken the project's group with it.
-                raise Passing(str(error)) from error
-            raise base.CloudError(str(error)) from error
         return made
 
     def _joined(self, instance_id: str, port: Json, groups: Sequence[str]) -> Json:
@@ -129,7 +129,8 @@ class NeutronNetworks(base.Networks):
         if set(groups) <= set(port["security_groups"]):
             return port
         body = {"port": {"security_groups": list(groups)}}
-        joined: Json = self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)["port"]
+        with _groups_may_go():
+            joined: Json = self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)["port"]
         return joined
 
     def _wanted(self, nics: Sequence[Mapping[str, str]]) -> dict[str, object]:
@@ -171,6 +172,17 @@ class NeutronNetworks(base.Networks):
     def _list(self, **query: object) -> list[Json]:
         query["project_id"] = self._project_id()
         return list(self._neutron.list("Ports", "/ports", "ports", query))
+
+
+@contextlib.contextmanager
+def _groups_may_go() -> Iterator[None]:
+    """The last instance of a project may just have gone, and taken the project's group with it."""
+    try:
+        yield
+    except base.NotFound as error:
+        if "ecurity group" in str(error):
+            raise Passing(str(error)) from error
+        raise base.CloudError(str(error)) from error
 
 
 def _named(instance_id: str) -> str:

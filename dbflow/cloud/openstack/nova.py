@@ -4,7 +4,7 @@
 import contextlib
 import enum
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dbflow.cloud import base, guard
@@ -33,8 +33,9 @@ class Turn(enum.Enum):
 class Nova:
     """The servers of one deployment."""
 
-    def __init__(self, compute: Service, names: Names, waiting: Waiting) -> None:
-        self.compute, self._names, self._waiting = compute, names, waiting
+    def __init__(self, compute: Service, names: Names, waiting: Waiting, at_port: Callable[[str], str | None]) -> None:
+        """``at_port``: id of the server that has an instance's port, or None."""
+        self.compute, self._names, self._waiting, self._at_port = compute, names, waiting, at_port
 
     def find(self, instance_id: str) -> Json | None:
         """Of two (a create whose answer was lost) the older is the one, and the other goes."""
@@ -59,8 +60,22 @@ class Nova:
         return server
 
     def every(self, instance_id: str) -> list[Json]:
-        """Oldest first; one unless something went wrong."""
-        return self.several([instance_id])
+        """Oldest first; one unless something went wrong.
+
+        Nova's lists leave out, without a word, what is in a cell whose database does not answer: that there is no
+        server is asked of itself, where Neutron knows of one.
+        """
+        found = self.several([instance_id])
+        if found:
+            return found
+        server_id = self._at_port(instance_id)
+        if server_id is None:
+            return []
+        try:
+            server: Json = self.compute.get(named(instance_id), f"/servers/{server_id}")["server"]
+        except base.NotFound:
+            return []
+        return [] if server["status"] == "DELETED" else [server]
 
     def several(self, instance_ids: Iterable[str]) -> list[Json]:
         """Those of these instances, oldest first."""
@@ -108,9 +123,14 @@ class Nova:
         if server["status"] == "SHUTOFF":
             self.act(instance_id, server, "os-start")
             raise self._waiting.soon(f"server of instance {instance_id} to start")
-        if server["status"] not in ("ACTIVE", "VERIFY_RESIZE"):
-            raise self.failure(instance_id, server)
+        self.must_be(instance_id, server, "ACTIVE", "VERIFY_RESIZE")
         return self.view(server)
+
+    def must_be(self, instance_id: str, server: Json, *states: str) -> None:
+        """CloudError, with its reason, when it is in none of them: Nova would refuse with a conflict, as it does what
+        passes."""
+        if server["status"] not in states:
+            raise self.failure(instance_id, server)
 
     def soon(self, instance_id: str, what: str) -> Exception:
         """To raise when it has just been asked for something."""

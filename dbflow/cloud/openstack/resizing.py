@@ -6,6 +6,8 @@ from dbflow.cloud.openstack.client import Json
 from dbflow.cloud.openstack.nova import Nova, Turn
 
 VERIFY = "VERIFY_RESIZE"
+MOVABLE = ("ACTIVE", "SHUTOFF", VERIFY)
+"""States of what can be resized or migrated, or has just been."""
 _CONFIRMING = "has not been resized"
 
 
@@ -18,8 +20,7 @@ class Resizing:
     def resize(self, instance_id: str, flavor_id: str) -> base.Server:
         """Ends in VERIFY_RESIZE, or ACTIVE where it was confirmed already."""
         server = self._nova.settled(instance_id)
-        if server["status"] == "ERROR":
-            raise self._nova.failure(instance_id, server)
+        self._nova.must_be(instance_id, server, *MOVABLE)
         if str(server["flavor"]["id"]) == flavor_id:
             return self._nova.running(instance_id)
         if server["status"] == VERIFY:

@@ -13,6 +13,8 @@ from dbflow.cloud.openstack.client import Json, Service
 from dbflow.cloud.openstack.errors import Passing
 from dbflow.cloud.openstack.names import MANAGEMENT, Names
 
+_TCP = ("tcp", "6")
+"""Neutron keeps what it was given, and takes them for one."""
 _EVERYBODY = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 
 
@@ -145,7 +147,7 @@ def _wanted(access: Mapping[str, object], ports: Iterable[int], peers: str | Non
 
 def _rule(rule: Json) -> Rule | None:
     """None for one that we do not make."""
-    if rule["protocol"] != "tcp" or rule["port_range_min"] != rule["port_range_max"]:
+    if rule["protocol"] not in _TCP or rule["port_range_min"] != rule["port_range_max"]:
         return None
     group, prefix = rule["remote_group_id"], rule["remote_ip_prefix"]
     if group is None and prefix is None:

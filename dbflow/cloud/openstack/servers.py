@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's servers: made, found, restarted, removed."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from dbflow.cloud import base, guard
 from dbflow.cloud.openstack.booting import Booting
 from dbflow.cloud.openstack.client import Json
-from dbflow.cloud.openstack.errors import patient
+from dbflow.cloud.openstack.errors import Passing, patient
 from dbflow.cloud.openstack.fencing import Fencing
 from dbflow.cloud.openstack.groups import ServerGroups
 from dbflow.cloud.openstack.hosts import Hosts
@@ -17,6 +18,8 @@ from dbflow.cloud.openstack.resizing import Resizing
 from dbflow.cloud.openstack.volumes import CinderVolumes
 from dbflow.cloud.openstack.waiting import age
 
+_OF_OTHERS = re.compile(r"failed to get volume|not authorized for image", re.IGNORECASE)
+"""What Nova calls a bad request, though Cinder or Glance only did not answer it: dbflow has just seen both."""
 _FORGOTTEN = 60.0
 """Seconds after which the end of a server is asked for again; Nova counts a host that is silent for as long as down."""
 
@@ -50,12 +53,22 @@ class NovaServers(base.Servers):
             self._volumes.release(instance_id)
             body = self._booting.body(boot, self._groups.ensure(boot))
             guard.still_wanted()  # All of that took a while.
-            self._nova.compute.post(named(instance_id), "/servers", body)
+            self._post(instance_id, body)
             raise self._nova.soon(instance_id, "be built")
         if server[TASK] == "deleting":
             # What an earlier try has left, and another is removing.
             raise self._nova.soon(instance_id, "be deleted")
         return self._nova.running(instance_id)
+
+    def _post(self, instance_id: str, body: Json) -> None:
+        try:
+            self._nova.compute.post(named(instance_id), "/servers", body)
+        except base.CloudError as error:
+            if _OF_OTHERS.search(str(error)) is None:
+                raise
+            # Nova goes on with a token that the other service may know to be revoked.
+            self._nova.compute.forget_token()
+            raise Passing(str(error)) from error
 
     def get(self, instance_id: str) -> base.Server:
         """NotFound when there is none."""
@@ -103,8 +116,7 @@ class NovaServers(base.Servers):
     def reboot(self, instance_id: str, once: str) -> None:
         """Restart the machine, and wait for ACTIVE."""
         server = self._nova.settled(instance_id)
-        if server["status"] == "ERROR":
-            raise self._nova.failure(instance_id, server)
+        self._nova.must_be(instance_id, server, "ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED")
         if self._nova.turn(instance_id, server, "reboot", once) is Turn.NEVER:
             self._nova.mark(instance_id, server, "reboot", once)
             kind = "SOFT" if server["status"] == "ACTIVE" else "HARD"
@@ -127,6 +139,7 @@ class NovaServers(base.Servers):
         if turn is Turn.FAILED:
             raise self._nova.refusal(instance_id, server, "rebuild")
         if turn is Turn.NEVER:
+            self._nova.must_be(instance_id, server, "ACTIVE", "SHUTOFF", "ERROR")
             user = server["metadata"].get(USER)
             body = self._booting.again(instance_id, image or server["image"]["id"], files, user)
             # With it and not before, since a server in ERROR can be rebuilt, but not marked.

@@ -268,6 +268,8 @@ class Nova:
         """Such that Nova does not know of yet."""
         self.admin = True
         """Whether hosts are told."""
+        self.blind = False
+        """Whether the database of its cell is away: lists leave servers out, and say nothing."""
         self._cinder, self._neutron = cinder, neutron
 
     def __call__(self, request: Request, path: str) -> Answer:  # noqa: PLR0911
@@ -287,6 +289,8 @@ class Nova:
                 return 200, {"servers": self._list(request.query["name"][0])}
             case ["servers"]:
                 return self._create(request.body)
+            case ["servers", _, *_] if self.blind:
+                return 500, {"computeFault": {"message": "Unexpected API Error."}}
             case ["servers", server_id, *rest]:
                 server = self.servers.get(server_id)
                 return missing("Instance") if server is None else self._of(server, request, rest)
@@ -334,6 +338,8 @@ class Nova:
         self.servers[server["id"]] = server
         for disk in wanted["block_device_mapping_v2"][1:]:
             self._cinder.hold(disk["uuid"], server["id"])
+        for network in wanted["networks"]:
+            self._neutron.things["ports"][network["port"]]["device_id"] = server["id"]
         for group in [body["os:scheduler_hints"]["group"]] if "os:scheduler_hints" in body else []:
             self.groups[group]["members"].append(server["id"])
         reason, self.fails = self.fails, None
@@ -342,7 +348,7 @@ class Nova:
 
     def _list(self, pattern: str) -> list[Json]:
         """As they are, and then what goes on with them ends."""
-        found = [server for server in self.servers.values() if re.search(pattern, server["name"])]
+        found = [server for server in self.servers.values() if re.search(pattern, server["name"]) and not self.blind]
         shown = [self._shown(server) for server in found]
         for server in found:
             if server[_HOST] not in self.down | self.dying:
@@ -401,6 +407,9 @@ class Nova:
 
     def _remove(self, server: Json) -> None:
         del self.servers[server["id"]]
+        for port in self._neutron.things["ports"].values():
+            if port["device_id"] == server["id"]:
+                port["device_id"] = ""
         for volume in self._cinder.volumes.values():
             if any(one["server_id"] == server["id"] for one in volume["attachments"]):
                 self._cinder.free(volume["id"])

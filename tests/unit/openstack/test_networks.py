@@ -8,6 +8,7 @@ import pytest
 
 from dbflow.cloud import base
 from dbflow.cloud.openstack import OpenStackCloud
+from dbflow.waits import NotYet
 from tests.lostanswers import LostAnswers
 from tests.openstack.sweep.effects import EFFECTS
 from tests.unit.openstack.conftest import REACH, World
@@ -174,13 +175,49 @@ def test_name_that_could_not_be_removed_is_removed_again(world: World) -> None:
     assert not world.designate.records
 
 
+def test_name_that_could_not_be_published_is_tried_again(world: World) -> None:
+    """By Designate itself, when its nameservers are back."""
+    cloud = world.cloud(dns_zone="db.example.")
+    with pytest.raises(NotYet):
+        cloud.networks.create_port(ID, [], {}, REACH)
+    (record,) = world.designate.records.values()
+    record["status"] = "ERROR"
+    with pytest.raises(NotYet, match="DNS service has failed to publish"):
+        cloud.networks.create_port(ID, [], {}, REACH)
+    assert world.done(cloud.networks.create_port, ID, [], {}, REACH).hostname == f"{ID}.db.example"
+
+
+def test_a_rule_that_somebody_made_with_the_number_of_tcp(world: World, cloud: OpenStackCloud) -> None:
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    rules = world.neutron.things["security-group-rules"]
+    before = dict(rules)
+    for rule in rules.values():
+        rule["protocol"] = "6"
+    world.done(cloud.networks.update_access, ID, {}, REACH)
+    assert rules == before
+
+
+def test_a_group_that_goes_before_the_port_is_in_it(world: World, cloud: OpenStackCloud) -> None:
+    """With the last other instance of the project."""
+    world.done(cloud.networks.create_port, ID, [], {}, REACH)
+    (port,) = world.neutron.things["ports"].values()
+    port["security_groups"] = []
+    message = "Security group 7 does not exist"
+    world.fake.trouble(f"PUT /network/v2.0/ports/{port['id']}", 404, message)
+    with pytest.raises(NotYet, match=message):
+        cloud.networks.update_access(ID, {}, REACH)
+    world.done(cloud.networks.update_access, ID, {}, REACH)
+    assert port["security_groups"]
+
+
 def test_zone_that_is_gone_with_its_names(world: World) -> None:
     cloud = world.cloud(dns_zone="db.example.")
     world.done(cloud.networks.create_port, ID, [], {}, REACH)
     world.designate.zones.clear()
     assert cloud.inventory()["names"] == []
-    with pytest.raises(base.NotFound, match=r"DNS zone db\.example\. cannot be found"):
+    with pytest.raises(base.CloudError, match=r"DNS zone db\.example\. cannot be found") as told:
         world.done(cloud.networks.update_access, ID, {}, REACH)
+    assert not isinstance(told.value, base.NotFound), "that is what a lost port is, of which nothing is undone"
     world.done(cloud.networks.delete_port, ID)
     assert not world.neutron.things["ports"]
 

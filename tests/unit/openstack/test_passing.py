@@ -136,6 +136,39 @@ def test_login_that_is_refused(world: World) -> None:
     assert not isinstance(refused.value, base.Unavailable)
 
 
+def test_login_that_was_good_once(world: World, cloud: OpenStackCloud) -> None:
+    """A new password that dbflow has not been told yet, or an account that is locked for a while."""
+    assert cloud.flavors.list()
+    world.fake.tokens.clear()
+    world.fake.trouble("POST /v3/auth/tokens", 401, "no", times=4)
+    with pytest.raises(NotYet, match=r"does not accept dbflow's login \(Unauthorized\)") as waited:
+        _ask(cloud)
+    assert waited.value.after >= 30
+    assert world.done(_ask, cloud).size == 1
+
+
+def test_a_service_that_is_new_in_the_catalog(world: World, cloud: OpenStackCloud) -> None:
+    """Which is as old as the token."""
+    world.fake.absent.add("volume")
+    with pytest.raises(base.CloudError, match="has no block storage service"):
+        _ask(cloud)
+    world.fake.absent.clear()
+    assert world.done(_ask, cloud).size == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"), [("<h1>Not Found</h1>", {"Content-Type": "text/html"}), ("", {"Content-Length": "0"})]
+)
+def test_answers_of_what_stands_between(
+    world: World, cloud: OpenStackCloud, body: str, headers: dict[str, str]
+) -> None:
+    """A balancer without anybody behind it knows nothing of what there is."""
+    instance_id = world.serve(cloud)
+    world.fake.trouble("GET /network", 404 if body else 200, body, headers=headers)
+    with pytest.raises(NotYet, match=r"finds no service|empty answer"):
+        cloud.networks.delete_port(instance_id)
+
+
 def test_configuration_without_a_login(world: World) -> None:
     with pytest.raises(base.CloudError, match=r"\[openstack\] cloud or auth_type"):
         _ask(world.cloud(auth_type=None))
@@ -195,7 +228,7 @@ def test_lists_of_many_pages(world: World, cloud: OpenStackCloud) -> None:
 def test_a_token_that_is_refused_while_another_thread_gets_a_new_one(world: World, cloud: OpenStackCloud) -> None:
     """Then keystoneauth takes the refusal for the last word."""
     assert cloud.flavors.list()
-    auth = cloud._nova.compute._proxy().session.auth
+    auth = cloud._nova.compute._client.connection().session.auth
     nova, asked = world.fake.services["compute"], list[str]()
 
     def refused(request: Request, path: str) -> Answer:

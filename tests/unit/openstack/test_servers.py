@@ -5,6 +5,7 @@ import base64
 import configparser
 import datetime
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from dbflow.cloud.openstack import OpenStackCloud
 from dbflow.waits import NotYet
 from tests.unit.openstack.conftest import World
 
+ID = "11111111-0000-4000-8000-000000000001"
+
 
 def _status(cloud: OpenStackCloud, instance_id: str) -> tuple[str, str]:
     server = cloud.servers.get(instance_id)
@@ -22,7 +25,7 @@ def _status(cloud: OpenStackCloud, instance_id: str) -> tuple[str, str]:
 
 
 def test_create_waits_and_finds_it_again(world: World, cloud: OpenStackCloud) -> None:
-    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    boot = world.boot(cloud, instance_id := ID)
     server = world.done(cloud.servers.create, boot)
     assert (server.status, server.flavor_id, server.image, server.host) == ("ACTIVE", "1", "old", "one")
     assert world.done(cloud.servers.create, boot) == server == cloud.servers.get(instance_id)
@@ -72,7 +75,7 @@ def _blank_until(body: dict[str, Any]) -> datetime.datetime | None:
 
 
 def test_a_volume_is_new_for_a_day_from_its_first_server_on(world: World, cloud: OpenStackCloud) -> None:
-    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    boot = world.boot(cloud, instance_id := ID)
     told = []
     for _ in range(2):
         world.done(cloud.servers.create, boot)
@@ -118,7 +121,7 @@ def test_an_answer_that_is_lost_makes_no_second_server(world: World, cloud: Open
 
 def test_a_request_that_failed_leaves_a_reservation(world: World, cloud: OpenStackCloud) -> None:
     """Nova reserves the volume before it has noted the server, and forgets it when it fails in between."""
-    boot = world.boot(cloud, instance_id := "11111111-0000-4000-8000-000000000001")
+    boot = world.boot(cloud, instance_id := ID)
     assert boot.volume is not None
     world.cinder.hold(boot.volume.id, "33333333-0000-4000-8000-000000000003", "reserved")
     world.done(cloud.servers.create, boot)
@@ -391,3 +394,52 @@ def test_delete_waits_until_it_is_gone(world: World, cloud: OpenStackCloud) -> N
         world.done(cloud.remove, kind, instance_id)
     assert all(not found for found in cloud.inventory().values())
     assert all(not found for found in cloud.owned().values())
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Block Device Mapping is Invalid: failed to get volume 1.", "Not authorized for image new."],
+)
+def test_what_nova_makes_of_a_cinder_or_glance_that_does_not_answer(
+    world: World, cloud: OpenStackCloud, message: str
+) -> None:
+    boot = world.boot(cloud, ID)
+    world.fake.trouble("POST /compute/v2.1/servers", 400, message)
+    with pytest.raises(NotYet, match=message.split()[-2]):
+        cloud.servers.create(boot)
+    before = set(world.fake.tokens)
+    assert world.done(cloud.servers.create, boot).status == "ACTIVE"
+    assert world.fake.tokens - before, "the token that one of them may have refused was used again"
+
+
+def test_a_cell_that_does_not_answer(world: World, cloud: OpenStackCloud) -> None:
+    """Nova's lists have its servers no more, as if they were gone."""
+    boot = world.boot(cloud, ID)
+    world.done(cloud.servers.create, boot)
+    world.nova.blind = True
+    calls: list[tuple[Callable[..., object], tuple[object, ...]]] = [
+        (cloud.servers.create, (boot,)),
+        (cloud.servers.resize, (ID, "2")),
+        (cloud.servers.fence, (ID,)),
+        (cloud.servers.delete, (ID,)),
+    ]
+    for call, arguments in calls:
+        with pytest.raises(NotYet, match="HTTP 500"):
+            call(*arguments)
+    world.nova.blind = False
+    world.done(cloud.servers.delete, ID)
+    assert (world.nova.servers, len(world.cinder.volumes)) == ({}, 1)
+
+
+@pytest.mark.parametrize("status", ["RESCUE", "SHELVED_OFFLOADED"])
+def test_states_in_which_nova_does_nothing(world: World, cloud: OpenStackCloud, status: str) -> None:
+    """Somebody has put it there: it is told at once, and not waited for."""
+    instance_id = world.serve(cloud)
+    (server,) = world.nova.servers.values()
+    server["status"] = status
+    for call, more in ((cloud.servers.reboot, ("once",)), (cloud.servers.resize, ("2",))):
+        with pytest.raises(base.CloudError, match=f"it is in state {status}"):
+            call(instance_id, *more)
+    with pytest.raises(base.CloudError, match=f"it is in state {status}"):
+        cloud.servers.rebuild(instance_id, "new", {}, "once")
+    assert world.nova.asked == []
