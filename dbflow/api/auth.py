@@ -16,10 +16,13 @@ import requests
 from oslo_config import cfg
 
 from dbflow.healthcheck import Probe
+from dbflow.services.errors import Unavailable
 
 Wsgi = Callable[[dict[str, Any], Any], Any]
 _PING = 2.0
 """Seconds that Keystone has for a health check."""
+AWAY = "dbflow.keystone_away"
+"""Set in the environ of a request whose token nobody could look at."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Auth(Protocol):
     """The WWW-Authenticate header of a 401."""
 
     def identify(self, environ: Mapping[str, Any]) -> Identity | None:
-        """Whose request it is; None without a valid token."""
+        """Whose request it is; None without a valid token. Unavailable while nobody can tell."""
 
     def wrap(self, wsgi: Wsgi) -> Wsgi:
         """Put middleware around the app, where there is any."""
@@ -114,7 +117,9 @@ class KeystoneAuth:
         self.challenge = 'Keystone uri="unknown"'
 
     def identify(self, environ: Mapping[str, Any]) -> Identity | None:
-        """What the middleware made of the token; it has removed such headers of the client's own."""
+        """What the middleware made of the token; it has removed such headers of the client's own. Unavailable."""
+        if environ.get(AWAY):
+            raise Unavailable("Keystone can't say just now whose token it is.", {"Retry-After": "5"})
         if environ.get("HTTP_X_IDENTITY_STATUS") != "Confirmed" or not environ.get("HTTP_X_PROJECT_ID"):
             return None
         roles = {role.strip().lower() for role in environ.get("HTTP_X_ROLES", "").split(",")}
@@ -122,11 +127,12 @@ class KeystoneAuth:
 
     def wrap(self, wsgi: Wsgi) -> Wsgi:
         """The middleware leaves the refusal to us, so that open pages stay open."""
-        from keystonemiddleware import auth_token
+        from dbflow.api.keystone import Middleware, be_impatient
 
+        be_impatient(self._conf)
         # Application credentials may be limited to some requests of a type of service.
         settings = {"oslo_config_config": self._conf, "delay_auth_decision": True, "service_type": "database"}
-        middleware = auth_token.AuthProtocol(wsgi, settings)
+        middleware = Middleware(wsgi, settings)
         self.challenge = f'Keystone uri="{self._conf.keystone_authtoken.www_authenticate_uri}"'
         return cast(Wsgi, middleware)
 

@@ -18,6 +18,7 @@ from oslo_config import cfg
 from requests import RequestException
 from swiftclient import client
 from swiftclient.utils import generate_temp_url
+from urllib3.exceptions import HTTPError
 
 from dbflow.cloud import guard
 from dbflow.objectstore.base import (
@@ -34,8 +35,9 @@ _TIMEOUT = 30.0
 _PAGE = 10_000
 _CHUNK = 1 << 16
 _KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
-_LATER, _GONE = {401, 408, 429}, {404, 410}
-"""401: a token that was just given is refused when it was made within the second of a revocation; the next one not."""
+_LATER, _GONE = {401, 408, 409, 429, 498, 499}, {404, 410}
+"""401: a token that was just given is refused when it was made within the second of a revocation; the next one not.
+409: what is deleted was written by a proxy whose clock is ahead. 498: Swift's own for too many requests."""
 _ACCOUNTS = 256
 """Of projects, whose connections are kept; what is not used for longest goes first."""
 
@@ -124,7 +126,7 @@ class SwiftStore(ObjectStore):
         while True:
             try:
                 with self._connected() as connection:
-                    found = connection.get_container(container, prefix=prefix, marker=marker, limit=_PAGE)[1]
+                    found = _page(connection, container, prefix, marker)
             except NoSuchObject:
                 return
             yield from ((entry["name"], entry["bytes"]) for entry in found)
@@ -173,7 +175,8 @@ class SwiftStore(ObjectStore):
             yield self._mine.connection
         except client.ClientException as error:
             raise _meaning(error) from None
-        except (RequestException, OSError) as error:
+        except (RequestException, HTTPError, OSError) as error:
+            # Bodies are read past requests: one that breaks off is urllib3's error.
             raise StoreUnavailable(f"The object store does not answer ({type(error).__name__}).") from None
 
     def _go_to_account(self, connection: client.Connection) -> None:
@@ -197,6 +200,15 @@ class _Connection(client.Connection):
                 raise StoreError("The object store does not accept dbflow's login.") from None
             raise
         return url, token
+
+
+def _page(connection: client.Connection, container: str, prefix: str, marker: str) -> list[dict[str, Any]]:
+    """Of a listing, what comes after ``marker``."""
+    try:
+        found: list[dict[str, Any]] = connection.get_container(container, prefix=prefix, marker=marker, limit=_PAGE)[1]
+    except ValueError:  # a proxy's page, or a body whose end nobody missed
+        raise StoreUnavailable("The object store does not answer (no listing).") from None
+    return found
 
 
 def _meaning(error: client.ClientException) -> StoreError:

@@ -9,6 +9,7 @@ from dbflow.cloud.base import UNDONE, Boot, CloudError, Port, Volume
 from dbflow.db.models import Instance
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.record import update_instance
+from flows.tasks.tries import MANY
 
 
 def guest_files(context: FlowContext, instance_id: str, manager: str) -> dict[str, str]:
@@ -84,6 +85,7 @@ class NoteImage(LocalTask):
     """Note the image that the server was made of, to go back to."""
 
     default_provides = "old_image"
+    tries: ClassVar[int] = MANY
 
     def execute(self, instance_id: str) -> str | None:
         """Its id; None where there was none."""
@@ -112,6 +114,7 @@ class NoteHost(LocalTask):
     """Note the host that the server is on, to go back to."""
 
     default_provides = "old_host"
+    tries: ClassVar[int] = MANY
 
     def execute(self, instance_id: str) -> str:
         """Its name. CloudError where it is on none."""

@@ -14,13 +14,14 @@ from dbflow.fencing import Fence
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, TooLarge
 from dbflow.status import BackupState
 from flows.tasks.base import LocalTask
+from flows.tasks.tries import MANY
 
 
 class ObjectTask(LocalTask):
     """Base of the tasks here. A stream of hours must not be in vain since the store is away at its end: the control
     plane waits for it as guests do, for ten minutes and more."""
 
-    tries: ClassVar[int] = 70
+    tries: ClassVar[int] = MANY
 
 
 class OpenUpload(ObjectTask):

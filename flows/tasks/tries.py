@@ -15,6 +15,8 @@ _AWAY = (*AWAY, BrokerUnavailable, BadSeal)
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_AWAY = 0.2, 10.0, 2.0
 """Seconds; each pause is about twice as long as the one before. Our own database and broker are looked for more often
 than a cloud."""
+MANY = 70
+"""Tries that take ten minutes and more."""
 
 
 class Patience(Protocol):

@@ -25,6 +25,8 @@ _LATER = {
     HTTPStatus.CONFLICT,
     HTTPStatus.UNPROCESSABLE_ENTITY,  # it came damaged: what was received has not the MD5 of what was sent
     HTTPStatus.TOO_MANY_REQUESTS,
+    498,  # Swift's own for too many requests
+    499,  # Swift takes it that we went away
 }
 
 

@@ -11,7 +11,7 @@ from swiftclient import client
 from dbflow.objectstore import base
 from dbflow.objectstore.base import READ, WRITE, NoSuchObject, ObjectStore, StoreError, StoreUnavailable
 from guest.streams.store import Missing, Store, StoreFailed
-from tests.objects.front import Front
+from tests.objects.front import HALF, LOOKS, SHORT, Front
 from tests.objects.moody import Moods
 from tests.objects.swift import of_swift
 from tests.objects.vault import vault
@@ -179,6 +179,37 @@ def test_a_token_that_is_refused_as_soon_as_it_was_given(swift: Swift) -> None:
         front.moods["DELETE"] = Moods([401, 401])
         with pytest.raises(StoreUnavailable, match="401"):
             store.delete("c", f"{PREFIX}s/0")
+        store.delete("c", f"{PREFIX}s/0")
+
+
+@pytest.mark.parametrize("status", [409, 498, 499])
+def test_refusals_of_swift_that_pass(swift: Swift, status: int) -> None:
+    """A proxy whose clock is behind, and too many requests; the client asks once more by itself."""
+    with Front(swift.port) as front:
+        store = of_swift(swift.login, swift_auth_url=front.auth_url)
+        store.make_container("c")
+        front.moods["DELETE"] = Moods([status, status])
+        with pytest.raises(StoreUnavailable, match=str(status)):
+            store.delete("c", f"{PREFIX}s/0")
+        front.forget()
+        store.delete("c", f"{PREFIX}s/0")
+
+
+def test_answers_that_break_off(swift: Swift) -> None:
+    """As when a proxy is started anew; a client that reads an object asks once more by itself."""
+    with Front(swift.port) as front:
+        store = of_swift(swift.login, swift_auth_url=front.auth_url)
+        store.make_container("c")
+        Store(store.grant("c", PREFIX, (WRITE,)).for_guest(), 5.0).put("s/0", b"x" * 1000)
+        for mood in (HALF, SHORT):
+            front.moods[LOOKS] = Moods([mood])
+            with pytest.raises(StoreUnavailable):
+                list(store.sizes("c", PREFIX))
+            assert list(store.sizes("c", PREFIX)) == [(f"{PREFIX}s/0", 1000)]
+        front.moods[LOOKS] = Moods([HALF, HALF])
+        with pytest.raises(StoreUnavailable):
+            store.read("c", f"{PREFIX}s/0")
+        assert store.read("c", f"{PREFIX}s/0") == b"x" * 1000
         store.delete("c", f"{PREFIX}s/0")
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from keystoneauth1 import session
+from keystoneauth1.identity import v3
 
 from dbflow.messaging.dispatcher import BEAT
 from tests.functional.stack import EmbeddedStack, RealStack
@@ -56,16 +58,42 @@ def test_what_freezes_is_named(real_stack: RealStack, name: str, part: str) -> N
     wait_for(lambda: _look(url) == well, 60, "a healthy API")
 
 
+def _token(keystone: Keystone) -> tuple[str, str]:
+    """A fresh one, and its project's id."""
+    domains = {"user_domain_id": "default", "project_domain_id": "default"}
+    login = v3.Password(keystone.url, username="admin", password=keystone.password, project_name="admin", **domains)
+    access = login.get_access(session.Session())
+    return access.auth_token, access.project_id
+
+
+def _ask(url: str, token: str, project_id: str) -> requests.Response:
+    return requests.get(f"{url}/v1.0/{project_id}/instances", headers={"X-Auth-Token": token}, timeout=60)
+
+
+def _must_be_unknown(url: str, token: str, project_id: str) -> None:
+    """Nobody can say what it is: it may be good."""
+    answer = _ask(url, token, project_id)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "serviceUnavailable" in answer.json()
+
+
 def test_keystone_goes_and_comes(servers_base: pathlib.Path, images: pathlib.Path) -> None:
     with Keystone(servers_base) as keystone:
         login = {"auth_type": "password", "username": "admin", "password": keystone.password, "project_name": "admin"}
+        login |= {"user_domain_id": "default", "project_domain_id": "default"}
         settings = {"api": {"auth": "keystone"}, "keystone_authtoken": {"auth_url": keystone.url, **login}}
         with EmbeddedStack(images, settings) as stack:
             well = (200, {"sql": "ok", "zookeeper": "ok", "broker": "ok", "catalog": "ok"})
             wait_for(lambda: _look(stack.url) == well, 60, "a healthy API")
+            first, second = _token(keystone), _token(keystone)
             with _frozen(keystone):
                 away = (503, well[1] | {"catalog": "error"})
                 wait_for(lambda: _look(stack.url) == away, 30, "Keystone to be missed")
+                _must_be_unknown(stack.url, *first)
             wait_for(lambda: _look(stack.url) == well, 60, "a healthy API")
+            assert _ask(stack.url, *first).status_code == 200
+            assert _ask(stack.url, "forged", first[1]).status_code == 401
             keystone.kill()
+            _must_be_unknown(stack.url, *second)
+            assert _ask(stack.url, *first).status_code == 200
             wait_for(lambda: _look(stack.url) == away, 30, "Keystone to be missed")

@@ -7,12 +7,16 @@ import http.server
 import threading
 from typing import Any, Self
 
-from tests.objects.moody import InAMood, Moods
+from tests.objects.moody import WELL, InAMood, Moods
 from tests.servers.ports import LOOPBACK
 
 _PATIENCE = 60.0
 _OF_A_CONNECTION = {"connection", "transfer-encoding", "date"}
 """Headers that are not passed on."""
+LOOKS = "looks"
+"""Has the moods of the control plane's own GETs: HALF and SHORT."""
+HALF, SHORT = -3, -4
+"""The header, half of the body, and the end of the connection; half of the body, told as all of it."""
 
 
 class Front(http.server.ThreadingHTTPServer):
@@ -26,7 +30,7 @@ class Front(http.server.ThreadingHTTPServer):
         super().__init__((LOOPBACK, 0), _Handler)
         self.behind = port
         self.moods: dict[str, Moods] = {}
-        """Method -> moods; PUT and GET: of guests only, who come with signed URLs. None: it works."""
+        """Method -> moods; PUT and GET: of guests only, who come with signed URLs. LOOKS. None: it works."""
 
     @property
     def auth_url(self) -> str:
@@ -58,18 +62,26 @@ class _Handler(InAMood):
     disable_nagle_algorithm = True
 
     def _ask(self) -> None:
-        moods = self.server.moods.get(self.command)
-        if moods is not None and (self.command == "DELETE" or "temp_url_sig=" in self.path):
-            self.as_in(moods, self._pass_on)
-        else:
+        whose = self._whose()
+        moods = self.server.moods.get(whose)
+        if moods is None:
             self._pass_on()
+        elif whose == LOOKS:
+            self._pass_on(moods.next())
+        else:
+            self.as_in(moods, self._pass_on)
+
+    def _whose(self) -> str:
+        if self.command == "DELETE" or "temp_url_sig=" in self.path:
+            return self.command
+        return LOOKS if self.command == "GET" and not self.path.startswith("/auth/") else ""
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _ask  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody reads it."""
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, mood: int = WELL) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         if len(body) < length:
@@ -78,9 +90,12 @@ class _Handler(InAMood):
             swift.request(self.command, self.path, body, dict(self.headers))
             answer = swift.getresponse()
             data = answer.read()
+        given = data[: len(data) // 2] if mood in (HALF, SHORT) else data
+        self.close_connection = self.close_connection or mood == HALF
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _OF_A_CONNECTION:
-                self.send_header(name, value)
+                told = str(len(given)) if mood == SHORT and name.lower() == "content-length" else value
+                self.send_header(name, told)
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(given)

@@ -20,6 +20,7 @@ from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.waits import NotYet, Overdue
 from flows.tasks.base import FlowContext, LocalTask
+from flows.tasks.compute import NoteHost, NoteImage
 
 
 class Holds:
@@ -91,6 +92,14 @@ def test_a_cloud_that_does_not_answer_is_asked_so_many_times() -> None:
     assert _execute(Impatient(Unavailable("busy"))) == "done"
     assert isinstance(_execute(Impatient(Unavailable("busy"), Unavailable("busy"))), Unavailable)
     assert _revert(Impatient(CloudError("no"))) == "done"
+
+
+@pytest.mark.parametrize("task", [NoteHost, NoteImage])
+def test_a_look_at_the_server_waits_as_long_as_what_follows(task: type[LocalTask]) -> None:
+    tries, waited = task().executing(), 0.0
+    while (pause := tries.pause_after(Unavailable("busy"))) is not None:
+        waited += pause
+    assert waited > 400
 
 
 def test_what_is_not_there_yet_is_waited_for() -> None:

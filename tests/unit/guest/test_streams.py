@@ -248,6 +248,14 @@ def test_a_store_that_does_not(tmp_path: pathlib.Path, data: pathlib.Path, statu
     assert words in told["error"]
 
 
+@pytest.mark.parametrize("status", [498, 499])
+def test_a_store_that_has_too_much_to_do(tmp_path: pathlib.Path, status: int) -> None:
+    """In Swift's own words."""
+    with vault(tmp_path, moods=Moods([status, status])) as store:
+        Store(store.upload("b1")["store"], 60.0).put("s1/00000000", b"x")
+        assert store.store.size(CONTAINER, f"{store.prefix('b1')}s1/00000000") == 1
+
+
 def test_a_store_that_takes_its_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of it than there is for a connection; but it does take something all the while."""
     monkeypatch.setattr("guest.streams.store._CONNECT", 1.0)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""keystonemiddleware, told apart: a token that is not good, and a Keystone that can't be asked."""
+
+import contextvars
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException, ConnectFailure, DiscoveryFailure, RequestTimeout
+from keystonemiddleware import auth_token
+from keystonemiddleware.auth_token import _exceptions
+from oslo_config import cfg
+
+from dbflow.api.auth import AWAY
+
+_UNASKED = (ConnectFailure, DiscoveryFailure, RequestTimeout, _exceptions.ServiceError)
+"""Of what keystonemiddleware makes an InvalidToken. ServiceError: also when dbflow's own token is refused."""
+_TIMEOUT, _RETRIES = 5, 1
+"""Seconds for an answer of Keystone's, and how often it is asked again: the middleware's own would wait for ever."""
+_missed: contextvars.ContextVar[bool] = contextvars.ContextVar("keystone_missed", default=False)
+"""Whether Keystone could not be asked in this request."""
+
+
+def be_impatient(conf: cfg.ConfigOpts) -> None:
+    """What ``[keystone_authtoken]`` says of a Keystone that does not answer, where a deployment does not say it."""
+    for group, options in auth_token.list_opts():
+        conf.register_opts(options, group=group)
+    conf.set_default("http_connect_timeout", _TIMEOUT, "keystone_authtoken")
+    conf.set_default("http_request_max_retries", _RETRIES, "keystone_authtoken")
+
+
+class Middleware(auth_token.AuthProtocol):
+    """Notes in a request's environ, as AWAY, that Keystone could not say what its user's token is."""
+
+    def process_request(self, request: Any) -> Any:
+        """As the base class; open pages stay open for whoever sends a token."""
+        _missed.set(False)
+        answer = super().process_request(request)
+        request.environ[AWAY] = bool(request.user_token) and not request.user_token_valid and _missed.get()
+        return answer
+
+    def fetch_token(self, token: str, **kwargs: Any) -> Any:
+        """As the base class: InvalidToken."""
+        try:
+            return super().fetch_token(token, **kwargs)
+        except _exceptions.InvalidToken as error:
+            if isinstance(error.__context__, _UNASKED):
+                _missed.set(True)
+            raise
+        except ClientException as error:
+            # TLS, a catalog without Keystone: the middleware would let it end the request.
+            _missed.set(True)
+            raise _exceptions.InvalidToken(f"Keystone can't be asked ({type(error).__name__}).") from None
