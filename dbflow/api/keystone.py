@@ -4,15 +4,12 @@
 import contextvars
 from typing import Any
 
-from keystoneauth1.exceptions import ClientException, ConnectFailure, DiscoveryFailure, RequestTimeout
+from keystoneauth1.exceptions import ClientException, NotFound
 from keystonemiddleware import auth_token
-from keystonemiddleware.auth_token import _exceptions
 from oslo_config import cfg
 
 from dbflow.api.auth import AWAY
 
-_UNASKED = (ConnectFailure, DiscoveryFailure, RequestTimeout, _exceptions.ServiceError)
-"""Of what keystonemiddleware makes an InvalidToken. ServiceError: also when dbflow's own token is refused."""
 _TIMEOUT, _RETRIES = 5, 1
 """Seconds for an answer of Keystone's, and how often it is asked again: the middleware's own would wait for ever."""
 _missed: contextvars.ContextVar[bool] = contextvars.ContextVar("keystone_missed", default=False)
@@ -41,11 +38,13 @@ class Middleware(auth_token.AuthProtocol):
         """As the base class: InvalidToken."""
         try:
             return super().fetch_token(token, **kwargs)
-        except _exceptions.InvalidToken as error:
-            if isinstance(error.__context__, _UNASKED):
-                _missed.set(True)
+        except auth_token.InvalidToken as error:
+            # That it is none is what Keystone says with a 404; whatever else goes wrong comes as this, too, also that
+            # dbflow's own token is refused.
+            why = error.__context__
+            _missed.set(why is not None and not isinstance(why, NotFound))
             raise
         except ClientException as error:
             # TLS, a catalog without Keystone: the middleware would let it end the request.
             _missed.set(True)
-            raise _exceptions.InvalidToken(f"Keystone can't be asked ({type(error).__name__}).") from None
+            raise auth_token.InvalidToken(f"Keystone can't be asked ({type(error).__name__}).") from None
