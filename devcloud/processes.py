@@ -100,7 +100,8 @@ class Process:
     def pid(self) -> int | None:
         """None when it is gone."""
         known = self._known()
-        return known[0] if known and start_time(known[0]) == known[1] else None
+        # One that had ended before it was looked at has no time.
+        return known[0] if known and known[1] is not None and start_time(known[0]) == known[1] else None
 
     @property
     def alive(self) -> bool:

@@ -96,6 +96,10 @@ class Swift(Service):
                 "devices": self.settings.directory / "swift",
                 "mount_check": False,
                 "fallocate_reserve": 0,
+                # Nobody runs who would do later what was not done in time.
+                "conn_timeout": 20,
+                "node_timeout": 60,
+                "container_update_timeout": 60,
                 "log_level": "WARNING",
             },
             "pipeline:main": {"pipeline": f"{name}-server"},

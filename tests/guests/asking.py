@@ -28,7 +28,7 @@ def request(
     action: str = EXECUTE,
     attempt: int = 1,
     epoch: int = 1,
-    deadline: float = 60.0,
+    deadline: float = 120.0,
     **arguments: Any,
 ) -> GuestRequest:
     """A request for one of tests.guests.tasks."""

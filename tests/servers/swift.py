@@ -26,6 +26,9 @@ pipeline = catch_errors healthcheck cache bulk tempurl {auth} proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+conn_timeout = 20
+node_timeout = 60
+recoverable_node_timeout = 60
 [filter:cache]
 paste.filter_factory = swiftd:cache
 [filter:catch_errors]

@@ -83,6 +83,12 @@ def test_what_is_for_administrators(trove: Any, admin_trove: Any) -> None:
     admin_trove.modules.delete(hidden)
 
 
+def _reapplied(shop: Shop) -> bool:
+    """Whether the newest reapply has ended."""
+    newest = shop.member.ask("GET", "/operations?kind=module.reapply")["operations"][0]
+    return bool(newest["done"])
+
+
 def test_on_an_instance(trove: Any, shop: Shop, tmp_path: pathlib.Path) -> None:
     greeting = trove.modules.create("greeting", "ping", b"message=hello")
     script = trove.modules.create("site", "sql", (SCRIPT % "one" + UNDO).encode(), live_update=True)
@@ -114,6 +120,7 @@ def test_on_an_instance(trove: Any, shop: Shop, tmp_path: pathlib.Path) -> None:
     trove.modules.reapply(script, batch_size=1, delay=0)
     wait_for(lambda: site(shop) == ["one", "two"], 60, "the module to be given again")
     wait_for(lambda: trove.modules.instances(script, count_only=True)[0].current, 60, "the count of it")
+    wait_for(lambda: _reapplied(shop), 60, "the end of the operation: until then the module is busy")
     shop.member.wait_healthy(shop.id)
 
     trove.instances.module_remove(shop.id, script)

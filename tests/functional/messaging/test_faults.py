@@ -94,7 +94,7 @@ def test_nothing_unfinished_is_run_unless_asked_again(field: Field) -> None:
     open_gate(path)
     guest.start()
     other = field.dispatcher()
-    assert other.call(guest.instance_id, f"{TASKS}.Write", {"path": f"{path}2", "word": "x"}, 20) == "x"
+    assert other.call(guest.instance_id, f"{TASKS}.Write", {"path": f"{path}2", "word": "x"}, PATIENCE) == "x"
     assert lines(path) == ["begin"]
 
 
@@ -113,7 +113,7 @@ def test_guest_that_never_takes_the_request(field: Field) -> None:
     assert isinstance(why, GuestUnreachable)
     assert not isinstance(why, GuestLost)
     guest.start()  # what was asked is void by now, and must not be done after the flow has moved on
-    assert field.dispatcher().call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert field.dispatcher().call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     assert lines(path) == []
 
 
@@ -184,14 +184,14 @@ def test_doubled_requests_are_done_once(field: Field) -> None:
     assert future.result(PATIENCE) == "once"
     late = asker.stats["late"]
     copy()
-    wait_for(lambda: asker.stats["late"] > late, 20, "the answer to a copy to be counted")
-    assert asker.call(guest.instance_id, f"{TASKS}.Write", {"path": str(path), "word": "after"}, 20) == "after"
+    wait_for(lambda: asker.stats["late"] > late, PATIENCE, "the answer to a copy to be counted")
+    assert asker.call(guest.instance_id, f"{TASKS}.Write", {"path": str(path), "word": "after"}, PATIENCE) == "after"
     assert lines(path) == ["once", "after"]
 
 
 def test_garbage_ends_neither_side(field: Field) -> None:
     asker, guest = field.dispatcher(on_heartbeat=lambda _instance_id, _body: None), field.guest()
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     layout, other = Layout(field.exchange), new_message_key()
     _step, future, path = begin_slow(field, guest, asker)
     known = str(_step.id)
@@ -217,7 +217,7 @@ def test_garbage_ends_neither_side(field: Field) -> None:
             publish(field, layout.up, asker._name, body, guest, **properties)
             publish(field, layout.up, HEARTBEAT, body, guest, **properties)
             publish(field, layout.down, guest.instance_id, body, type=wire.REQUEST, reply_to="nobody", **_id(known))
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, 20) == "alive"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, PATIENCE) == "alive"
     assert not future.done()
     open_gate(path)
     assert future.result(PATIENCE) == "slow"
@@ -230,7 +230,7 @@ def test_garbage_ends_neither_side(field: Field) -> None:
 def test_heartbeats_can_not_be_replayed_or_forged(field: Field) -> None:
     heard: list[dict[str, Any]] = []
     asker, guest = field.dispatcher(on_heartbeat=lambda _instance_id, body: heard.append(body)), field.guest()
-    wait_for(lambda: len(heard) > 1, 20, "heartbeats")
+    wait_for(lambda: len(heard) > 1, PATIENCE, "heartbeats")
     guest.stop()
     key, refused = field.keys[guest.instance_id], asker.stats["heartbeats_refused"]
     boot, number = heard[-1]["sequence"]
@@ -250,7 +250,7 @@ def test_heartbeats_can_not_be_replayed_or_forged(field: Field) -> None:
             type=wire.HEARTBEAT,
             headers={wire.INSTANCE_HEADER: guest.instance_id},
         )
-    wait_for(lambda: asker.stats["heartbeats_refused"] == refused + 3, 10, "all three to be refused")
+    wait_for(lambda: asker.stats["heartbeats_refused"] == refused + 3, PATIENCE, "all three to be refused")
     told = [tuple(body["sequence"]) for body in heard]
     assert len(told) == len(set(told))
     assert "CRASHED" not in {body["service_status"] for body in heard}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.layout import HEARTBEAT
 from dbflow.messaging.logins import RabbitLogins
-from tests.guests.asking import TASKS, Field
+from tests.guests.asking import PATIENCE, TASKS, Field
 from tests.guests.attacker import Attacker
 from tests.waiting import wait_for
 
@@ -82,7 +82,7 @@ def test_a_flood_does_not_stop_others(field: Field) -> None:
     asker = field.dispatcher(on_heartbeat=lambda instance_id, _body: heard.append(instance_id))
     guest = field.guest()
     attacker = Attacker(field, field.guest(start=False))
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     quiet = _latencies(asker, guest.instance_id, QUIET)
     with flooding(attacker, [HEARTBEAT, asker._name]) as flood:
         count = len(heard)

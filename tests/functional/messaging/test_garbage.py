@@ -14,7 +14,7 @@ import pytest
 
 from dbflow.messaging import wire
 from dbflow.messaging.layout import HEARTBEAT
-from tests.guests.asking import TASKS, Field, request
+from tests.guests.asking import PATIENCE, TASKS, Field, request
 from tests.guests.attacker import Attacker
 from tests.waiting import wait_for
 
@@ -105,7 +105,7 @@ def test_garbage_changes_nothing_for_others(field: Field, caplog: pytest.LogCapt
     asker = field.dispatcher(on_heartbeat=lambda instance_id, _body: heard.append(instance_id))
     guest, own = field.guest(), field.guest(start=False)
     attacker, chance = Attacker(field, own), random.Random(7)
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     asked = request(own.instance_id, "Echo", text="x")
     future = asker.submit(asked)
     bomb, stats = _bomb(), asker.stats
@@ -137,9 +137,9 @@ def test_garbage_changes_nothing_for_others(field: Field, caplog: pytest.LogCapt
             )
     wait_for(lambda: sum(stats.values()) - before >= MANY + 3, 60, "all of it to have been seen")
     assert not future.done() or future.result().check("dbflow.messaging.errors.GuestUnreachable")
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, 20) == "alive"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, PATIENCE) == "alive"
     count = len(heard)
-    wait_for(lambda: guest.instance_id in heard[count:], 20, "another heartbeat of the honest guest")
+    wait_for(lambda: guest.instance_id in heard[count:], PATIENCE, "another heartbeat of the honest guest")
     assert "no link to the broker" not in caplog.text, "the connection was never lost"
     assert "a message was dropped" not in caplog.text, "nothing came as a surprise"
     assert _memory() - memory < MORE_MEMORY
@@ -149,7 +149,7 @@ def test_properties_that_are_no_text(rabbit_field: Field, caplog: pytest.LogCapt
     """RabbitMQ hands on what it does not look at."""
     asker, guest = rabbit_field.dispatcher(), rabbit_field.guest()
     attacker = Attacker(rabbit_field, rabbit_field.guest(start=False))
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     odd: list[dict[str, Any]] = [
         {"content_type": b"\xff\xfe"},
         {"correlation_id": b"\xff"},
@@ -167,6 +167,6 @@ def test_properties_that_are_no_text(rabbit_field: Field, caplog: pytest.LogCapt
         huge = amqp.Message(b"x" * 12_000_000, user_id=attacker.user)
         channel.basic_publish(huge, exchange=attacker.layout.up.name, routing_key=asker._name)
     seen = 2 * len(odd) + 1
-    wait_for(lambda: asker.stats["odd"] + asker.stats["late"] - before >= seen, 20, "all of it to have been seen")
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, 20) == "alive"
+    wait_for(lambda: asker.stats["odd"] + asker.stats["late"] - before >= seen, PATIENCE, "all of it to have been seen")
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "alive"}, PATIENCE) == "alive"
     assert "no link to the broker" not in caplog.text, "the connection was never lost"

@@ -35,7 +35,7 @@ class Scene:
         self.path = field.root / "trace"
         self.step = request(self.victim.instance_id, "Slow", path=str(self.path), gate=f"{self.path}.gate")
         self.future = self.asker.submit(self.step)
-        wait_for(self.path.exists, 20, "the honest guest at work")
+        wait_for(self.path.exists, PATIENCE, "the honest guest at work")
 
     def ends_well(self) -> None:
         """The honest guest's request is answered by itself, and once."""
@@ -124,7 +124,7 @@ def test_another_guests_request_can_not_be_answered(scene: Scene) -> None:
         body = wire.seal_response(attacker.key, wire.SUCCESS, {"result": "forged"}, instance_id, request_id, name)
         before = scene.asker.stats["odd"]
         attacker.publish(name, body, type=wire.RESPONSE, correlation_id=request_id)
-        wait_for(lambda before=before: scene.asker.stats["odd"] == before + 1, 10, "the answer to be refused")
+        wait_for(lambda before=before: scene.asker.stats["odd"] == before + 1, PATIENCE, "the answer to be refused")
     scene.ends_well()
 
 
@@ -142,7 +142,7 @@ def test_nobody_speaks_without_a_name(scene: Scene) -> None:
         )
 
     if not attacker.refused(attack):
-        wait_for(lambda: scene.asker.stats["odd"] == before + 1, 10, "the answer to be refused")
+        wait_for(lambda: scene.asker.stats["odd"] == before + 1, PATIENCE, "the answer to be refused")
     scene.ends_well()
 
 
@@ -162,14 +162,14 @@ def test_an_answer_can_not_be_used_again(field: Field, scene: Scene) -> None:
     for one, asked in later:
         future, before = one.submit(asked), one.stats["forged"]
         attacker.publish(one._name, kept, type=wire.RESPONSE, correlation_id=str(asked.id))
-        wait_for(lambda one=one, before=before: one.stats["forged"] > before, 10, "the old answer to be refused")
+        wait_for(lambda one=one, before=before: one.stats["forged"] > before, PATIENCE, "the old answer to be refused")
         assert not future.done()
     scene.ends_well()
 
 
 def test_heartbeats_of_others_can_not_be_forged(scene: Scene) -> None:
     attacker, victim, asker = scene.attacker, scene.victim.instance_id, scene.asker
-    wait_for(lambda: scene.heard, 20, "an honest heartbeat")
+    wait_for(lambda: scene.heard, PATIENCE, "an honest heartbeat")
     body = {**scene.heard[-1][1], "sequence": [int(time.time()) + 100, 1], "service_status": "FORGED"}
     sealed = [
         wire.seal_heartbeat(attacker.key, body, victim),
@@ -178,23 +178,23 @@ def test_heartbeats_of_others_can_not_be_forged(scene: Scene) -> None:
     for message in sealed:
         before = asker.stats["odd"]
         attacker.publish(HEARTBEAT, message, type=wire.HEARTBEAT, headers={wire.INSTANCE_HEADER: victim})
-        wait_for(lambda before=before: asker.stats["odd"] == before + 1, 10, "the heartbeat to be refused")
+        wait_for(lambda before=before: asker.stats["odd"] == before + 1, PATIENCE, "the heartbeat to be refused")
     own = {wire.INSTANCE_HEADER: attacker.instance_id}
     attacker.publish(HEARTBEAT, sealed[1], type=wire.HEARTBEAT, headers=own)
-    wait_for(lambda: [who for who, _ in scene.heard if who == attacker.instance_id], 10, "its own heartbeat")
+    wait_for(lambda: [who for who, _ in scene.heard if who == attacker.instance_id], PATIENCE, "its own heartbeat")
     assert [heard for who, heard in scene.heard if who == victim and heard["service_status"] == "FORGED"] == []
     scene.ends_well()
 
 
 def test_heartbeats_are_not_taken_twice(scene: Scene) -> None:
     attacker, asker = scene.attacker, scene.asker
-    wait_for(lambda: scene.heard, 20, "an honest heartbeat")
+    wait_for(lambda: scene.heard, PATIENCE, "an honest heartbeat")
     body = {**scene.heard[-1][1], "sequence": [int(time.time()), 1]}
     sealed = wire.seal_heartbeat(attacker.key, body, attacker.instance_id)
     before = asker.stats["heartbeats_refused"]
     for _ in range(3):
         attacker.publish(HEARTBEAT, sealed, type=wire.HEARTBEAT, headers={wire.INSTANCE_HEADER: attacker.instance_id})
-    wait_for(lambda: asker.stats["heartbeats_refused"] == before + 2, 10, "the copies to be refused")
+    wait_for(lambda: asker.stats["heartbeats_refused"] == before + 2, PATIENCE, "the copies to be refused")
     assert len([who for who, _ in scene.heard if who == attacker.instance_id]) == 1
 
 
@@ -216,7 +216,7 @@ def test_a_captured_request_is_done_once(field: Field) -> None:
                 correlation_id=str(step.id),
                 reply_to=asker_name,
             )
-    wait_for(lambda: asker.stats["late"], 20, "the answer to the copy")
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    wait_for(lambda: asker.stats["late"], PATIENCE, "the answer to the copy")
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     assert path.read_text().split() == ["once"]
     assert "refused" in guest.log, "sealed for one asker, it is nothing for another"

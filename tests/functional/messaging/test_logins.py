@@ -10,7 +10,7 @@ from dbflow.messaging.connection import opened
 from dbflow.messaging.errors import BrokerUnavailable, GuestUnreachable
 from dbflow.messaging.layout import Layout
 from dbflow.messaging.logins import RabbitLogins, SharedLogin, logins
-from tests.guests.asking import EXCHANGE, TASKS, Field
+from tests.guests.asking import EXCHANGE, PATIENCE, TASKS, Field
 from tests.servers import RabbitMQ
 from tests.servers.ports import free_ports
 from tests.waiting import wait_for
@@ -22,9 +22,9 @@ def _user(rabbitmq: RabbitMQ, instance_id: str) -> bool:
 
 def test_a_user_comes_and_goes(rabbitmq: RabbitMQ, rabbit_field: Field) -> None:
     asker, guest = rabbit_field.dispatcher(), rabbit_field.guest()
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     asker.declare_guest(guest.instance_id)
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "again"}, 20) == "again"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "again"}, PATIENCE) == "again"
     (rights,) = rabbitmq.api("GET", f"users/guest-{guest.instance_id}/permissions")
     layout = Layout(rabbit_field.exchange)
     assert {name: rights[name].replace("\\", "") for name in ("configure", "write", "read")} == {
@@ -38,7 +38,9 @@ def test_a_user_comes_and_goes(rabbitmq: RabbitMQ, rabbit_field: Field) -> None:
         asker.delete_guest(guest.instance_id)
         assert not _user(rabbitmq, guest.instance_id)
         with pytest.raises((*conn.connection_errors, *conn.channel_errors)) as caught:
-            wait_for(lambda: channel.queue_declare(layout.guest(guest.instance_id).name, passive=True), 20, "the end")
+            wait_for(
+                lambda: channel.queue_declare(layout.guest(guest.instance_id).name, passive=True), PATIENCE, "the end"
+            )
         assert not isinstance(caught.value, TimeoutError), "its connections are closed"
 
 
@@ -71,14 +73,14 @@ def test_which_logins_there_are(amqp_url: str, tmp_path: pathlib.Path) -> None:
 def test_who_is_cut_off_is_let_back(rabbitmq: RabbitMQ, rabbit_field: Field) -> None:
     asker, guest, other = rabbit_field.dispatcher(), rabbit_field.guest(), rabbit_field.guest()
     for each in (guest, other):
-        assert asker.call(each.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+        assert asker.call(each.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     users = RabbitLogins(asker._url, rabbit_field.exchange, rabbitmq.management_url)
     assert users.let_back() == []
     users.cut_off(guest.instance_id)
     users.cut_off(guest.instance_id)
     with pytest.raises(GuestUnreachable):
         asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "cut"}, 3)
-    assert asker.call(other.instance_id, f"{TASKS}.Echo", {"text": "y"}, 20) == "y"
+    assert asker.call(other.instance_id, f"{TASKS}.Echo", {"text": "y"}, PATIENCE) == "y"
     assert users.let_back() == [guest.instance_id]
     assert users.let_back() == []
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "back"}, 20) == "back"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "back"}, PATIENCE) == "back"

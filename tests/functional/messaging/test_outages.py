@@ -9,7 +9,7 @@ import pytest
 
 from dbflow.messaging.embedded import EmbeddedBroker
 from dbflow.messaging.errors import BrokerUnavailable
-from tests.guests.asking import TASKS, Field, request
+from tests.guests.asking import PATIENCE, TASKS, Field, request
 from tests.servers import RabbitMQ
 from tests.waiting import wait_for
 
@@ -66,17 +66,17 @@ def test_broker_restarts_while_a_task_runs(broker: Broker, outage_field: Field) 
     asker, guest = outage_field.dispatcher(guest_lost_after=5.0), outage_field.guest()
     path, gate = outage_field.root / "trace", outage_field.root / "gate"
     future = asker.submit(request(guest.instance_id, "Slow", path=str(path), gate=str(gate)))
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     broker.stop()
     gate.touch()
-    wait_for(lambda: lines(path) == ["begin", "end"], 20, "the task to end without a broker")
+    wait_for(lambda: lines(path) == ["begin", "end"], PATIENCE, "the task to end without a broker")
     until = time.monotonic() + 6  # longer than guest_lost_after: no clock runs while the broker is away
     wait_for(lambda: time.monotonic() > until or future.done(), 10, "the outage to last")
     assert not future.done()
     broker.start()
     assert future.result(30) == "slow"
     assert lines(path) == ["begin", "end"]
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "again"}, 20) == "again"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "again"}, PATIENCE) == "again"
 
 
 def test_everything_starts_before_the_broker(broker: Broker, outage_field: Field) -> None:
@@ -95,11 +95,11 @@ def test_heartbeats_go_on_after_an_outage(broker: Broker, outage_field: Field) -
     heard: list[float] = []
     outage_field.dispatcher(on_heartbeat=lambda _instance_id, body: heard.append(body["at"]))
     outage_field.guest()
-    wait_for(lambda: heard, 20, "a heartbeat")
+    wait_for(lambda: heard, PATIENCE, "a heartbeat")
     broker.stop()
     broker.start()
     since = time.time()
-    wait_for(lambda: heard[-1] > since, 20, "a heartbeat after the restart")
+    wait_for(lambda: heard[-1] > since, PATIENCE, "a heartbeat after the restart")
 
 
 def test_stop_is_quick_without_a_broker(broker: Broker, outage_field: Field) -> None:

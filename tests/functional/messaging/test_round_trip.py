@@ -23,13 +23,13 @@ def lines(path: pathlib.Path) -> list[str]:
 
 def test_call_returns_what_the_task_returned(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "grüß dich"}, 20) == "grüß dich"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "grüß dich"}, PATIENCE) == "grüß dich"
 
 
 def test_call_says_how_the_guest_refused(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     with pytest.raises(GuestRefused, match="Database shop is there") as caught:
-        asker.call(guest.instance_id, f"{TASKS}.Taken", {"name": "shop"}, 20)
+        asker.call(guest.instance_id, f"{TASKS}.Taken", {"name": "shop"}, PATIENCE)
     assert caught.value.error == "AlreadyExists"
     assert "DatastoreError" in caught.value.errors
 
@@ -54,7 +54,7 @@ def test_only_guest_tasks_are_run(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     for path in ("os.system", "guest.main.main", f"{TASKS}.trace", f"{TASKS}.GuestTask", "tests.guests.process.X", "x"):
         with pytest.raises(GuestRefused) as caught:
-            asker.call(guest.instance_id, path, {}, 20)
+            asker.call(guest.instance_id, path, {}, PATIENCE)
         assert caught.value.error == "UnknownTask"
 
 
@@ -73,9 +73,9 @@ def test_secrets_are_neither_answered_nor_logged(field: Field) -> None:
 def test_unfit_results_fail_the_task(field: Field, task: str, arguments: dict[str, Any]) -> None:
     asker, guest = field.dispatcher(), field.guest()
     with pytest.raises(GuestRefused) as caught:
-        asker.call(guest.instance_id, f"{TASKS}.{task}", arguments, 20)
+        asker.call(guest.instance_id, f"{TASKS}.{task}", arguments, PATIENCE)
     assert caught.value.error == "UnfitAnswer"
-    assert asker.call(guest.instance_id, f"{TASKS}.Huge", {"size": 300_000}, 20) == "x" * 300_000
+    assert asker.call(guest.instance_id, f"{TASKS}.Huge", {"size": 300_000}, PATIENCE) == "x" * 300_000
 
 
 def test_progress_arrives_in_order_and_not_after_the_end(field: Field) -> None:
@@ -84,7 +84,7 @@ def test_progress_arrives_in_order_and_not_after_the_end(field: Field) -> None:
     future = asker.submit(
         request(guest.instance_id, "Steps", gate=str(gate)), lambda _event, details: seen.append(details["progress"])
     )
-    wait_for(lambda: seen, 20, "progress")
+    wait_for(lambda: seen, PATIENCE, "progress")
     assert seen == [0.25]
     gate.touch()
     assert future.result(PATIENCE) == "stepped"
@@ -95,9 +95,9 @@ def test_changes_run_one_at_a_time_and_reads_beside_them(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"
     slow = asker.submit(request(guest.instance_id, "SlowAgain", path=str(path), gate=str(gate)))
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     second = asker.submit(request(guest.instance_id, "Write", path=str(path), word="second"))
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "now"}, 20) == "now"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "now"}, PATIENCE) == "now"
     assert not second.done()
     gate.touch()
     assert (slow.result(PATIENCE), second.result(PATIENCE)) == ("slow", "second")
@@ -109,7 +109,7 @@ def test_a_stream_is_in_nobodys_way_and_its_revert_breaks_it_off(field: Field) -
     path, other = field.root / "f", field.root / "g"
     first = request(guest.instance_id, "Stream", path=str(path))
     asker.submit(first)
-    wait_for(lambda: lines(path) == ["begin"], 20, "the stream")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the stream")
     assert asker.submit(request(guest.instance_id, "Write", path=str(other), word="one")).result(PATIENCE) == "one"
     again = request(guest.instance_id, "Stream", atom=first.id.atom, action=REVERT, attempt=2, path=str(path))
     assert asker.submit(again).result(PATIENCE) is None
@@ -121,10 +121,10 @@ def test_a_stream_breaks_off_one_that_was_given_up(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, other = field.root / "f", field.root / "g"
     old = asker.submit(request(guest.instance_id, "Stream", path=str(path)))
-    wait_for(lambda: lines(path) == ["begin"], 20, "the stream")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the stream")
     new = request(guest.instance_id, "Stream", path=str(other))
     asker.submit(new)
-    wait_for(lambda: lines(other) == ["begin"], 20, "the other one")
+    wait_for(lambda: lines(other) == ["begin"], PATIENCE, "the other one")
     assert lines(path) == ["begin", "end"]
     told = old.result(PATIENCE)
     assert isinstance(told, failure.Failure)
@@ -138,7 +138,7 @@ def test_revert_waits_for_the_execution_it_undoes(field: Field) -> None:
     path, gate = field.root / "f", field.root / "gate"
     first = request(guest.instance_id, "Slow", path=str(path), gate=str(gate))
     asker.submit(first)
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     again = request(
         guest.instance_id, "Slow", atom=first.id.atom, action=REVERT, attempt=2, path=str(path), gate=str(gate)
     )
@@ -162,13 +162,13 @@ def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
     guest = field.guest()
     path, gate = field.root / "f", field.root / "gate"
     asker.submit(request(guest.instance_id, "Slow", path=str(path), gate=str(gate)))
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     step = request(guest.instance_id, "Write", path=str(path), word="step")
     late = asker.submit(step)
     undo = asker.submit(
         request(guest.instance_id, "Write", atom=step.id.atom, action=REVERT, attempt=2, path=str(path), word="step")
     )
-    wait_for(lambda: 3 in taken, 20, "the guest to have taken all three")
+    wait_for(lambda: 3 in taken, PATIENCE, "the guest to have taken all three")
     gate.touch()
     assert undo.result(PATIENCE) is None
     assert late.result(PATIENCE).check("guest.journal.StaleRequest")
@@ -178,23 +178,23 @@ def test_a_step_overtaken_by_its_revert_is_not_begun(field: Field) -> None:
 def test_deadline_ends_what_takes_too_long(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     future = asker.submit(request(guest.instance_id, "Slow", deadline=3.0, path=str(path), gate=str(gate)))
     assert isinstance(future.result(PATIENCE).exception, GuestOverdue)
     gate.touch()
-    wait_for(lambda: asker.stats["late"], 20, "the late answer to be counted")
+    wait_for(lambda: asker.stats["late"], PATIENCE, "the late answer to be counted")
 
 
 def test_heartbeats_tell_of_changes_at_once(field: Field) -> None:
     heard: list[tuple[str, dict[str, Any]]] = []
     field.dispatcher(on_heartbeat=lambda instance_id, body: heard.append((instance_id, body)))
     guest = field.guest()
-    wait_for(lambda: heard, 20, "the first heartbeat")
+    wait_for(lambda: heard, PATIENCE, "the first heartbeat")
     assert heard[0][0] == guest.instance_id
     assert heard[0][1]["service_status"] == "NEW"
     assert heard[0][1]["volume_used"] >= 0
     (guest.data / "status").write_text("HEALTHY")
-    wait_for(lambda: heard[-1][1]["service_status"] == "HEALTHY", 5, "the change")
+    wait_for(lambda: heard[-1][1]["service_status"] == "HEALTHY", PATIENCE, "the change")
     sequences = [body["sequence"] for _, body in heard]
     assert sequences == sorted(sequences)
 
@@ -203,10 +203,10 @@ def test_sigterm_lets_a_running_task_finish(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
     path, gate = field.root / "f", field.root / "gate"
     future = asker.submit(request(guest.instance_id, "Slow", path=str(path), gate=str(gate)))
-    wait_for(lambda: lines(path) == ["begin"], 20, "the slow task")
+    wait_for(lambda: lines(path) == ["begin"], PATIENCE, "the slow task")
     assert guest.process is not None
     guest.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: "stopping" in guest.log, 5, "the agent to notice")
+    wait_for(lambda: "stopping" in guest.log, PATIENCE, "the agent to notice")
     gate.touch()
     assert future.result(PATIENCE) == "slow"
     assert guest.process.wait(5) == 0
@@ -214,7 +214,7 @@ def test_sigterm_lets_a_running_task_finish(field: Field) -> None:
 
 def test_an_idle_agent_stops_at_once(field: Field) -> None:
     asker, guest = field.dispatcher(), field.guest()
-    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, 20) == "x"
+    assert asker.call(guest.instance_id, f"{TASKS}.Echo", {"text": "x"}, PATIENCE) == "x"
     began = time.monotonic()
     assert guest.stop() == 0
     assert time.monotonic() - began < GRACE, "nothing runs that it could wait for"

@@ -76,6 +76,11 @@ def test_another_that_has_its_number_is_left_alone(settings: Settings) -> None:
     stop([process])
 
 
+def test_one_that_had_ended_when_it_was_looked_at_is_gone(settings: Settings) -> None:
+    (settings.run / "one.pid").write_text(json.dumps([2**22 + 1, None]))
+    assert not Process(settings, "one").alive
+
+
 def test_who_waits_is_told_why_it_ended(settings: Settings) -> None:
     process = Process(settings, "one")
     process.start(Daemon("one", ["/bin/sh", "-c", "echo no such thing; exit 1"]))

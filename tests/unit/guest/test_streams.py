@@ -244,7 +244,7 @@ def test_a_store_that_recovers(tmp_path: pathlib.Path, data: pathlib.Path) -> No
 )
 def test_a_store_that_does_not(tmp_path: pathlib.Path, data: pathlib.Path, status: int, words: str) -> None:
     with vault(tmp_path / "objects", moods=Moods([WELL, *[status] * 1000])) as store:
-        told = work(tmp_path / "s", send(store, ["cat", str(data)], patience=1.0))
+        told = work(tmp_path / "s", send(store, ["cat", str(data)], patience=3.0))
     assert words in told["error"]
 
 

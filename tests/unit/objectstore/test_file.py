@@ -119,12 +119,12 @@ def test_two_make_one_key(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_guests_client(store: Vault) -> None:
-    client = Store(store.store.grant(CONTAINER, "p1/b1/", (READ, WRITE)).for_guest(), patience=1.0)
+    client = Store(store.store.grant(CONTAINER, "p1/b1/", (READ, WRITE)).for_guest(), patience=5.0)
     client.put("s/0", memoryview(b"some bytes"))
     assert client.get("s/0") == b"some bytes"
     with pytest.raises(Missing):
         client.get("s/1")
-    reading = Store(store.store.grant(CONTAINER, "p1/b1/", (READ,)).for_guest(), patience=1.0)
+    reading = Store(store.store.grant(CONTAINER, "p1/b1/", (READ,)).for_guest(), patience=5.0)
     reading._queries["PUT"] = reading._queries["GET"]
     with pytest.raises(StoreFailed, match="403"):
         reading.put("s/0", b"x")
