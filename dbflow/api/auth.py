@@ -127,9 +127,9 @@ class KeystoneAuth:
 
     def wrap(self, wsgi: Wsgi) -> Wsgi:
         """The middleware leaves the refusal to us, so that open pages stay open."""
-        from dbflow.api.keystone import Middleware, be_impatient
+        from dbflow.api.keystone import Middleware, register
 
-        be_impatient(self._conf)
+        register(self._conf)
         # Application credentials may be limited to some requests of a type of service.
         settings = {"oslo_config_config": self._conf, "delay_auth_decision": True, "service_type": "database"}
         middleware = Middleware(wsgi, settings)

@@ -16,8 +16,8 @@ _missed: contextvars.ContextVar[bool] = contextvars.ContextVar("keystone_missed"
 """Whether Keystone could not be asked in this request."""
 
 
-def be_impatient(conf: cfg.ConfigOpts) -> None:
-    """What ``[keystone_authtoken]`` says of a Keystone that does not answer, where a deployment does not say it."""
+def register(conf: cfg.ConfigOpts) -> None:
+    """The options of ``[keystone_authtoken]``, with an end to the patience with a Keystone that does not answer."""
     for group, options in auth_token.list_opts():
         conf.register_opts(options, group=group)
     conf.set_default("http_connect_timeout", _TIMEOUT, "keystone_authtoken")

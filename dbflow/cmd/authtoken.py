@@ -6,8 +6,9 @@ from typing import Any
 from keystoneauth1 import loading
 from keystoneauth1.plugin import BaseAuthPlugin
 from keystoneauth1.session import Session
-from keystonemiddleware import auth_token
 from oslo_config import cfg
+
+from dbflow.api import keystone
 
 _GROUP = "keystone_authtoken"
 _PATIENCE = 10.0
@@ -16,8 +17,7 @@ _PATIENCE = 10.0
 def load(conf: cfg.ConfigOpts) -> tuple[Any, BaseAuthPlugin | None]:
     """The group with all its options, and the login that it says; None where it says none. Raises keystoneauth's
     ClientException when that makes no sense."""
-    for group, options in auth_token.list_opts():
-        conf.register_opts(options, group=group)
+    keystone.register(conf)
     loading.register_auth_conf_options(conf, _GROUP)
     login = loading.load_auth_from_conf_options(conf, _GROUP)
     return conf[_GROUP], login

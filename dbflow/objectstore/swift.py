@@ -37,7 +37,8 @@ _CHUNK = 1 << 16
 _KEY, _OURS = "x-container-meta-temp-url-key", "x-container-meta-dbflow"
 _LATER, _GONE = {401, 408, 409, 429, 498, 499}, {404, 410}
 """401: a token that was just given is refused when it was made within the second of a revocation; the next one not.
-409: what is deleted was written by a proxy whose clock is ahead. 498: Swift's own for too many requests."""
+409: what is deleted was written by a proxy whose clock is ahead. 498: Swift's own for too many requests. 499: it takes
+it that we went away."""
 _ACCOUNTS = 256
 """Of projects, whose connections are kept; what is not used for longest goes first."""
 
