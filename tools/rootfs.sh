@@ -113,6 +113,8 @@ main() {
     flock 8
     [[ -e $image/image.json ]] && return
     [[ -e $KEYRING ]] || die "$KEYRING is missing: install debian-archive-keyring"
+    # Beside the image, so that it comes there whole, by a rename; one that was killed has left its own.
+    rm -rf "$directory"/.making.*
     work=$(mktemp -d "$directory/.making.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     chmod 755 "$work"
