@@ -125,8 +125,8 @@ def running() -> Iterator[DevCloud]:
 
 
 def _free_base() -> int:
-    """With which all of its ports are free now."""
+    """With which all of its ports are free."""
     for base in range(ports.FIRST, ports.LAST - max(OFFSETS.values()), 1000):
-        if all(ports.is_free(base + offset) for offset in OFFSETS.values()):
+        if all(ports.claimed(base + offset) for offset in OFFSETS.values()):
             return base
     raise ServerError("no place for the ports of a devcloud")
