@@ -11,7 +11,7 @@ Body = dict[str, Any]
 CONFLICT, SERVER_ERROR = 409, 500
 TIMEOUT = 60.0
 """Seconds for an answer."""
-LOGINS = 3
+LOGINS = 6
 """Tries: the first request of all is the slowest, and a busy machine may lose it."""
 
 
