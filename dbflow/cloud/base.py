@@ -25,7 +25,12 @@ class NotFound(CloudError):
 
 
 class OutOfCapacity(CloudError):
-    """The cloud has no room (no valid host, quota, no free address)."""
+    """The cloud has no room (quota, no free address)."""
+
+
+class Transient(CloudError):
+    """What was begun has failed for want of something that may be back in a minute: a host that was silent for a while
+    counts as down. Nothing is left of it; the call made again begins anew."""
 
 
 class Unavailable(CloudError):
@@ -261,7 +266,7 @@ class Servers(abc.ABC):
         """Move the machine from ``old_host`` to ``host``, or, None, to one that the cloud chooses; it reboots, and its
         volume and its address follow. A server that is not on ``old_host`` any more has been moved. Returns when the
         server is ACTIVE there or waits in VERIFY_RESIZE for a decision. NotFound when there is no such host,
-        OutOfCapacity when none has room."""
+        OutOfCapacity or Transient when none has room."""
 
     @abc.abstractmethod
     def revert_migration(self, instance_id: str, old_host: str) -> Server:

@@ -86,6 +86,12 @@ class LocalTask(Task):
         super().__init__(name or dashed(type(self).__name__), **kwargs)
         self._context: FlowContext | None = None
 
+    @property
+    def transient_retries(self) -> int:
+        """How often what has failed in the cloud for something transient is asked for anew."""
+        retries: int = self.context.conf.cloud.transient_retries
+        return retries
+
     def bind(self, context: FlowContext) -> None:
         """Called by the conductor before the flow runs."""
         self._context = context

@@ -5,6 +5,7 @@ import random
 import time
 from typing import Protocol
 
+from dbflow.cloud.base import Transient
 from dbflow.crypto import BadSeal
 from dbflow.db.session import AWAY
 from dbflow.messaging.errors import BrokerUnavailable
@@ -15,6 +16,8 @@ _AWAY = (*AWAY, BrokerUnavailable, BadSeal)
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGEST_AWAY = 0.2, 10.0, 2.0
 """Seconds; each pause is about twice as long as the one before. Our own database and broker are looked for more often
 than a cloud."""
+_AGAIN = 15.0
+"""Seconds until the cloud is asked again for what was transient there."""
 MANY = 70
 """Tries that take ten minutes and more."""
 
@@ -34,19 +37,23 @@ class Patience(Protocol):
     @property
     def tries(self) -> int: ...
 
+    @property
+    def transient_retries(self) -> int: ...
+
 
 class Tries:
     """What one attempt (an execution or a revert) of a step has sat through so far.
 
     Our own database and broker may be away, or want a transaction again after a deadlock, for ``patience`` seconds at
     a time: their absence is no reason to undo a user's operation. ``cloud``, what a cloud raises that may do better
-    next time, is sat out ``tries`` times. What is not there yet is waited for until ``deadline``.
+    next time, is sat out ``tries`` times. What has failed there for something transient is asked for anew
+    ``transient_retries`` times, with pauses that are longer. What is not there yet is waited for until ``deadline``.
     """
 
     def __init__(self, step: Patience, cloud: type[Exception]) -> None:
         self._step, self._cloud = step, cloud
         self._began = time.monotonic()
-        self._failures = 0
+        self._failures = self._transient = 0
         self._away_since: float | None = None
         self._away = 0
 
@@ -57,6 +64,10 @@ class Tries:
         self._away_since, self._away = None, 0
         if isinstance(error, NotYet):
             return self._pause_until(error)
+        if isinstance(error, Transient) and self._transient < self._step.transient_retries:
+            self._transient += 1
+            self._began = time.monotonic()  # What is asked for anew may take as long again.
+            return _uneven(_AGAIN)
         if isinstance(error, self._cloud):
             self._failures += 1
             return _pause(self._failures) if self._failures < self._step.tries else None
@@ -77,5 +88,9 @@ class Tries:
 
 
 def _pause(number: int) -> float:
-    """Uneven, so that what failed together does not come back together."""
-    return min(_FIRST_PAUSE * 2.0 ** (number - 1), _LONGEST_PAUSE) * random.uniform(0.75, 1.25)
+    return _uneven(min(_FIRST_PAUSE * 2.0 ** (number - 1), _LONGEST_PAUSE))
+
+
+def _uneven(seconds: float) -> float:
+    """So that what failed together does not come back together."""
+    return seconds * random.uniform(0.75, 1.25)

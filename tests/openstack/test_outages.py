@@ -3,7 +3,9 @@
 can, and nothing is made twice."""
 
 import contextlib
+import signal
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from oslo_config import cfg
 from dbflow import conf as options
 from dbflow.objectstore.base import StoreError, StoreUnavailable
 from dbflow.objectstore.swift import SwiftStore
+from devcloud.processes import Process
 from tests.fault.sweep.points import SUCCESS
 from tests.functional.stack.client import PATIENCE
 from tests.openstack.place import SERVICE
@@ -19,6 +22,8 @@ from tests.openstack.stack import CloudStack
 from tests.openstack.sweep.scenarios import PARTS, Backup, Create, Delete, InCloud
 from tests.waiting import wait_for
 
+FIRST, ASKED = "create-server.execute.within.1", "create-server.execute.within.2"
+"""A volume was noted to be in use, or a server that could not be built removed; and a server asked for."""
 TRIES = 3
 """Of a step, so that it has found nobody."""
 
@@ -57,6 +62,97 @@ def test_a_minute(stack: CloudStack, kind: type[InCloud], services: tuple[str, .
         _away(scenario, services, step, 60)
         assert scenario.check(SUCCESS) == []
         scenario.leave()
+
+
+def test_nova_finds_no_host_for_want_of_placement(stack: CloudStack) -> None:
+    """The server that could not be built goes, the conductor dies of it, and the next one has it built."""
+    create = Create(stack)
+    with stack.nothing_left():
+        create.prepare()
+        stack.faults.record()
+        with stack.faults.holding(FIRST) as held:
+            create.ask()
+            held.reached()
+            create.find()
+            stack.place.devcloud.kill("placement")
+        wait_for(lambda: ASKED in stack.faults.passed(), PATIENCE, "a server to be asked for")
+        stack.faults.arm(FIRST, "kill")
+        wait_for(lambda: stack.faults.fired(FIRST), PATIENCE, "the server's end to be asked for")
+        stack.place.devcloud.succeed("up")
+        stack.start()
+        _ended_well(create)
+        assert create.check(SUCCESS) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("service", ["neutron", "cinder"])
+def test_away_while_a_server_is_built(stack: CloudStack, service: str) -> None:
+    """Nova gives the server up, and it is made anew."""
+    create = Create(stack)
+    with stack.nothing_left():
+        with _frozen(stack, "nova-compute"):
+            first = _asked(create)
+            stack.place.devcloud.kill(service)
+        wait_for(lambda: True in _builds(stack, first), PATIENCE, "Nova to give the server up")
+        stack.place.devcloud.succeed("up")
+        _made_anew(create, first)
+
+
+@pytest.mark.full
+def test_nova_starts_anew_while_a_server_is_built(stack: CloudStack) -> None:
+    """It gives the server up, and says no word of it."""
+    create = Create(stack)
+    with stack.nothing_left():
+        with contextlib.ExitStack() as thawed:
+            with _frozen(stack, "nova-compute"):
+                first = _asked(create)
+                thawed.enter_context(_frozen(stack, "neutron"))
+            wait_for(lambda: _builds(stack, first), PATIENCE, "a host to begin")
+            stack.place.devcloud.kill("nova")
+        stack.place.devcloud.succeed("up")
+        _made_anew(create, first)
+
+
+def _asked(create: Create) -> str:
+    """Id of the server that Nova was asked for."""
+    create.prepare()
+    create.cloud.faults.record()
+    create.ask()
+    wait_for(lambda: ASKED in create.cloud.faults.passed(), PATIENCE, "a server to be asked for")
+    create.find()
+    return str(create.server().id)
+
+
+def _made_anew(create: Create, first: str) -> None:
+    _ended_well(create)
+    assert create.server().id != first
+    assert create.check(SUCCESS) == []
+
+
+def _builds(stack: CloudStack, server_id: str) -> list[bool]:
+    """Of the hosts that have begun to build it, whether they have ended."""
+    nova = stack.place.devcloud.openstack("admin").compute
+    (action,) = nova.server_actions(server_id)
+    events = nova.get_server_action(action.request_id, server_id).events
+    return [one.finish_time is not None for one in events if one.event == "compute__do_build_and_run_instance"]
+
+
+@contextlib.contextmanager
+def _frozen(stack: CloudStack, service: str) -> Iterator[None]:
+    processes = _processes(stack, service)
+    for one in processes:
+        one.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.signal(signal.SIGCONT)
+
+
+def _processes(stack: CloudStack, service: str) -> list[Process]:
+    found = [one for one in Process.all(stack.place.devcloud.settings) if one.name.startswith(service)]
+    assert found
+    return found
 
 
 def _away(scenario: InCloud, services: tuple[str, ...], step: str, seconds: float) -> None:

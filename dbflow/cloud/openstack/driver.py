@@ -26,6 +26,7 @@ from dbflow.cloud.openstack.nova import Nova
 from dbflow.cloud.openstack.resizing import Resizing
 from dbflow.cloud.openstack.securitygroups import SecurityGroups
 from dbflow.cloud.openstack.servers import NovaServers
+from dbflow.cloud.openstack.unbuilt import Unbuilt
 from dbflow.cloud.openstack.volumes import CinderVolumes
 from dbflow.cloud.openstack.waiting import Waiting
 
@@ -85,6 +86,7 @@ class OpenStackCloud(base.Cloud):
             resizing,
             Migrating(nova, hosts, resizing),
             Fencing(nova, client.compute, networks, volumes, hosts, resizing),
+            Unbuilt(nova, networks),
         )
         checks = self._checks = Checks(
             client.compute,

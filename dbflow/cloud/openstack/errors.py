@@ -24,6 +24,17 @@ _FULL = re.compile(
     r"not enough|ip ?address ?generation ?fail|exceeds allowed",
     re.IGNORECASE,
 )
+_PASSES = re.compile(
+    r"no valid host|no valid backend|no weighed backends|any available weighted backend|driver is not initialized|"
+    # What a nova-compute met that could not reach Neutron, Cinder or Glance, and what is said when several did. Not
+    # MessagingTimeout, which may be all that is known of a machine that runs.
+    r"exceeded maximum number of retries|unable to establish connection|request to http\S+ timed out|\(HTTP 50\d\)|"
+    r"connection to (cinder|glance) host|connection to neutron failed|cinder api version \S+ is not available|"
+    r"failed to access port|failed to allocate the network\(s\), not|failure prepping block device",
+    re.IGNORECASE,
+)
+"""What Nova and Cinder say when there is no host with room, and also when those that there are were silent for so long
+that they count as down, or when what they need did not answer them."""
 _TOTALS = re.compile(r"\s*\(\d+\)|[.:,]\s+Requested \S*\d.*$")
 """How much dbflow's project may have, and has: of all tenants together, and none's business."""
 _OF_THE_WAY = {
@@ -65,8 +76,11 @@ def of_reason(resource: str, reason: str) -> base.CloudError:
     """What a service says of something that it has failed to do."""
     if _FULL.search(reason):
         LOG.warning("%s: the cloud has no room: %s", resource, reason)
-        return base.OutOfCapacity(f"{resource}: the cloud has no room: {_TOTALS.sub('', reason)}")
-    return base.CloudError(f"{resource}: {reason}")
+        kind: type[base.CloudError] = base.OutOfCapacity
+        text = f"{resource}: the cloud has no room: {_TOTALS.sub('', reason)}"
+    else:
+        kind, text = base.CloudError, f"{resource}: {reason}"
+    return (base.Transient if _PASSES.search(reason) else kind)(text)
 
 
 def patient(call: Callable[_P, _R]) -> Callable[_P, _R]:

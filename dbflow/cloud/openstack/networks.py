@@ -93,6 +93,14 @@ class NeutronNetworks(base.Networks):
         """Id of what has one of the ports; None when nothing has."""
         return next((port["device_id"] for port in self._ports(instance_id) if port["device_id"]), None)
 
+    def release(self, instance_id: str, server_id: str) -> None:
+        """Take the ports from a server that never ran."""
+        for port in self._ports(instance_id):
+            if port["device_id"] == server_id:
+                guard.still_wanted()
+                body = {"port": {"device_id": "", "device_owner": ""}}
+                self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)
+
     def switch(self, instance_id: str, on: bool) -> None:
         """Let the ports carry traffic, or none; fine when they do so."""
         for port in self._ports(instance_id):

@@ -15,6 +15,8 @@ from dbflow.cloud.openstack.waiting import Waiting
 
 TASK = "OS-EXT-STS:task_state"
 HOST = "OS-EXT-SRV-ATTR:host"
+LAUNCHED = "OS-SRV-USG:launched_at"
+"""When it first ran; None where it never did."""
 _BATCH = 20
 _DETAILS = "2.84"
 """The microversion in which actions say why they failed."""
@@ -54,10 +56,14 @@ class Nova:
     def settled(self, instance_id: str) -> Json:
         """When nothing goes on with it: NotYet. NotFound."""
         server = self.existing(instance_id)
+        self.must_rest(instance_id, server)
+        return server
+
+    def must_rest(self, instance_id: str, server: Json) -> None:
+        """NotYet while something goes on with it."""
         if server[TASK] is not None or server["status"] in _BUSY:
             doing = server[TASK] or server["status"]
             raise self._waiting.since(server["updated"], f"server of instance {instance_id}, which is {doing}")
-        return server
 
     def every(self, instance_id: str) -> list[Json]:
         """Oldest first; one unless something went wrong.
@@ -119,7 +125,10 @@ class Nova:
 
     def running(self, instance_id: str) -> base.Server:
         """Started where it is stopped; ACTIVE or VERIFY_RESIZE. NotYet, CloudError."""
-        server = self.settled(instance_id)
+        return self.started(instance_id, self.settled(instance_id))
+
+    def started(self, instance_id: str, server: Json) -> base.Server:
+        """Of one with which nothing goes on."""
         if server["status"] == "SHUTOFF":
             self.act(instance_id, server, "os-start")
             raise self._waiting.soon(f"server of instance {instance_id} to start")
@@ -176,17 +185,28 @@ class Nova:
     def refusal(self, instance_id: str, server: Json, action: str) -> base.CloudError:
         """Why the last ``action`` failed, told once: whoever asks again has it tried again."""
         self.unmark(instance_id, action)
-        last = self._actions(instance_id, server, action)[0]["request_id"]
-        path = f"/servers/{server['id']}/os-instance-actions/{last}"
+        path = f"/servers/{server['id']}/os-instance-actions/{self.last(instance_id, server, action)}"
         found = self.compute.get(named(instance_id), path, version=_DETAILS)["instanceAction"]
         reasons = [event["details"] for event in found.get("events") or () if event.get("details")]
-        return of_reason(named(instance_id), reasons[0] if reasons else f"Nova could not {action} it")
+        if not reasons:
+            # It tells them administrators only.
+            return base.Transient(f"{named(instance_id)}: Nova could not {action} it")
+        return of_reason(named(instance_id), reasons[0])
+
+    def last(self, instance_id: str, server: Json, action: str) -> str:
+        """Id of the request by which it was last asked for ``action``."""
+        return str(self._actions(instance_id, server, action)[0]["request_id"])
 
     def failure(self, instance_id: str, server: Json) -> base.CloudError:
-        """Why a server is not as it should be. A list does not say it of those that were never on a host."""
-        shown = self.compute.get(named(instance_id), f"/servers/{server['id']}")["server"]
-        reason = (shown.get("fault") or {}).get("message")
+        """Why a server is not as it should be."""
+        reason = self.fault(instance_id, server)
         return of_reason(named(instance_id), reason or f"it is in state {server['status']}")
+
+    def fault(self, instance_id: str, server: Json) -> str | None:
+        """What Nova says, where it does. A list does not tell it of those that were never on a host. NotFound."""
+        shown = self.compute.get(named(instance_id), f"/servers/{server['id']}")["server"]
+        message: str | None = (shown.get("fault") or {}).get("message")
+        return message or None
 
     def _actions(self, instance_id: str, server: Json, action: str) -> list[Json]:
         """Newest first."""

@@ -15,6 +15,7 @@ from dbflow.cloud.openstack.migrating import Migrating
 from dbflow.cloud.openstack.names import USER, Names
 from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
 from dbflow.cloud.openstack.resizing import Resizing
+from dbflow.cloud.openstack.unbuilt import Unbuilt
 from dbflow.cloud.openstack.volumes import CinderVolumes
 from dbflow.cloud.openstack.waiting import age
 
@@ -38,10 +39,14 @@ class NovaServers(base.Servers):
         resizing: Resizing,
         migrating: Migrating,
         fencing: Fencing,
+        unbuilt: Unbuilt,
     ) -> None:
         self._nova, self._names, self._groups, self._volumes = nova, names, groups, volumes
         self._booting, self._hosts = booting, hosts
         self._resizing, self._migrating, self._fencing = resizing, migrating, fencing
+        self._unbuilt = unbuilt
+        self._told: dict[str, str] = {}
+        """Server -> the rebuild of which it was told that it failed; one in ERROR takes no note of it."""
 
     @patient
     def create(self, boot: base.Boot) -> base.Server:
@@ -56,9 +61,13 @@ class NovaServers(base.Servers):
             self._post(instance_id, body)
             raise self._nova.soon(instance_id, "be built")
         if server[TASK] == "deleting":
-            # What an earlier try has left, and another is removing.
+            guard.still_wanted()
+            self._end(instance_id, server)
             raise self._nova.soon(instance_id, "be deleted")
-        return self._nova.running(instance_id)
+        self._nova.must_rest(instance_id, server)
+        if self._unbuilt.is_one(server):
+            raise self._unbuilt.ended(instance_id, server)
+        return self._nova.started(instance_id, server)
 
     def _post(self, instance_id: str, body: Json) -> None:
         try:
@@ -135,7 +144,11 @@ class NovaServers(base.Servers):
     def _rebuild(self, instance_id: str, server: Json, image: str | None, files: Mapping[str, str], once: str) -> None:
         turn = self._nova.turn(instance_id, server, "rebuild", once)
         if turn is Turn.FAILED and server["status"] == "ERROR":
-            raise self._nova.failure(instance_id, server)
+            failed = self._nova.last(instance_id, server, "rebuild")
+            if self._told.get(server["id"]) != failed:
+                self._told[server["id"]] = failed
+                raise self._nova.failure(instance_id, server)
+            turn = Turn.NEVER  # Whoever asks again has it tried again.
         if turn is Turn.FAILED:
             raise self._nova.refusal(instance_id, server, "rebuild")
         if turn is Turn.NEVER:
@@ -163,9 +176,13 @@ class NovaServers(base.Servers):
         """Delete and wait until it is gone, and its group with the last that was in it."""
         found = self._nova.every(instance_id)
         for server in found:
-            # Nova forgets those that it has told a host to delete when that host dies; told again, it does it itself.
-            if server[TASK] != "deleting" or age(server["updated"]) >= _FORGOTTEN:
-                self._nova.remove(instance_id, server)
+            self._end(instance_id, server)
         if found:
             raise self._nova.soon(instance_id, "be deleted")
         self._groups.tidy(instance_id)
+
+    def _end(self, instance_id: str, server: Json) -> None:
+        """Nova forgets those that it has told a host to delete when that host dies, and those for which it could not
+        reach Neutron or Placement; told again, it does it itself."""
+        if server[TASK] != "deleting" or age(server["updated"]) >= _FORGOTTEN:
+            self._nova.remove(instance_id, server)

@@ -57,7 +57,22 @@ class CinderVolumes(base.Volumes):
             }
             wanted = {key: value for key, value in body.items() if value is not None}
             volume = self._cinder.post(_named(instance_id), "/volumes", {"volume": wanted})["volume"]
+        if volume["status"] == "error":
+            raise self._unmade(instance_id, volume)
         return self._usable(instance_id, volume)
+
+    def _unmade(self, instance_id: str, volume: Json) -> base.CloudError:
+        """Why. One that may do better goes, so that it is asked for anew; nothing was ever on it."""
+        reason = self._reason(volume)
+        if reason:
+            failure = of_reason(_named(instance_id), f"it is in state error.{reason}")
+        else:
+            # Its cinder-volume was started anew meanwhile.
+            failure = base.Transient(f"{_named(instance_id)}: Cinder has given it up")
+        if isinstance(failure, base.Transient):
+            guard.still_wanted()
+            self._cinder.delete(_named(instance_id), f"/volumes/{volume['id']}")
+        return failure
 
     def get(self, instance_id: str) -> base.Volume:
         """NotFound when the instance has none."""
@@ -222,6 +237,8 @@ class CinderVolumes(base.Volumes):
         query = {"resource_uuid": volume["id"], "sort": "created_at:desc", "limit": 1}
         try:
             return next(self._cinder.list("Messages", "/messages", "messages", query, version=_MESSAGES), {})
+        except base.Unavailable:
+            raise  # what it says decides whether the volume is asked for anew
         except base.CloudError:
             return {}
 

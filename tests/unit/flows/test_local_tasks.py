@@ -14,13 +14,14 @@ from taskflow.types import failure
 
 from conductor.local import Future, LocalExecutor
 from conductor.pool import TaskPool
-from dbflow.cloud.base import CloudError, Unavailable
+from dbflow.cloud.base import CloudError, Transient, Unavailable
 from dbflow.fencing import StaleClaim
 from dbflow.messaging.dispatcher import Dispatcher
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.waits import NotYet, Overdue
 from flows.tasks.base import FlowContext, LocalTask
 from flows.tasks.compute import NoteHost, NoteImage
+from flows.tasks.tries import Tries
 
 
 class Holds:
@@ -35,7 +36,9 @@ class Step(LocalTask):
 
     def __init__(self, *errors: Exception) -> None:
         super().__init__()
-        self.bind(cast(FlowContext, types.SimpleNamespace(fence=Holds())))
+        cloud = types.SimpleNamespace(transient_retries=2)
+        conf = types.SimpleNamespace(cloud=cloud)
+        self.bind(cast(FlowContext, types.SimpleNamespace(fence=Holds(), conf=conf)))
         self.errors: Iterator[Exception | None] = itertools.chain(errors, itertools.repeat(None))
 
     def execute(self) -> str:
@@ -92,6 +95,28 @@ def test_a_cloud_that_does_not_answer_is_asked_so_many_times() -> None:
     assert _execute(Impatient(Unavailable("busy"))) == "done"
     assert isinstance(_execute(Impatient(Unavailable("busy"), Unavailable("busy"))), Unavailable)
     assert _revert(Impatient(CloudError("no"))) == "done"
+
+
+@pytest.mark.parametrize("tries", [Step().executing(), Step().reverting()])
+def test_what_is_transient_in_the_cloud_is_asked_for_anew_after_a_while(tries: Tries) -> None:
+    """And its absence meanwhile is sat out besides; the pauses of a revert that is tried on are short."""
+    for _ in range(2):
+        pause = tries.pause_after(Transient("no host"))
+        assert pause is not None
+        assert 11 < pause < 19
+        assert tries.pause_after(NotYet("away", after=3)) == 3
+    last = tries.pause_after(Transient("no host"))
+    assert last is None or last < 1
+
+
+def test_what_is_asked_for_anew_may_take_as_long_again() -> None:
+    class Impatient(Step):
+        deadline = 0.2
+
+    tries = Impatient().executing()
+    time.sleep(0.3)
+    assert tries.pause_after(Transient("no host"))
+    assert tries.pause_after(NotYet("x", after=0.1)) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("task", [NoteHost, NoteImage])

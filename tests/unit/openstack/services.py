@@ -78,7 +78,7 @@ class Cinder:
             **body,
             "id": next(_IDS),
             "status": "creating",
-            "next": "error" if self.fails else "available",
+            "next": "available" if self.fails is None else "error",
             "created_at": _WHEN,
             "updated_at": _WHEN,
             "attachments": [],
@@ -306,7 +306,7 @@ class Nova:
             case ["os-instance-actions"]:
                 return 200, {"instanceActions": list(reversed(server["actions"]))}
             case ["os-instance-actions", _]:
-                return 200, {"instanceAction": {"events": [{"details": self.reason}]}}
+                return 200, {"instanceAction": {"events": [{"details": self.reason if self.admin else None}]}}
             case ["os-volume_attachments", *which]:
                 return self._attachments(server, request, which)
         (action, value), *_ = request.body.items()
@@ -331,6 +331,7 @@ class Nova:
             "created": _WHEN,
             "updated": _WHEN,
             "OS-EXT-STS:task_state": None,
+            "OS-SRV-USG:launched_at": None,
             _HOST: "one",
             "actions": [],
             "body": body,
@@ -404,6 +405,8 @@ class Nova:
     def _end(self, server: Json, status: str, fault: str | None = None, **changes: Any) -> None:
         server.update(changes, status=status, fault={"message": fault} if fault else {})
         server["OS-EXT-STS:task_state"] = None
+        if status == "ACTIVE":
+            server["OS-SRV-USG:launched_at"] = _WHEN
 
     def _remove(self, server: Json) -> None:
         del self.servers[server["id"]]

@@ -5,6 +5,7 @@ import base64
 import configparser
 import datetime
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -209,11 +210,73 @@ def test_of_two_servers_the_older_stays(world: World, cloud: OpenStackCloud) -> 
     assert list(world.nova.servers) == [older["id"]]
 
 
-def test_no_room_for_a_new_server(world: World, cloud: OpenStackCloud) -> None:
-    world.nova.fails = "No valid host was found. There are not enough hosts available."
-    with pytest.raises(base.OutOfCapacity, match="No valid host"):
-        world.serve(cloud)
+@pytest.mark.parametrize(
+    "why",
+    [
+        "No valid host was found. There are not enough hosts available.",
+        "Exceeded maximum number of retries. Exceeded max scheduling attempts 3 for instance x. Last exception: y",
+        "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance x.",
+        "Build of instance x aborted: Unable to establish connection to http://n:9696/v2.0/ports/y: HTTPConnectionPool",
+        "Build of instance x aborted: Request to http://n:9696/v2.0/ports/y timed out",
+        "Build of instance x aborted: Service Unavailable (HTTP 503)",
+        "Build of instance x aborted: Failed to allocate the network(s), not rescheduling.",
+        "Build of instance x aborted: Connection to cinder host failed: Unable to establish connection",
+        "Build of instance x aborted: Cinder API version 3.44 is not available.",
+        "Connection to glance host http://g:9292 failed: Error finding address",
+        "",  # nova-compute was started anew
+    ],
+)
+def test_a_server_that_could_not_be_built_is_asked_for_anew(world: World, cloud: OpenStackCloud, why: str) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    world.nova.fails = why
+    with pytest.raises(base.Transient, match=re.escape(why[:30] or "given it up")):
+        world.done(cloud.servers.create, boot)
+    (unbuilt,) = world.nova.servers
+    assert [port["device_id"] for port in world.neutron.things["ports"].values()] == [""]
+    assert world.done(cloud.servers.create, boot).status == "ACTIVE"
+    (built,) = world.nova.servers
+    assert built != unbuilt
+
+
+def test_a_server_that_nova_forgot_to_delete_is_told_of_again(world: World, cloud: OpenStackCloud) -> None:
+    """It could not reach what it needs for that."""
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    world.nova.fails = "No valid host was found."
+    with pytest.raises(base.Transient):
+        world.done(cloud.servers.create, boot)
+    (server,) = world.nova.servers.values()
+    del server["then"]
+    assert world.done(cloud.servers.create, boot).status == "ACTIVE"
+    assert world.nova.asked == ["forceDelete", "forceDelete"]
+
+
+def test_a_server_that_goes_by_itself_is_asked_for_anew(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    world.nova.fails = "who knows"
+    for _ in range(2):
+        with pytest.raises(NotYet):
+            cloud.servers.create(boot)
+    world.fake.trouble("GET /compute/v2.1/servers/0", 404, "Instance could not be found")
+    with pytest.raises(NotYet, match="be deleted"):
+        cloud.servers.create(boot)
+
+
+@pytest.mark.parametrize(
+    ("why", "ran"), [("No valid host was found.", True), ("The image is broken.", False), ("MessagingTimeout", False)]
+)
+def test_a_server_that_ran_or_can_not_be_built_stays(world: World, cloud: OpenStackCloud, why: str, ran: bool) -> None:
+    """One that ran may hold what nothing else does; of a message that was lost nobody knows what came of it."""
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    world.nova.fails = None if ran else why
+    if ran:
+        world.done(cloud.servers.create, boot)
+        (server,) = world.nova.servers.values()
+        server.update(status="ERROR", fault={"message": why})
+    for _ in range(2):
+        with pytest.raises(base.CloudError, match=why):
+            world.done(cloud.servers.create, boot)
     assert len(world.nova.servers) == 1
+    assert "forceDelete" not in world.nova.asked
 
 
 def test_quota(world: World, cloud: OpenStackCloud) -> None:
@@ -278,9 +341,18 @@ def test_a_resize_that_failed_is_told_once(world: World, cloud: OpenStackCloud) 
     """Nova leaves the server as it was: what tells that from one that was never asked is its list of actions."""
     instance_id = world.serve(cloud)
     world.nova.fails = "No valid host was found."
-    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+    with pytest.raises(base.Transient, match="No valid host"):
         world.done(cloud.servers.resize, instance_id, "2")
     assert world.nova.asked == ["resize"]
+    assert world.done(cloud.servers.resize, instance_id, "2").flavor_id == "2"
+
+
+def test_why_a_resize_failed_is_told_administrators_only(world: World, cloud: OpenStackCloud) -> None:
+    """It may be what passes."""
+    instance_id = world.serve(cloud)
+    world.nova.fails, world.nova.admin = "No valid host was found.", False
+    with pytest.raises(base.Transient, match="Nova could not resize it"):
+        world.done(cloud.servers.resize, instance_id, "2")
     assert world.done(cloud.servers.resize, instance_id, "2").flavor_id == "2"
 
 
@@ -319,6 +391,21 @@ def test_a_rebuild_that_failed_can_be_taken_back(world: World, cloud: OpenStackC
     assert cloud.servers.get(instance_id).status == "ACTIVE"
 
 
+@pytest.mark.parametrize(("once", "why"), [("op", "No valid host was found."), (f"op{base.UNDONE}", "who knows")])
+def test_a_rebuild_that_failed_is_asked_for_anew_by_who_asks_again(
+    world: World, cloud: OpenStackCloud, once: str, why: str
+) -> None:
+    """Of a server in ERROR nothing tells that the failure was told."""
+    instance_id = world.serve(cloud)
+    world.nova.fails = why
+    with pytest.raises(base.CloudError, match=why):
+        world.done(cloud.servers.rebuild, instance_id, "new", {}, once)
+    assert world.nova.asked == ["rebuild"]
+    world.done(cloud.servers.rebuild, instance_id, "new", {}, once)
+    assert cloud.servers.get(instance_id).image == "new"
+    assert world.nova.asked == ["rebuild", "rebuild"]
+
+
 def test_migrate_and_back(world: World, cloud: OpenStackCloud) -> None:
     instance_id = world.serve(cloud)
     assert cloud.servers.hosts() == ["one", "two"]
@@ -336,7 +423,7 @@ def test_migrations_that_can_not_be(world: World, cloud: OpenStackCloud) -> None
     with pytest.raises(base.NotFound, match="Host three cannot be found"):
         world.done(cloud.servers.migrate, instance_id, "one", "three")
     world.nova.fails = "No valid host was found."
-    with pytest.raises(base.OutOfCapacity, match="No valid host"):
+    with pytest.raises(base.Transient, match="No valid host"):
         world.done(cloud.servers.migrate, instance_id, "one", "two")
     world.done(cloud.servers.revert_migration, instance_id, "one")
     assert world.nova.asked == ["migrate"]

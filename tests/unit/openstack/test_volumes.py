@@ -40,10 +40,32 @@ def test_two_at_once_are_one_in_the_end(world: World, cloud: OpenStackCloud) -> 
     assert list(world.cinder.volumes) == [first.id]
 
 
-def test_one_that_could_not_be_made_says_why_and_can_be_deleted(world: World, cloud: OpenStackCloud) -> None:
-    world.cinder.fails = "schedule allocate volume: No valid backend was found."
-    with pytest.raises(base.OutOfCapacity, match="No valid backend"):
+@pytest.mark.parametrize(
+    "why",
+    [
+        "schedule allocate volume: Could not find any available weighted backend.",
+        "create volume: Driver is not initialized at present.",
+        "",  # cinder-volume was started anew
+    ],
+)
+def test_one_that_could_not_be_made_says_why_and_is_asked_for_anew(
+    world: World, cloud: OpenStackCloud, why: str
+) -> None:
+    world.cinder.fails = why
+    with pytest.raises(base.Transient, match=why or "given it up"):
         world.done(cloud.volumes.create, ID, 1, None)
+    (bad,) = world.cinder.volumes
+    world.cinder.fails = None
+    assert world.done(cloud.volumes.create, ID, 1, None).id != bad
+    assert len(world.cinder.volumes) == 1
+
+
+def test_one_that_can_not_be_made_stays_and_can_be_deleted(world: World, cloud: OpenStackCloud) -> None:
+    world.cinder.fails = "create volume from backend storage: Driver initialization failed."
+    for _ in range(2):
+        with pytest.raises(base.CloudError, match="Driver initialization failed"):
+            world.done(cloud.volumes.create, ID, 1, None)
+    assert len(world.cinder.volumes) == 1
     world.done(cloud.volumes.delete, ID)
     assert not world.cinder.volumes
 
@@ -96,7 +118,7 @@ def test_one_that_finds_no_room_says_so_and_is_tried_again(world: World, cloud: 
     world.done(cloud.volumes.create, ID, 1, None)
     world.cinder.full = True
     for _ in range(2):
-        with pytest.raises(base.OutOfCapacity, match=r"not be extended\. .*available weighted backend"):
+        with pytest.raises(base.Transient, match=r"not be extended\. .*available weighted backend"):
             world.done(cloud.volumes.resize, ID, 2)
     assert world.cinder.extended == [2, 2]
     assert world.done(cloud.volumes.resize, ID, 1).size == 1
