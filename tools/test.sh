@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run what CI runs: `bash tools/test.sh`, or some of it: `bash tools/test.sh lint unit`.
 # Suites: lint unit contract functional wire openstack console fault bench, and, only by name,
-# sweep (every kill point; long) and openstack-full (a process a service, RabbitMQ, two compute hosts, a virtual machine).
+# for the night, openstack-full (a process a service, RabbitMQ, two compute hosts, a virtual machine), and every kill
+# point: sweep, of dbflow's own parts, and openstack-sweep.
 # Installs what it needs first. Results as JUnit XML are in .cache/tests/, the console's screenshots in
 # .cache/tests/console/. The last line sums up the tests.
 set -uo pipefail
@@ -10,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 enter_repo
 
 SUITES=(lint unit contract functional wire openstack console fault bench)
+AT_NIGHT=(openstack-full sweep openstack-sweep)
 CODE=(dbflow flows guest conductor devcloud)
 RESULTS=$CACHE/tests
 summary=()
@@ -71,10 +73,11 @@ run_suite() {
         contract | wire | console) tests "$1" "tests/$1" -n 2 --dist loadfile --timeout=300 ;;
         bench) tests bench tests/bench -n 2 --timeout=300 ;;
         # The first test waits for the cloud, and the first of a real guest for its image.
-        openstack) tests openstack tests/openstack --timeout=900 ;;
+        openstack) tests openstack tests/openstack -m 'not sweep' --timeout=900 ;;
+        openstack-sweep) tests openstack-sweep tests/openstack -m sweep --timeout=21600 ;;
         openstack-full)
             bash tools/setup.sh emulator || return
-            DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack --timeout=900
+            DEVCLOUD_OPTIONS='--mode full --computes 2' tests openstack-full tests/openstack -m 'not sweep' --timeout=900
             ;;
     esac
 }
@@ -97,7 +100,8 @@ main() {
     local suites=("$@") suite from
     ((${#suites[@]})) || suites=("${SUITES[@]}")
     for suite in "${suites[@]}"; do
-        [[ " ${SUITES[*]} sweep openstack-full " == *" $suite "* ]] || die "no suite $suite; there are: ${SUITES[*]} sweep openstack-full"
+        [[ " ${SUITES[*]} ${AT_NIGHT[*]} " == *" $suite "* ]] ||
+            die "no suite $suite; there are: ${SUITES[*]}, and for the night ${AT_NIGHT[*]}"
     done
     bash tools/setup.sh test || exit 1
     use_environment

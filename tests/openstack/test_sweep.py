@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A point of each operation at which a conductor dies; all of them in openstack-full, and by
+"""A point of each operation at which a conductor dies; all of them by ``bash tools/test.sh openstack-sweep``, and by
 ``python -m tests.openstack.sweep``."""
 
 import pytest
@@ -29,8 +29,7 @@ def test_a_conductor_dies(stack: CloudStack) -> None:
     assert len(results) == len(POINTS)
 
 
-@pytest.mark.full
-@pytest.mark.timeout(6 * 3600)
+@pytest.mark.sweep
 @pytest.mark.parametrize("kind", [one.of for one in SCENARIOS])
 def test_every_point(stack: CloudStack, kind: str) -> None:
     results = list(swept(chosen([kind]), stack))
