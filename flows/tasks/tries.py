@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """When a step of the conductor is tried again, and when its failure is final."""
 
+import logging
 import random
 import time
 from typing import Protocol
@@ -10,6 +11,8 @@ from dbflow.crypto import BadSeal
 from dbflow.db.session import AWAY
 from dbflow.messaging.errors import BrokerUnavailable
 from dbflow.waits import NotYet, Overdue
+
+LOG = logging.getLogger(__name__)
 
 _AWAY = (*AWAY, BrokerUnavailable, BadSeal)
 """BadSeal: sealed with a key that has not come to this machine yet."""
@@ -64,9 +67,10 @@ class Tries:
         self._away_since, self._away = None, 0
         if isinstance(error, NotYet):
             return self._pause_until(error)
-        if isinstance(error, Transient) and self._transient < self._step.transient_retries:
+        if isinstance(error, Transient) and self._transient < (retries := self._step.transient_retries):
             self._transient += 1
             self._began = time.monotonic()  # What is asked for anew may take as long again.
+            LOG.warning("step %s asks for it anew, %d of %d: %s", self._step.name, self._transient, retries, error)
             return _uneven(_AGAIN)
         if isinstance(error, self._cloud):
             self._failures += 1
