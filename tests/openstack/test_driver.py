@@ -375,8 +375,9 @@ def test_what_is_refused_late(place: Place, driver: OpenStackCloud, gold: str) -
     with pytest.raises(base.CloudError, match="in use"):
         done(driver.servers.create, dataclasses.replace(boot, image=place.image))
     admin.block_storage.reset_volume_status(volume.id, "error", None, None)
-    with pytest.raises(base.CloudError, match="in state error"):
+    with pytest.raises(base.Transient, match="Cinder has given it up"):
         done(driver.volumes.create, instance_id, 1, gold)
+    assert done(driver.volumes.create, instance_id, 1, gold).id != volume.id
     remove(driver, instance_id)
 
 
