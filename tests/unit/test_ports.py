@@ -16,6 +16,7 @@ def test_a_port_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "LAST", first + 400)
     given = [*ports.free_ports(4), *ports.free_ports(4)]
     assert len({first, *given}) == 9
+    assert not any(ports.claimed(port) for port in given)
     assert _elsewhere(*given) == "[]"
 
 

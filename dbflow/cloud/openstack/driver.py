@@ -86,7 +86,7 @@ class OpenStackCloud(base.Cloud):
             resizing,
             Migrating(nova, hosts, resizing),
             Fencing(nova, client.compute, networks, volumes, hosts, resizing),
-            Unbuilt(nova, networks),
+            Unbuilt(nova, networks, hosts),
         )
         checks = self._checks = Checks(
             client.compute,

@@ -30,7 +30,8 @@ _PASSES = re.compile(
     # MessagingTimeout, which may be all that is known of a machine that runs.
     r"exceeded maximum number of retries|unable to establish connection|request to http\S+ timed out|\(HTTP 50\d\)|"
     r"connection to (cinder|glance) host|connection to neutron failed|cinder api version \S+ is not available|"
-    r"failed to access port|failed to allocate the network\(s\), not|failure prepping block device",
+    r"failed to access port|failed to allocate the network\(s\), not|failure prepping block device|"
+    r"50[234] (service unavailable|bad gateway|gateway time-?out)|connectfailure|connecttimeout|serviceunavailable",
     re.IGNORECASE,
 )
 """What Nova and Cinder say when there is no host with room, and also when those that there are were silent for so long

@@ -137,9 +137,9 @@ class Nova:
 
     def must_be(self, instance_id: str, server: Json, *states: str) -> None:
         """CloudError, with its reason, when it is in none of them: Nova would refuse with a conflict, as it does what
-        passes."""
+        passes. What it says of one that is in ERROR is of something that was asked for before."""
         if server["status"] not in states:
-            raise self.failure(instance_id, server)
+            raise base.CloudError(str(self.failure(instance_id, server)))
 
     def soon(self, instance_id: str, what: str) -> Exception:
         """To raise when it has just been asked for something."""

@@ -17,12 +17,10 @@ from dbflow.cloud.openstack.nova import TASK, Nova, Turn, named
 from dbflow.cloud.openstack.resizing import Resizing
 from dbflow.cloud.openstack.unbuilt import Unbuilt
 from dbflow.cloud.openstack.volumes import CinderVolumes
-from dbflow.cloud.openstack.waiting import age
+from dbflow.cloud.openstack.waiting import FORGOTTEN, age
 
 _OF_OTHERS = re.compile(r"failed to get volume|not authorized for image", re.IGNORECASE)
 """What Nova calls a bad request, though Cinder or Glance only did not answer it: dbflow has just seen both."""
-_FORGOTTEN = 60.0
-"""Seconds after which the end of a server is asked for again; Nova counts a host that is silent for as long as down."""
 
 
 class NovaServers(base.Servers):
@@ -62,7 +60,8 @@ class NovaServers(base.Servers):
             raise self._nova.soon(instance_id, "be built")
         if server[TASK] == "deleting":
             guard.still_wanted()
-            self._end(instance_id, server)
+            if not self._hosts.is_down(server):  # of which something may be left
+                self._end(instance_id, server)
             raise self._nova.soon(instance_id, "be deleted")
         self._nova.must_rest(instance_id, server)
         if self._unbuilt.is_one(server):
@@ -146,8 +145,9 @@ class NovaServers(base.Servers):
         if turn is Turn.FAILED and server["status"] == "ERROR":
             failed = self._nova.last(instance_id, server, "rebuild")
             if self._told.get(server["id"]) != failed:
+                failure = self._nova.failure(instance_id, server)
                 self._told[server["id"]] = failed
-                raise self._nova.failure(instance_id, server)
+                raise failure
             turn = Turn.NEVER  # Whoever asks again has it tried again.
         if turn is Turn.FAILED:
             raise self._nova.refusal(instance_id, server, "rebuild")
@@ -184,5 +184,5 @@ class NovaServers(base.Servers):
     def _end(self, instance_id: str, server: Json) -> None:
         """Nova forgets those that it has told a host to delete when that host dies, and those for which it could not
         reach Neutron or Placement; told again, it does it itself."""
-        if server[TASK] != "deleting" or age(server["updated"]) >= _FORGOTTEN:
+        if server[TASK] != "deleting" or age(server["updated"]) >= FORGOTTEN:
             self._nova.remove(instance_id, server)

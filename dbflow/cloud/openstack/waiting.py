@@ -7,6 +7,8 @@ from dbflow.waits import NotYet
 
 _SHARE = 0.1
 _LONGEST = 10.0
+FORGOTTEN = 60.0
+"""Seconds after which the end of a server is asked for again; Nova counts a host that is silent for as long as down."""
 
 
 class Waiting:
