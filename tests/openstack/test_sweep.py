@@ -69,11 +69,11 @@ def test_what_a_create_costs(stack: CloudStack) -> None:
 
 
 def test_a_create_that_fails_costs_nothing(stack: CloudStack) -> None:
-    admin, project = stack.place.devcloud.openstack("admin").compute, stack.place.admin.current_project_id
-    before = admin.get_quota_set(project).instances
-    admin.update_quota_set(project, instances=0)
+    admin, project = stack.place.devcloud.openstack("admin").block_storage, stack.place.admin.current_project_id
+    before = admin.get_quota_set(project).volumes
+    admin.update_quota_set(project, volumes=0)
     try:
-        with stack.nothing_left(), pytest.raises(RuntimeError, match="Quota exceeded"):
+        with stack.nothing_left(), pytest.raises(RuntimeError, match="quota"):
             cloud.created(stack)
     finally:
-        admin.update_quota_set(project, instances=before)
+        admin.update_quota_set(project, volumes=before)
