@@ -69,11 +69,10 @@ def test_what_a_create_costs(stack: CloudStack) -> None:
 
 
 def test_a_create_that_fails_costs_nothing(stack: CloudStack) -> None:
-    admin, project = stack.place.devcloud.openstack("admin").block_storage, stack.place.admin.current_project_id
-    before = admin.get_quota_set(project).volumes
-    admin.update_quota_set(project, volumes=0)
+    images = stack.place.admin.image
+    images.update_image(stack.image, min_ram=10**6)
     try:
-        with stack.nothing_left(), pytest.raises(RuntimeError, match="quota"):
+        with stack.nothing_left(), pytest.raises(RuntimeError, match="memory is too small"):
             cloud.created(stack)
     finally:
-        admin.update_quota_set(project, volumes=before)
+        images.update_image(stack.image, min_ram=0)
