@@ -40,7 +40,7 @@ def test_backups_as_they_are_made_and_deleted(stack: EmbeddedStack, sign_in: Sig
     assert page.evaluate("window.here")
 
     later.get_by_role("link", name=full[:8]).click()
-    assert f"chain={full}" in page.url
+    expect(page).to_have_url(re.compile(f"chain={full}"))
     expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_label("Text").fill("diff")
     page.keyboard.press("Enter")

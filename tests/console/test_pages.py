@@ -119,12 +119,12 @@ def test_without_javascript(sign_in: SignIn, base: str, shop: dict[str, str]) ->
 
 def test_the_toggle(sign_in: SignIn) -> None:
     page = sign_in(path="/operations?state=SUCCESS")
-    papers = []
-    for _ in range(3):
-        page.get_by_role("button", name=re.compile("Colours")).click()
-        papers.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        assert page.url.endswith("/operations?state=SUCCESS")
-    assert papers == ["rgb(13, 17, 23)", "rgb(255, 255, 255)", "rgb(255, 255, 255)"]
+    dark, white = "rgb(13, 17, 23)", "rgb(255, 255, 255)"
+    for chosen, paper in (("dark", dark), ("light", white), ("system", white)):
+        page.get_by_role("button", name="Colours").click()
+        expect(page.get_by_role("button", name=f"Colours: {chosen}")).to_be_visible()
+        expect(page.locator("body")).to_have_css("background-color", paper)
+        expect(page).to_have_url(re.compile(r"/operations\?state=SUCCESS$"))
 
 
 def test_filters_are_in_the_address(sign_in: SignIn, shop: dict[str, str]) -> None:
@@ -134,6 +134,7 @@ def test_filters_are_in_the_address(sign_in: SignIn, shop: dict[str, str]) -> No
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("link", name=re.compile("reverted")).click()
+    expect(page).to_have_url(re.compile("state="))
     assert {"kind=instance.create", "instance=broken", "state=REVERTED"} <= set(page.url.partition("?")[2].split("&"))
     expect(page.locator("tbody tr")).to_have_count(1)
     page.reload()
@@ -144,9 +145,10 @@ def test_filters_are_in_the_address(sign_in: SignIn, shop: dict[str, str]) -> No
 def test_deep_links(sign_in: SignIn, base: str, shop: dict[str, str]) -> None:
     page = sign_in(path=shop["graph"].partition("?")[0])
     page.locator('[data-node="create-server"]').get_by_role("link").click()
-    assert page.url.endswith("?task=create-server#step")
+    expect(page).to_have_url(re.compile(r"\?task=create-server#step$"))
     expect(page.locator("#step").get_by_role("heading", name="Create server")).to_be_visible()
     page.get_by_role("link", name="Timeline").click()
+    expect(page).to_have_url(re.compile("tab="))
     assert {"tab=timeline", "task=create-server"} == set(page.url.partition("?")[2].split("&"))
     expect(page.locator("[data-step=create-server]")).to_be_visible()
     expect(page.locator("#step").get_by_role("heading", name="Create server")).to_be_visible()
