@@ -34,7 +34,8 @@ SETTINGS: Settings = {
         f"{name}_rate": 1_000_000 for name in ("http_get", "http_post", "http_put", "http_delete", "unauthenticated")
     },
     "quota": {"max_instances_per_tenant": 100, "max_volumes_per_tenant": 1000},
-    "messaging": {"heartbeat_interval": 1.0},
+    # The machine has two cores for all that tests start.
+    "messaging": {"heartbeat_interval": 1.0, "take_call_timeout": 15.0, "call_timeout": 45.0},
     # So that every test would show what is taken for an orphan.
     "conductor": {"orphan_interval": 2.0, "orphan_grace": 3.0},
     # Long enough for every lock that is held by one of us, short enough for a test that holds one.
