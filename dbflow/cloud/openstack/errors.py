@@ -38,6 +38,8 @@ _PASSES = re.compile(
 that they count as down, or when what they need did not answer them."""
 _TOTALS = re.compile(r"\s*\(\d+\)|[.:,]\s+Requested \S*\d.*$")
 """How much dbflow's project may have, and has: of all tenants together, and none's business."""
+_ADDRESSES = re.compile(r"https?://[^\s,;)]*[^\s,;).:]|\(host=[^)]*\)", re.IGNORECASE)
+"""Where the cloud's services find each other, which is none's business but the operator's."""
 _OF_THE_WAY = {
     # Keystone has just given it: one that it made within the second of a revocation counts as revoked.
     401: "the cloud does not accept dbflow's token",
@@ -63,14 +65,14 @@ def of_response(resource: str, response: requests.Response) -> base.CloudError:
         text = f"{resource}: the cloud does not answer just now (HTTP {status})"
         return Passing(text, _pause(response))
     if status == 404 and _told(response):
-        return base.NotFound(f"{resource} cannot be found. ({reason})")
+        return base.NotFound(f"{resource} cannot be found. ({_fit(resource, reason)})")
     if status in _OF_THE_WAY:
         return Passing(f"{resource}: {_OF_THE_WAY[status]}", _LATER)
     if full:
         return of_reason(resource, reason)
     if status == 409 and not _TAKEN.search(reason):
-        return Passing(f"{resource}: {reason}")
-    return base.CloudError(f"{resource}: {reason}")
+        return Passing(f"{resource}: {_fit(resource, reason)}")
+    return base.CloudError(f"{resource}: {_fit(resource, reason)}")
 
 
 def of_reason(resource: str, reason: str) -> base.CloudError:
@@ -78,9 +80,9 @@ def of_reason(resource: str, reason: str) -> base.CloudError:
     if _FULL.search(reason):
         LOG.warning("%s: the cloud has no room: %s", resource, reason)
         kind: type[base.CloudError] = base.OutOfCapacity
-        text = f"{resource}: the cloud has no room: {_TOTALS.sub('', reason)}"
+        text = f"{resource}: the cloud has no room: {_fit(resource, _TOTALS.sub('', reason))}"
     else:
-        kind, text = base.CloudError, f"{resource}: {reason}"
+        kind, text = base.CloudError, f"{resource}: {_fit(resource, reason)}"
     return (base.Transient if _PASSES.search(reason) else kind)(text)
 
 
@@ -95,6 +97,14 @@ def patient(call: Callable[_P, _R]) -> Callable[_P, _R]:
             raise NotYet(str(error), after=getattr(error, "after", _LATER)) from error
 
     return wrapper
+
+
+def _fit(resource: str, reason: str) -> str:
+    """For a user's eyes; what is not is in the log."""
+    fit = _ADDRESSES.sub("…", reason)
+    if fit != reason:
+        LOG.warning("%s: %s", resource, reason)
+    return fit
 
 
 def _pause(response: requests.Response) -> float:
