@@ -54,6 +54,7 @@ class NovaServers(base.Servers):
         if server is None:
             guard.still_wanted()
             self._volumes.release(instance_id)
+            self._unbuilt.release(instance_id)
             body = self._booting.body(boot, self._groups.ensure(boot))
             guard.still_wanted()  # All of that took a while.
             self._post(instance_id, body)

@@ -22,6 +22,12 @@ class Unbuilt:
         """Of a server with which nothing goes on."""
         return server["status"] == "ERROR" and server[LAUNCHED] is None
 
+    def release(self, instance_id: str) -> None:
+        """Take the ports from a server that is no more, which Nova may not have told Neutron."""
+        server_id = self._networks.server(instance_id)
+        if server_id is not None:
+            self._networks.release(instance_id, server_id)
+
     def ended(self, instance_id: str, server: Json) -> Exception:
         """Why, to raise. One that may do better goes, so that it is asked for anew.
 

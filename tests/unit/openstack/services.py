@@ -321,6 +321,9 @@ class Nova:
 
     def _create(self, body: Json) -> Answer:
         wanted = body["server"]
+        for network in wanted["networks"]:
+            if self._neutron.things["ports"][network["port"]]["device_id"]:
+                return 409, {"conflictingRequest": {"message": f"Port {network['port']} is still in use."}}
         server = {
             "id": next(_IDS),
             "name": wanted["name"],

@@ -116,6 +116,15 @@ def test_a_server_that_goes_by_itself_is_asked_for_anew(world: World, cloud: Ope
         cloud.servers.create(boot)
 
 
+def test_a_port_of_a_server_that_went_by_itself_is_free(world: World, cloud: OpenStackCloud) -> None:
+    """Nova could not tell Neutron."""
+    boot = _given_up(world, cloud, "who knows")
+    world.nova.servers.clear()
+    assert [port["device_id"] for port in world.neutron.things["ports"].values()] != [""]
+    made = world.done(cloud.servers.create, boot)
+    assert [port["device_id"] for port in world.neutron.things["ports"].values()] == [made.id]
+
+
 @pytest.mark.parametrize(
     ("why", "ran"), [("No valid host was found.", True), ("The image is broken.", False), ("MessagingTimeout", False)]
 )
