@@ -2,6 +2,7 @@
 """Counts requests, and answers /metrics on the port that is for nothing else."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -28,6 +29,7 @@ class Measure:
     def __init__(self, app: Flask, metrics: Metrics, database: Database, port: int | None) -> None:
         """``port``: on which figures are asked for; None where they are not."""
         self._metrics, self._database, self._port = metrics, database, port
+        self._telling = threading.Lock()
         app.after_request(self._after)
         app.teardown_request(self._teardown)
 
@@ -58,4 +60,5 @@ class Measure:
         """What it is counted by is set in the end, when its connections are given back."""
         if "answered" in g:
             self._metrics.answered(*g.pop("answered"))
-        self._metrics.connections(self._database.in_use())
+        with self._telling:  # or the number of a request that was interrupted here would stay
+            self._metrics.connections(self._database.in_use())

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
+import psutil
 import requests
 
 from dbflow.api.auth import TokenFileAuth
@@ -15,10 +16,12 @@ from dbflow.db.session import Database
 from dbflow.services.seed import ensure_datastore
 from tests.functional.stack.process import Service
 from tests.servers.ports import free_ports
+from tests.waiting import wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOKEN = "token-of-the-owner"
 OWNER = {"user": "u", "user_id": "u", "project_id": "p", "project_name": "p", "roles": ["member"]}
+WORKERS = 3
 CONFIG = """\
 [database]
 connection = {url}
@@ -36,11 +39,17 @@ directory = {directory}/objects
 auth = token_file
 token_file = {directory}/tokens.json
 bind_port = {api}
-workers = 3
+workers = {workers}
 [metrics]
 api_port = {api_metrics}
 conductor_port = {conductor_metrics}
 """
+
+
+def all_workers(api: Service) -> list[psutil.Process]:
+    """Of a dbflow-api: it serves from the first one on."""
+    master = psutil.Process(api.pid)
+    return wait_for(lambda: found if len(found := master.children()) == WORKERS else None, 30, "all workers")
 
 
 class Alone:
@@ -59,6 +68,7 @@ class Alone:
                 api=self.api_port,
                 api_metrics=self.api_metrics,
                 conductor_metrics=self.conductor_metrics,
+                workers=WORKERS,
             )
         )
         Keyring.create_file(directory / "keys")

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from dbflow.db.models import new_id
-from tests.functional.alone import Alone
+from tests.functional.alone import Alone, all_workers
 from tests.functional.notified import Notified, systemd
 from tests.guests.process import GuestProcess
 from tests.servers.pausing import pause
@@ -43,7 +43,7 @@ def test_an_api(alone: Alone, systemd: Notified) -> None:
     api = alone.api(systemd.environment)
     wait_for(lambda: "READY=1" in systemd.told, 30, "readiness")
     _lives(systemd)
-    workers = psutil.Process(api.pid).children()
+    workers = all_workers(api)
     for worker in workers:
         pause(worker.pid)
     try:

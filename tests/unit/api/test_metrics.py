@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of one process."""
 
+import threading
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from dbflow.metrics import Metrics
-from tests.unit.api.world import World
+from tests.unit.api.world import OWNER, World
 
 
 def samples(metrics: Metrics) -> dict[str, float]:
@@ -46,6 +48,30 @@ def test_requests_are_counted_by_the_pattern_of_their_url(world: World) -> None:
     assert found[f'dbflow_http_request_seconds_count{{method="GET",route="{route}"}}'] == 4
     assert instance_id not in metrics_text(world)
     assert found["dbflow_sql_connections"] == 0
+
+
+def test_the_newest_number_of_connections_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although one that looked before is interrupted before it tells."""
+    looked, told, numbers = threading.Event(), threading.Event(), iter([1, 0])
+
+    def in_use() -> int:
+        number = next(numbers)
+        if number:
+            looked.set()
+            told.wait(0.5)
+        return number
+
+    def ask() -> None:
+        assert world.app.test_client().get("/v1.0/p1/instances", headers=OWNER).status_code == 200
+
+    monkeypatch.setattr(world.database, "in_use", in_use)
+    earlier = threading.Thread(target=ask)
+    earlier.start()
+    assert looked.wait(30)
+    ask()
+    told.set()
+    earlier.join()
+    assert samples(world.services.metrics)["dbflow_sql_connections"] == 0
 
 
 def metrics_text(world: World) -> str:
