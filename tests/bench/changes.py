@@ -8,7 +8,7 @@ from typing import Any
 from dbflow.cloud.local.processes import Processes
 from tests.bench.filling import fill
 from tests.bench.standalone import ApiError, Client, Standalone
-from tests.bench.traffic import PASSWORD, connect
+from tests.bench.traffic import LONG, PASSWORD, connect
 from tests.waiting import wait_for
 
 PATIENCE = 600.0
@@ -30,7 +30,7 @@ class Changes:
         self._replicas: list[str] = []
         self._addresses: dict[str, str] = {}
         self._met(client)
-        with contextlib.closing(connect(self.hosts[0])) as connection, connection.cursor() as cursor:
+        with contextlib.closing(connect(self.hosts[0], LONG)) as connection, connection.cursor() as cursor:
             fill(cursor, size)
 
     @property

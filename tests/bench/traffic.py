@@ -16,6 +16,8 @@ PASSWORD = "for-the-benchmark"
 _NUMBERS = itertools.count(1)
 _PATIENCE = 2.0
 """Seconds that a client gives a server before it tries another one."""
+LONG = 60.0
+"""The same where nothing is measured, and there is no other."""
 _PAUSE = 0.01
 
 
@@ -78,7 +80,7 @@ class Writer(Traffic):
 
     def prepare(self) -> None:
         """The first of the hosts is the one that is written to."""
-        with contextlib.closing(connect(self._hosts[0])) as connection, connection.cursor() as cursor:
+        with contextlib.closing(connect(self._hosts[0], LONG)) as connection, connection.cursor() as cursor:
             cursor.execute("CREATE TABLE IF NOT EXISTS written (n INT PRIMARY KEY)")
 
     def once(self, cursor: Cursor) -> None:
@@ -95,7 +97,7 @@ class Reader(Traffic):
         cursor.fetchall()
 
 
-def connect(host: str) -> "Connection[Cursor]":
+def connect(host: str, patience: float = _PATIENCE) -> "Connection[Cursor]":
     """As the user of the benchmark."""
     return pymysql.connect(
         host=host,
@@ -105,14 +107,14 @@ def connect(host: str) -> "Connection[Cursor]":
         autocommit=True,
         ssl_disabled=True,
         connect_timeout=1,
-        read_timeout=_PATIENCE,
-        write_timeout=_PATIENCE,
+        read_timeout=patience,
+        write_timeout=patience,
     )
 
 
 def acknowledged_but_lost(host: str, writer: Writer) -> int:
     """How many of the writer's numbers are not there."""
-    with contextlib.closing(connect(host)) as connection, connection.cursor() as cursor:
+    with contextlib.closing(connect(host, LONG)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT n FROM written")
         there = {row[0] for row in cursor.fetchall()}
     return len(set(writer.acknowledged) - there)

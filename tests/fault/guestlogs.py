@@ -2,6 +2,7 @@
 """What the guests of a stack have done, from their agents' logs, also of guests that are gone by now."""
 
 import collections
+import contextlib
 import pathlib
 import re
 import threading
@@ -35,7 +36,8 @@ class GuestLogs:
         while not self._stop.wait(_LOOK):
             for path in self._servers.glob("*/agent.log"):
                 if path not in self._open:
-                    self._open[path] = path.open(errors="replace")
+                    with contextlib.suppress(FileNotFoundError):  # it is being deleted
+                        self._open[path] = path.open(errors="replace")
 
     def done(self) -> collections.Counter[tuple[str, str]]:
         """(request id, task) of everything that was run to its end -> how often. Call after the block."""

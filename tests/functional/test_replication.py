@@ -186,7 +186,8 @@ def test_a_dead_source_is_ejected(embedded_stack: Stack, password: str) -> None:
 
 def test_a_source_that_dies_while_it_is_backed_up_is_ejected(images: pathlib.Path, password: str) -> None:
     """The backup is broken off; what it sent is removed."""
-    with EmbeddedStack(images, {"messaging": {"pending_timeout": 15}}) as stack, stack.nothing_left():
+    # Time enough for an agent to be started, and no more to wait for one that is dead.
+    with EmbeddedStack(images, {"messaging": {"pending_timeout": 30}}) as stack, stack.nothing_left():
         client = stack.client()
         source = make_source(client, password)
         (replica,) = make_replicas(client, source)

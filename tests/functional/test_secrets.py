@@ -18,6 +18,7 @@ from dbflow.db.session import Database
 from dbflow.messaging.connection import connection, user_of
 from tests.functional.stack import RealStack, Stack, mysql, new_password
 from tests.functional.stack.client import PASSWORDS
+from tests.functional.stack.inventory import files
 from tests.waiting import wait_for
 
 _CHUNK = 1 << 20
@@ -52,7 +53,7 @@ def _watched(secrets: set[bytes]) -> Iterator[set[str]]:
 def _files_with(secrets: set[bytes], directory: pathlib.Path, overlap: int = 256) -> dict[str, list[bytes]]:
     """File -> what it holds of the secrets."""
     found: dict[str, list[bytes]] = {}
-    for path in directory.rglob("*"):
+    for path in files(directory):
         if path.is_file() and not path.is_symlink():
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
                 before = b""

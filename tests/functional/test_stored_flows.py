@@ -48,7 +48,8 @@ from tests.functional.stack.death import die
 from tests.functional.stack.fixtures import after_failure
 
 FILES = sorted(STORED.glob("*.json"))
-LONG = 120.0
+LONG = 300.0
+"""Seconds for an operation beside all others."""
 
 
 class Stored:
@@ -85,6 +86,7 @@ def stack(images: pathlib.Path, request: pytest.FixtureRequest) -> Iterator[Stag
         after_failure(request, made)
 
 
+@pytest.mark.timeout(900)  # it has as many instances as others make in all
 def test_what_was_left_half_way_is_finished(stack: StagedStack) -> None:
     found = [Stored(path) for path in FILES]
     _make_the_world(stack, found)

@@ -47,7 +47,9 @@ class GuestProcess:
 
     def _write_entry_points(self) -> None:
         info = self._packages / "dbflow_test_guests-1.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
+        if info.exists():  # and other guests, which have just been started, may be reading it
+            return
+        info.mkdir(parents=True)
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: dbflow-test-guests\nVersion: 1\n")
         (info / "entry_points.txt").write_text(ENTRY_POINTS)
 

@@ -69,14 +69,14 @@ def test_nova_finds_no_host_for_want_of_placement(stack: CloudStack) -> None:
     create = Create(stack)
     with stack.nothing_left():
         create.prepare()
-        stack.faults.record()
-        with stack.faults.holding(FIRST) as held:
-            create.ask()
-            held.reached()
-            create.find()
-            stack.place.devcloud.kill("placement")
-        wait_for(lambda: ASKED in stack.faults.passed(), PATIENCE, "a server to be asked for")
-        stack.faults.arm(FIRST, "kill")
+        with stack.faults.holding(ASKED) as asked:
+            with stack.faults.holding(FIRST) as held:
+                create.ask()
+                held.reached()
+                create.find()
+                stack.place.devcloud.kill("placement")
+            asked.reached()
+            stack.faults.arm(FIRST, "kill")  # before anybody can look what became of the server
         # Nova may not be able to remove it either, and is told again then.
         servers, failed = stack.place.admin.compute, {"name": f"dbflow-{create.instance_id}", "status": "ERROR"}
         wait_for(lambda: stack.faults.fired(FIRST) or [*servers.servers(**failed)], PATIENCE, "no host to be found")
@@ -208,7 +208,7 @@ def test_swift_s_own_login(stack: CloudStack) -> None:
             return list(store.sizes("login", ""))
         return None
 
-    wait_for(lambda: asked() == [], 10, "an answer to a new token")
+    wait_for(lambda: asked() == [], PATIENCE, "an answer to a new token")
     conf.set_override("swift_password", "wrong", "object_store")
     with pytest.raises(StoreError, match="does not accept dbflow's login"):
         SwiftStore(conf).make_container("login")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGSTOP that has taken effect: the signal is sent at once, and arrives when the system gets to it."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -16,4 +17,8 @@ def pause(pid: int) -> None:
 
 def _states(pid: int) -> set[str]:
     """Of its threads, as the kernel writes them: after the name in parentheses."""
-    return {path.read_text().rpartition(")")[2].split()[0] for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat")}
+    found = set()
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found.add(path.read_text().rpartition(")")[2].split()[0])
+    return found

@@ -87,6 +87,17 @@ def test_one_that_takes_writes_and_says_that_it_is_read_only() -> None:
     ]
 
 
+def test_one_that_is_open_just_for_the_write() -> None:
+    source, replica = Server(True), Server(False)
+    replica.takes = True
+
+    def end() -> None:
+        replica.takes = False
+
+    replica.on_look = end
+    assert seen(source, replica) == []
+
+
 def test_places_that_are_changed_between_two_looks() -> None:
     old, new = Server(True), Server(False)
 

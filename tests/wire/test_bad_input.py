@@ -109,7 +109,7 @@ PAGES = [
 
 @pytest.fixture(autouse=True)
 def _nothing_changes(server: EmbeddedStack, member: Client, shop: Shop) -> Iterator[None]:
-    before, used = server.inventory(), _holdings(member, shop)
+    before, used = server.settled_inventory(), _holdings(member, shop)
     yield
     assert difference(before, server.inventory()) == {}
     assert _holdings(member, shop) == used

@@ -195,7 +195,7 @@ def test_force_delete_and_reset_status(
     server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, member: Client, shop: Shop
 ) -> None:
     """Of what is being built: the running create is cancelled, and nothing of it is left."""
-    before = server.inventory()
+    before = server.settled_inventory()
     made = []
     for name, command in (("stuck", "reset status"), ("doomed", "force delete")):
         with server.faults.holding("create-server.execute.called") as held:
@@ -214,7 +214,7 @@ def test_force_delete_and_reset_status(
 
 @pytest.mark.commands("database instance delete")
 def test_delete(server: EmbeddedStack, openstack: OpenStack, admin_openstack: OpenStack, shop: Shop) -> None:
-    before = server.inventory()
+    before = server.settled_inventory()
     one = openstack.table("database instance create one --flavor 1 --size 1")["id"]
     two = openstack.table("database instance create two --flavor 1 --size 1")["id"]
     said = openstack("database instance delete one")

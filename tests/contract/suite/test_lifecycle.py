@@ -115,7 +115,7 @@ def test_server_that_hangs_is_running_but_not_healthy(site: Site) -> None:
     try:
         began = time.monotonic()
         assert _status(site) == Service.RUNNING
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     finally:
         process.send_signal(signal.SIGCONT)
     wait_for(lambda: _status(site) == Service.HEALTHY, TIMEOUT, "health")

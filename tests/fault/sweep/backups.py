@@ -123,7 +123,7 @@ class Restore(_Backups):
             self.backup_id = self.back_up(NAME)
             self.module_id = ping_module(self.client)
         self.instance_id = ""
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         body = {"name": RESTORED, "flavorRef": "1", "volume": {"size": 1}}

@@ -86,7 +86,7 @@ class ChangeTls(Grouped):
             answer = self.client.raw("POST", f"/instances/{self.source_id}/ssl", {"ssl": wanted})
             assert answer.status_code == 200, answer.text
             self.client.wait_operation(operation_of(answer))
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         self.post_as(self.client, f"/instances/{self.source_id}/ssl", {"ssl": {"disable": True}}, 422)

@@ -146,7 +146,7 @@ class Replicate(Grouped):
         if not self.source_id:
             self.make_source()
         self.instance_id = ""
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         self.post_replicas(1)
@@ -198,7 +198,7 @@ class Promote(Grouped):
             self.make_source()
             self.make_replicas(2)
         self.instance_id = self.replica_ids[0]
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         self.act({"promote_to_replica_source": {}})
@@ -221,7 +221,7 @@ class Detach(Grouped):
         if not self.replica_ids:
             self.make_replicas(1)
         (self.instance_id,) = self.replica_ids
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         try:
@@ -306,7 +306,7 @@ class Eject(Grouped):
         with self.to(self.source_id) as connection:
             self.written += 1
             query(connection, f"INSERT INTO w VALUES ({self.written})")
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
         die(self.stack, self.source_id)
         age(self.stack, self.source_id)
 

@@ -79,7 +79,7 @@ class Scenario(abc.ABC):
         """Before each point: there is an instance, as ever."""
         if not self.instance_id:
             self.make()
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def watched(self) -> contextlib.AbstractContextManager[list[str]]:
         """Around all that is done after :meth:`prepare`: violations of what must be true at every moment, there after
@@ -178,7 +178,7 @@ class Create(Scenario):
     def prepare(self) -> None:
         self.module_id = self.module_id or ping_module(self.client)
         self.instance_id = ""
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
 
     def ask(self) -> None:
         body = {"name": NEW, "flavorRef": "1", "volume": {"size": 1}, **self.wanted()}
@@ -218,7 +218,7 @@ class Delete(Scenario):
     kind = "instance.delete"
 
     def prepare(self) -> None:
-        self.expected = self.stack.inventory()
+        self.expected = self.stack.settled_inventory()
         self.make()
 
     def ask(self) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from dbflow.db.models import Health, utcnow
 from tests.functional.stack.base import Stack
 from tests.functional.stack.client import PATIENCE
+from tests.servers.pausing import pause
 from tests.waiting import wait_for
 
 
@@ -18,7 +19,7 @@ def die(stack: Stack, instance_id: str) -> None:
     agent, database = stack.agent(instance_id), stack.database_server(instance_id)
     assert agent is not None
     assert database is not None
-    agent.suspend()
+    pause(agent.pid)  # so that it does not find the database dead
     database.kill()
 
 

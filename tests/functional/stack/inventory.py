@@ -31,8 +31,14 @@ def of_cloud(cloud: pathlib.Path) -> Inventory:
 
 def of_objects(directory: pathlib.Path) -> Inventory:
     """Directories of the file store that hold a backup's objects: container, project and backup."""
-    found = {path.relative_to(directory).parts[:3] for path in directory.glob("*/*/*/**/*") if path.is_file()}
-    return {"objects": sorted("/".join(parts) for parts in found)}
+    found = {path.relative_to(directory).parts for path in files(directory)}
+    return {"objects": sorted({"/".join(parts[:3]) for parts in found if len(parts) > 3})}
+
+
+def files(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """All below it; pathlib's own globs fail where a directory goes meanwhile."""
+    for above, _, names in os.walk(directory):
+        yield from (pathlib.Path(above, name) for name in names)
 
 
 def of_database(database: Database) -> Inventory:

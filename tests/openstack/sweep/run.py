@@ -47,7 +47,7 @@ def swept(
             if not clean:  # what it left behind is no matter of the next one's
                 scenario = known[kind](stack)
                 yield from _left(point, stack, empty)
-                empty = stack.inventory()
+                empty = stack.settled_inventory()
         if clean:
             yield from _left(point, stack, empty)
 

@@ -16,6 +16,7 @@ from dbflow import healthcheck
 from dbflow.api.app import create_app
 from dbflow.api.auth import TokenFileAuth
 from tests.unit.api.world import World
+from tests.waiting import wait_for
 
 JSON = {"Accept": "application/json"}
 SECRET = "amqp://dbflow:pass@rabbit.example.org"
@@ -96,20 +97,19 @@ def test_one_is_away_and_comes_back(site: Site, caplog: pytest.LogCaptureFixture
 
 @pytest.mark.usefixtures("fresh")
 def test_one_that_is_silent_holds_nobody_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(healthcheck, "_PATIENCE", 0.2)
+    monkeypatch.setattr(healthcheck, "_PATIENCE", 1.0)  # in which the other one answers, too
     site.sql.answers.clear()
     before = threading.active_count()
     try:
         for _ in range(5):
             began = time.monotonic()
             assert site.json() == (503, {"sql": "error", "broker": "ok"})
-            assert time.monotonic() - began < 2.5
+            assert time.monotonic() - began < 30
         assert site.sql.asked == 1
         assert threading.active_count() <= before + 2
     finally:
         site.sql.answers.set()
-    answers = (site.json() for _ in range(100))
-    assert any(status == 200 for status, _ in answers)
+    wait_for(lambda: site.json()[0] == 200, 30, "its answer")
 
 
 @pytest.mark.usefixtures("fresh")

@@ -46,7 +46,7 @@ class Note(LocalTask):
     def execute(self, instance_id: str) -> int:
         LOG.append(f"+{self.number}")
         if self.number == self.gate:
-            assert GATE.wait(20)
+            assert GATE.wait(120)
         if self.fail == f"execute-{self.number}":
             raise ValueError("the note could not be written; password=hunter2")
         return self.number
@@ -160,7 +160,7 @@ class World:
         with self.database.read() as session:
             return session.get_one(Instance, instance_id)
 
-    def wait_state(self, operation_id: str, state: State, timeout: float = 15) -> Operation:
+    def wait_state(self, operation_id: str, state: State, timeout: float = 60) -> Operation:
         """Until the operation is in that state."""
         wait_for(lambda: self.operation(operation_id).state == state, timeout, f"operation {state}")
         return self.operation(operation_id)

@@ -33,7 +33,7 @@ def test_runs_to_success(world: World) -> None:
     assert operation.finished is not None
     instance = world.instance(instance_id)
     assert (instance.task, instance.flavor_id, instance.operation_id) == ("NONE", "done", None)
-    wait_for(lambda: not world.conductors[0][0]._board.posted(), 5, "an empty board")
+    wait_for(lambda: not world.conductors[0][0]._board.posted(), 30, "an empty board")
 
 
 def test_failure_reverts_and_tells_no_secret(world: World) -> None:
@@ -107,7 +107,7 @@ def test_suspend_and_resume(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
         suspend(session, session.get_one(Operation, operation_id))
-    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 5, "the wish to arrive")
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 30, "the wish to arrive")
     GATE.set()
     world.wait_state(operation_id, State.SUSPENDED)
     assert LOG == ["+0", "+1"]
@@ -124,7 +124,7 @@ def test_a_wish_taken_back_late_is_not_written_over(world: World) -> None:
     wait_for(lambda: "+1" in LOG, 10, "the second step")
     with world.database.write() as session:
         suspend(session, session.get_one(Operation, operation_id))
-    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 5, "the wish to arrive")
+    wait_for(lambda: world.conductors[0][0]._wishes.all()[0].wanted, 30, "the wish to arrive")
     with world.database.write() as session:
         resume(session, session.get_one(Operation, operation_id))
     GATE.set()
@@ -136,10 +136,9 @@ def test_hand_over_repeats_nothing_that_was_saved(world: World) -> None:
     first = world.conductor()
     operation_id, _ = world.accept(gate=1)
     wait_for(lambda: "+1" in LOG, 10, "the second step")
-    started = time.monotonic()
     first.stop()
-    world.conductors[0][1].join(5)
-    assert time.monotonic() - started < 2
+    world.conductors[0][1].join(10)
+    assert not world.conductors[0][1].is_alive()  # it has not waited for the step
     assert world.operation(operation_id).state == State.RUNNING
     GATE.set()
     world.conductor()
@@ -155,12 +154,12 @@ def test_leader_posts_what_is_not_on_the_board(world: World) -> None:
 
 def test_one_of_two_conductors_leads(world: World) -> None:
     first, second = world.conductor(), world.conductor()
-    wait_for(lambda: first._leads or second._leads, 5, "a leader")
+    wait_for(lambda: first._leads or second._leads, 30, "a leader")
     time.sleep(0.3)
     assert (first._leads is None) != (second._leads is None)
     leader, other = (first, second) if first._leads else (second, first)
     leader.stop()
-    wait_for(lambda: other._leads, 5, "the other to lead")
+    wait_for(lambda: other._leads, 30, "the other to lead")
 
 
 def test_duties_that_outlive_their_session_do_not_end_a_later_lead(
@@ -173,13 +172,13 @@ def test_duties_that_outlive_their_session_do_not_end_a_later_lead(
     def lead(board: Board, _: threading.Event) -> None:
         (slow if board is former else quick).wait(10)
 
-    wait_for(lambda: conductor._leads, 5, "a leader")
+    wait_for(lambda: conductor._leads, 30, "a leader")
     monkeypatch.setattr(conductor._leader, "lead", lead)
     threads = [threading.Thread(target=conductor._lead, args=(board,)) for board in (former, latter)]
     threads[0].start()
-    wait_for(lambda: conductor._leads is former, 5, "the former")
+    wait_for(lambda: conductor._leads is former, 30, "the former")
     threads[1].start()
-    wait_for(lambda: conductor._leads is latter, 5, "the latter")
+    wait_for(lambda: conductor._leads is latter, 30, "the latter")
     slow.set()
     threads[0].join(5)
     assert conductor._leads is latter
