@@ -68,6 +68,8 @@ class Agent:
         self._streams = futures.ThreadPoolExecutor(1, thread_name_prefix="stream")
         self._readers = futures.ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._running: dict[str, Running] = {}
+        self._unanswered: set[futures.Future[None]] = set()
+        """What is to be told before the agent goes."""
         self._lock = threading.Lock()
 
     @property
@@ -93,12 +95,12 @@ class Agent:
 
     def stop(self, grace: float) -> None:
         """Take no more requests, give those that run ``grace`` seconds to end, and go. Streams go on by themselves."""
-        deadline = time.monotonic() + grace
         self._link.stop_receiving()
         for pool in (self._writer, self._streams, self._readers):
             pool.shutdown(wait=False)
-        while self.busy and time.monotonic() < deadline:
-            time.sleep(0.02)
+        with self._lock:
+            unanswered = tuple(self._unanswered)
+        futures.wait(unanswered, grace)
         self._link.stop()
 
     def _resume(self) -> None:
@@ -176,8 +178,16 @@ class Agent:
             self._running[str(request)] = Running(asker, beside=found.beside)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
         ended = pool.submit(contextvars.copy_context().run, self._run, request, body["task_name"], job)
+        if not found.beside:
+            with self._lock:
+                self._unanswered.add(ended)
+            ended.add_done_callback(self._answered)
         if pool is self._writer:
             ended.add_done_callback(lambda _ended: self._on_change())
+
+    def _answered(self, ended: futures.Future[None]) -> None:
+        with self._lock:
+            self._unanswered.discard(ended)
 
     def _turn_to(self, request_id: str, asker: str) -> bool:
         """Whoever asked last gets the events and the answer of what runs; False when it does not run."""
