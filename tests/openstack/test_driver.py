@@ -381,6 +381,15 @@ def test_what_is_refused_late(place: Place, driver: OpenStackCloud, gold: str) -
     remove(driver, instance_id)
 
 
+def test_a_port_of_a_server_that_is_no_more(place: Place, driver: OpenStackCloud) -> None:
+    """Nova could not tell Neutron."""
+    boot = place.boot(driver, "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a0c")
+    gone = {"device_id": "0d0c7a3e-5a51-4b3c-8f0f-3f1b7d0c9a0d", "device_owner": "compute:nova"}
+    place.admin.network.update_port(boot.port.id, **gone)
+    assert done(driver.servers.create, boot).status == "ACTIVE"
+    remove(driver, boot.instance_id)
+
+
 def test_a_port_that_somebody_else_has(place: Place, driver: OpenStackCloud, instance: str) -> None:
     """The address is asked for twice."""
     (port,) = place.admin.network.ports(name=f"dbflow-{instance}")

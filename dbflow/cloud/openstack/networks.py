@@ -94,9 +94,9 @@ class NeutronNetworks(base.Networks):
         return next((port["device_id"] for port in self._ports(instance_id) if port["device_id"]), None)
 
     def release(self, instance_id: str, server_id: str) -> None:
-        """Take the ports from a server that never ran."""
+        """Take the ports from a server that never ran, or is no more; from what is no server of Nova's, never."""
         for port in self._ports(instance_id):
-            if port["device_id"] == server_id:
+            if port["device_id"] == server_id and port["device_owner"].startswith("compute:"):
                 guard.still_wanted()
                 body = {"port": {"device_id": "", "device_owner": ""}}
                 self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)

@@ -189,7 +189,12 @@ class Neutron:
         number = len(self.things[kind]) + 5
         if kind == "ports":
             thing["wished"] = thing.get("fixed_ips")
-            thing |= {"device_id": "", "admin_state_up": True, "fixed_ips": [{"ip_address": f"10.0.0.{number}"}]}
+            thing |= {
+                "device_id": "",
+                "device_owner": "",
+                "admin_state_up": True,
+                "fixed_ips": [{"ip_address": f"10.0.0.{number}"}],
+            }
         elif kind == "floatingips":
             thing["floating_ip_address"] = f"198.51.100.{number}"
         self.things[kind][thing["id"]] = thing
@@ -343,7 +348,8 @@ class Nova:
         for disk in wanted["block_device_mapping_v2"][1:]:
             self._cinder.hold(disk["uuid"], server["id"])
         for network in wanted["networks"]:
-            self._neutron.things["ports"][network["port"]]["device_id"] = server["id"]
+            held = {"device_id": server["id"], "device_owner": "compute:nova"}
+            self._neutron.things["ports"][network["port"]] |= held
         for group in [body["os:scheduler_hints"]["group"]] if "os:scheduler_hints" in body else []:
             self.groups[group]["members"].append(server["id"])
         reason, self.fails = self.fails, None

@@ -125,6 +125,15 @@ def test_a_port_of_a_server_that_went_by_itself_is_free(world: World, cloud: Ope
     assert [port["device_id"] for port in world.neutron.things["ports"].values()] == [made.id]
 
 
+def test_a_port_that_something_else_has_stays_so(world: World, cloud: OpenStackCloud) -> None:
+    boot = world.boot(cloud, "11111111-0000-4000-8000-000000000001")
+    (port,) = world.neutron.things["ports"].values()
+    port |= {"device_id": "a router's", "device_owner": "network:x"}
+    with pytest.raises(base.CloudError, match="in use"):
+        world.done(cloud.servers.create, boot)
+    assert port["device_id"] == "a router's"
+
+
 @pytest.mark.parametrize(
     ("why", "ran"), [("No valid host was found.", True), ("The image is broken.", False), ("MessagingTimeout", False)]
 )
