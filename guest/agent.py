@@ -95,12 +95,13 @@ class Agent:
 
     def stop(self, grace: float) -> None:
         """Take no more requests, give those that run ``grace`` seconds to end, and go. Streams go on by themselves."""
+        deadline = time.monotonic() + grace
         self._link.stop_receiving()
         for pool in (self._writer, self._streams, self._readers):
             pool.shutdown(wait=False)
         with self._lock:
             unanswered = tuple(self._unanswered)
-        futures.wait(unanswered, grace)
+        futures.wait(unanswered, max(0.0, deadline - time.monotonic()))
         self._link.stop()
 
     def _resume(self) -> None:
@@ -177,11 +178,11 @@ class Agent:
         with self._lock:
             self._running[str(request)] = Running(asker, beside=found.beside)
         self._reply(str(request), asker, {"state": wire.RUNNING, "data": {}})
-        ended = pool.submit(contextvars.copy_context().run, self._run, request, body["task_name"], job)
-        if not found.beside:
-            with self._lock:
+        with self._lock:
+            ended = pool.submit(contextvars.copy_context().run, self._run, request, body["task_name"], job)
+            if not found.beside:
                 self._unanswered.add(ended)
-            ended.add_done_callback(self._answered)
+        ended.add_done_callback(self._answered)
         if pool is self._writer:
             ended.add_done_callback(lambda _ended: self._on_change())
 

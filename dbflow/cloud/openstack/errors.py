@@ -38,8 +38,14 @@ _PASSES = re.compile(
 that they count as down, or when what they need did not answer them."""
 _TOTALS = re.compile(r"\s*\(\d+\)|[.:,]\s+Requested \S*\d.*$")
 """How much dbflow's project may have, and has: of all tenants together, and none's business."""
-_ADDRESSES = re.compile(r"https?://[^\s,;)]*[^\s,;).:]|\(host=[^)]*\)", re.IGNORECASE)
+_ADDRESSES = re.compile(
+    r"https?://[^\s,;)]*[^\s,;).:]|\(host=[^)]*\)?|(?<=connection to )\S+(?= timed out)|"
+    r"(?<=failed to resolve )'[^']*'?|(?<=server on )'[^']*'?",
+    re.IGNORECASE,
+)
 """Where the cloud's services find each other, which is none's business but the operator's."""
+_HOSTS = re.compile(rf"{_ADDRESSES.pattern}|\b\d{{1,3}}(?:\.\d{{1,3}}){{3}}\b", re.IGNORECASE)
+"""The same and the cloud's machines, in what it says of its own work: no address there is one that a user has given."""
 _OF_THE_WAY = {
     # Keystone has just given it: one that it made within the second of a revocation counts as revoked.
     401: "the cloud does not accept dbflow's token",
@@ -80,9 +86,9 @@ def of_reason(resource: str, reason: str) -> base.CloudError:
     if _FULL.search(reason):
         LOG.warning("%s: the cloud has no room: %s", resource, reason)
         kind: type[base.CloudError] = base.OutOfCapacity
-        text = f"{resource}: the cloud has no room: {_fit(resource, _TOTALS.sub('', reason))}"
+        text = f"{resource}: the cloud has no room: {_fit(resource, _TOTALS.sub('', reason), _HOSTS)}"
     else:
-        kind, text = base.CloudError, f"{resource}: {_fit(resource, reason)}"
+        kind, text = base.CloudError, f"{resource}: {_fit(resource, reason, _HOSTS)}"
     return (base.Transient if _PASSES.search(reason) else kind)(text)
 
 
@@ -99,9 +105,9 @@ def patient(call: Callable[_P, _R]) -> Callable[_P, _R]:
     return wrapper
 
 
-def _fit(resource: str, reason: str) -> str:
+def _fit(resource: str, reason: str, unfit: re.Pattern[str] = _ADDRESSES) -> str:
     """For a user's eyes; what is not is in the log."""
-    fit = _ADDRESSES.sub("…", reason)
+    fit = unfit.sub("…", reason)
     if fit != reason:
         LOG.warning("%s: %s", resource, reason)
     return fit

@@ -93,10 +93,14 @@ class NeutronNetworks(base.Networks):
         """Id of what has one of the ports; None when nothing has."""
         return next((port["device_id"] for port in self._ports(instance_id) if port["device_id"]), None)
 
+    def servers(self, instance_id: str) -> set[str]:
+        """Ids of the servers of Nova's that have a port."""
+        return {port["device_id"] for port in self._ports(instance_id) if _has_server(port)}
+
     def release(self, instance_id: str, server_id: str) -> None:
         """Take the ports from a server that never ran, or is no more; from what is no server of Nova's, never."""
         for port in self._ports(instance_id):
-            if port["device_id"] == server_id and port["device_owner"].startswith("compute:"):
+            if port["device_id"] == server_id and _has_server(port):
                 guard.still_wanted()
                 body = {"port": {"device_id": "", "device_owner": ""}}
                 self._neutron.put(_named(instance_id), f"/ports/{port['id']}", body)
@@ -191,6 +195,10 @@ def _groups_may_go() -> Iterator[None]:
         if "ecurity group" in str(error):
             raise Passing(str(error)) from error
         raise base.CloudError(str(error)) from error
+
+
+def _has_server(port: Json) -> bool:
+    return bool(port["device_id"]) and str(port["device_owner"]).startswith("compute:")
 
 
 def _named(instance_id: str) -> str:

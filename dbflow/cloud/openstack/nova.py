@@ -77,11 +77,16 @@ class Nova:
         server_id = self._at_port(instance_id)
         if server_id is None:
             return []
+        server = self.by_id(instance_id, server_id)
+        return [] if server is None else [server]
+
+    def by_id(self, instance_id: str, server_id: str) -> Json | None:
+        """None when it is gone, which no list of Nova's says."""
         try:
             server: Json = self.compute.get(named(instance_id), f"/servers/{server_id}")["server"]
         except base.NotFound:
-            return []
-        return [] if server["status"] == "DELETED" else [server]
+            return None
+        return None if server["status"] == "DELETED" else server
 
     def several(self, instance_ids: Iterable[str]) -> list[Json]:
         """Those of these instances, oldest first."""

@@ -23,9 +23,13 @@ class Unbuilt:
         return server["status"] == "ERROR" and server[LAUNCHED] is None
 
     def release(self, instance_id: str) -> None:
-        """Take the ports from a server that is no more, which Nova may not have told Neutron."""
-        server_id = self._networks.server(instance_id)
-        if server_id is not None:
+        """Take the ports from a server that is no more, which Nova may not have told Neutron.
+
+        One that is there after all was asked for by a call whose answer was lost.
+        """
+        for server_id in self._networks.servers(instance_id):
+            if self._nova.by_id(instance_id, server_id) is not None:
+                raise self._nova.soon(instance_id, "be found")
             self._networks.release(instance_id, server_id)
 
     def ended(self, instance_id: str, server: Json) -> Exception:
