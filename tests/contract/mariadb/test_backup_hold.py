@@ -13,8 +13,6 @@ from tests.contract.site import SETTINGS, Site, new_site
 from tests.objects.moody import Still
 from tests.objects.vault import Vault, vault
 
-LONG = 15.0
-"""Seconds that who writes may wait on a busy machine: a store that is waited for takes far longer."""
 BEGUN, ENDED = "Acquired locks for BACKUP STAGE BLOCK_COMMIT", "All tables unlocked"
 
 
@@ -73,7 +71,7 @@ def test_a_slow_store(site: Site, kit: MariaDBKit, image: pathlib.Path, tmp_path
             load.wait_more()
             made = back_up(site, store, "slow")
             low = load.wait_more()
-        assert load.longest() < LONG
+        assert load.longest() < 5.0
         with new_site(kit, image) as other:
             task = RestoreBackup("restore-backup")
             task.bind(other.datastore)
@@ -97,5 +95,5 @@ def test_a_store_that_never_comes_back(site: Site, kit: MariaDBKit, tmp_path: pa
                 load.wait_more()
         finally:
             over.set()
-    assert load.longest() < LONG
+    assert load.longest() < 5.0
     assert ENDED not in said(site, "dead")
