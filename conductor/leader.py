@@ -14,9 +14,9 @@ from oslo_config import cfg
 from sqlalchemy.orm import aliased
 
 from conductor.certificates import CertificateKeeper
+from conductor.channels import ChannelKeeper
 from conductor.deadlines import Deadlines
 from conductor.purge import Purge
-from conductor.reopening import Reopening
 from conductor.replicas import ReplicaKeeper
 from conductor.retention import Retention
 from conductor.telling import Telling
@@ -78,8 +78,8 @@ class Leader:
         self._book = OrphanBook(database, options.orphan_grace)
         self._slow: list[Duty] = [
             cloud.keep,
+            Every(options.orphan_interval, ChannelKeeper(database, census, dispatcher).keep),
             Every(options.orphan_interval, self.look_for_orphans),
-            Every(options.orphan_interval, Reopening(database, census, dispatcher).keep),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
             Every(_REPLICAS_EVERY, ReplicaKeeper(database, keyring).keep),
             Every(conf.tls.check_interval, CertificateKeeper(conf, database, keyring).keep),

@@ -32,7 +32,8 @@ OPTS = [
         default=60,
         min=0,
         help="Seconds between two looks of the leader for what carries an instance's name in the cloud or at the "
-        "broker and no instance needs, and for instances that the broker has forgotten. 0: it does not look.",
+        "broker and no instance needs, and for instances, or deletions, that the broker has forgotten. 0: it does not "
+        "look.",
     ),
     cfg.FloatOpt("orphan_grace", default=300, min=0, help="Seconds for which an orphan is seen before it is reported."),
     cfg.IntOpt("max_attempts", default=20, min=1, help="Claims of one operation after which it is parked as FAILED."),

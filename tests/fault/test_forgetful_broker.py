@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RabbitMQ comes back without what it knew of a guest."""
+"""RabbitMQ comes back without what it knew of a guest, or without knowing that it was deleted."""
 
 import urllib.parse
+import uuid
 
-from tests.functional.stack import RealStack
+from tests.functional.stack import RealStack, new_password
+from tests.servers import RabbitMQ
 from tests.waiting import wait_for
 
 
@@ -19,3 +21,28 @@ def test_a_guest_that_the_broker_has_forgotten(real_stack: RealStack) -> None:
         rabbitmq.api("DELETE", f"queues/{urllib.parse.quote(queue['vhost'], safe='')}/{queue['name']}")
         wait_for(lambda: client.raw("GET", path).status_code == 200, 60, "an answer of the guest")
         client.deleted(instance_id)
+
+
+def test_a_guest_whose_deletion_the_broker_has_forgotten(real_stack: RealStack) -> None:
+    """Its user and queue are removed again; those that were never dbflow's are not."""
+    client, rabbitmq = real_stack.client(), real_stack.rabbitmq
+    stranger = str(uuid.uuid4())
+    with real_stack.nothing_left():
+        deleted = client.created("remembered")["id"]
+        client.deleted(deleted)
+        before = len(real_stack.mended())
+        for instance_id in (stranger, deleted):
+            user, queue = f"guest-{instance_id}", f"dbflow.guest.{instance_id}"
+            rabbitmq.create_user(user, new_password())
+            rabbitmq.grant(user, "/", read=f"^{queue}$")
+            rabbitmq.api("PUT", f"queues/%2F/{queue}", {"durable": True})
+        wait_for(lambda: _at_the_broker(rabbitmq, deleted) == [], 60, "an end of the guest that is deleted")
+        wait_for(lambda: len(real_stack.mended()) > before, 60, "word of it in a log")
+        assert len(_at_the_broker(rabbitmq, stranger)) == 2
+        rabbitmq.api("DELETE", f"users/guest-{stranger}")
+        rabbitmq.api("DELETE", f"queues/%2F/dbflow.guest.{stranger}")
+
+
+def _at_the_broker(rabbitmq: RabbitMQ, instance_id: str) -> list[str]:
+    names = [one["name"] for place in ("users", "queues") for one in rabbitmq.api("GET", place)]
+    return [name for name in names if name.endswith(instance_id)]

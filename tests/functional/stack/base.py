@@ -119,6 +119,12 @@ class Stack(abc.ABC):
         """What only this set of parts has."""
         return {}
 
+    def mended(self) -> list[str]:
+        """What conductors say that they took from the broker since its instance was deleted: what no part may leave
+        there that was not killed or taken back in time."""
+        lines = (line for one in self.services for line in one.text().splitlines())
+        return [line for line in lines if "is deleted, but the broker had" in line]
+
     def inventory(self) -> Inventory:
         """Everything there is of instances, in every place."""
         with contextlib.closing(self.database()) as database:

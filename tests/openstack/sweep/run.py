@@ -64,7 +64,7 @@ def _leave(stack: CloudStack, empty: Inventory) -> list[str]:
     client = stack.client()
     client.deleted(*[one["id"] for one in client.ask("GET", "/instances")["instances"]])
     stack.wait_inventory(empty)
-    return []
+    return stack.mended()
 
 
 def _strike(point: Point, scenario: InCloud, stack: CloudStack) -> list[str]:

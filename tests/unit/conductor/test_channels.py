@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which guests get their user and queue at the broker again."""
+"""Which guests get their user and queue at the broker again, and which lose them."""
 
 import pathlib
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from conductor.reopening import Reopening
+from conductor.channels import ChannelKeeper
 from dbflow.crypto import BadSeal
 from dbflow.db.models import Instance
 from dbflow.db.session import Database
@@ -22,9 +22,15 @@ class Broker:
     def __init__(self) -> None:
         self.lists = True
         self.there: set[str] = set()
+        """With user and queue."""
+        self.half: set[str] = set()
+        """With one of them."""
         self.made: list[str] = []
         self.removed: list[str] = []
         self.meanwhile: Any = lambda: None
+
+    def guests(self) -> set[str]:
+        return self.there | self.half
 
     def complete(self) -> set[str]:
         return set(self.there)
@@ -55,7 +61,7 @@ def _add(database: Database, instance_id: str, **values: Any) -> None:
 
 
 def _keep(database: Database, broker: Broker) -> None:
-    Reopening(database, cast(Census, broker), cast(GuestChannels, broker)).keep()
+    ChannelKeeper(database, cast(Census, broker), cast(GuestChannels, broker)).keep()
 
 
 def test_those_that_are_missing(database: Database) -> None:
@@ -73,12 +79,26 @@ def test_those_that_are_missing(database: Database) -> None:
     assert (broker.made, broker.removed) == (["at work", "lost"], [])
 
 
+def test_those_of_deleted_instances(database: Database) -> None:
+    """Also when half of it is there. Not of who is alive, being deleted, or was never known."""
+    _add(database, "known")
+    _add(database, "half", deleted=True, server_id=None, guest_key=None)
+    _add(database, "whole", deleted=True, server_id=None, guest_key=None)
+    _add(database, "gone", deleted=True)
+    _add(database, "going", operation_id="o", task="DELETING")
+    broker = Broker()
+    broker.there, broker.half = {"known", "whole", "a stranger"}, {"half", "going"}
+    _keep(database, broker)
+    assert (broker.made, broker.removed) == ([], ["half", "whole"])
+
+
 def test_a_broker_that_can_not_tell(database: Database) -> None:
     _add(database, "lost")
+    _add(database, "deleted", deleted=True)
     broker = Broker()
-    broker.lists = False
+    broker.lists, broker.half = False, {"deleted"}
     _keep(database, broker)
-    assert broker.made == []
+    assert (broker.made, broker.removed) == ([], [])
 
 
 def test_deleted_meanwhile(database: Database) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A broker that has lost what it knew gets its guests' users and queues again."""
+"""The broker has a user and a queue for every guest, and for no other, whatever it has forgotten: a RabbitMQ that was
+killed may lose the last that was made or deleted, and one that was restored from a copy loses more."""
 
 import logging
 
@@ -22,8 +23,8 @@ _SERVED = sa.and_(
 """Has a guest, and is to keep it, whatever operation works on it."""
 
 
-class Reopening:
-    """Of every instance that has a server."""
+class ChannelKeeper:
+    """Of instances that have a server, and of those that are deleted."""
 
     def __init__(self, database: Database, census: Census, channels: GuestChannels) -> None:
         self._database, self._census, self._channels = database, census, channels
@@ -32,6 +33,23 @@ class Reopening:
         """One round. BrokerUnavailable."""
         if not self._census.lists:
             return
+        self._close_deleted()
+        self._open_served()
+
+    def _close_deleted(self) -> None:
+        """An instance that is deleted stays so: whatever the broker has of it is nobody's, and its user's password
+        may be known to who had the server. What it has of those that were never known here is not touched."""
+        there = self._census.guests()
+        with self._database.read() as session:
+            strange = there - set(session.scalars(sa.select(Instance.id).where(Instance.deleted.is_(False))))
+            if not strange:
+                return
+            deleted = session.scalars(sa.select(Instance.id).where(Instance.id.in_(strange), Instance.deleted)).all()
+        for instance_id in sorted(deleted):
+            self._channels.delete_guest(instance_id)
+            LOG.warning("instance %s is deleted, but the broker had its guest's user or queue; removed", instance_id)
+
+    def _open_served(self) -> None:
         with self._database.read() as session:
             served = set(session.scalars(sa.select(Instance.id).where(_SERVED)))
         for instance_id in sorted(served - self._census.complete()):
