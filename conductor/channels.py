@@ -3,6 +3,9 @@
 killed may lose the last that was made or deleted, and one that was restored from a copy loses more."""
 
 import logging
+import random
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -10,10 +13,13 @@ from dbflow.crypto import BadSeal
 from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
+from dbflow.messaging.errors import BrokerUnavailable
+from dbflow.orphans import Orphanage
 from dbflow.status import Task
 from flows.tasks.base import GuestChannels
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 _SERVED = sa.and_(
     Instance.deleted.is_(False),
     Instance.task != Task.DELETING,
@@ -21,42 +27,28 @@ _SERVED = sa.and_(
     Instance.guest_key.is_not(None),
 )
 """Has a guest, and is to keep it, whatever operation works on it."""
+_CLOSED_AT_ONCE = 200
+"""Of a broker that was restored from a copy there may be thousands, and the leader has other duties."""
+_REFUSALS = 3
+"""One after the other, after which it is the broker that does not answer, and not one queue of it."""
 
 
 class ChannelKeeper:
-    """Of instances that have a server, and of those that are deleted."""
+    """Of all instances that are known here."""
 
-    def __init__(self, database: Database, census: Census, channels: GuestChannels) -> None:
-        self._database, self._census, self._channels = database, census, channels
+    def __init__(self, database: Database, census: Census, orphanage: Orphanage, channels: GuestChannels) -> None:
+        self._database, self._census, self._orphanage, self._channels = database, census, orphanage, channels
 
     def keep(self) -> None:
-        """One round. BrokerUnavailable."""
+        """One round: first those who wait for it. BrokerUnavailable."""
         if not self._census.lists:
             return
-        self._close_deleted()
-        self._open_served()
-
-    def _close_deleted(self) -> None:
-        """An instance that is deleted stays so: whatever the broker has of it is nobody's, and its user's password
-        may be known to who had the server. What it has of those that were never known here is not touched."""
-        there = self._census.guests()
-        with self._database.read() as session:
-            strange = there - set(session.scalars(sa.select(Instance.id).where(Instance.deleted.is_(False))))
-            if not strange:
-                return
-            deleted = session.scalars(sa.select(Instance.id).where(Instance.id.in_(strange), Instance.deleted)).all()
-        for instance_id in sorted(deleted):
-            self._channels.delete_guest(instance_id)
-            LOG.warning("instance %s is deleted, but the broker had its guest's user or queue; removed", instance_id)
-
-    def _open_served(self) -> None:
         with self._database.read() as session:
             served = set(session.scalars(sa.select(Instance.id).where(_SERVED)))
-        for instance_id in sorted(served - self._census.complete()):
-            try:
-                self._open(instance_id)
-            except (BadSeal, LookupError) as error:
-                LOG.warning("instance %s: no way to its guest: %s", instance_id, type(error).__name__)
+        _each(sorted(served - self._census.complete()), self._open)
+        # In any order, so that no few whose queues can't be deleted are in the way of all others.
+        forgotten = self._orphanage.forgotten()
+        _each(random.sample(forgotten, min(_CLOSED_AT_ONCE, len(forgotten))), self._orphanage.remove)
 
     def _open(self, instance_id: str) -> None:
         if not self._is_served(instance_id):
@@ -69,3 +61,19 @@ class ChannelKeeper:
     def _is_served(self, instance_id: str) -> bool:
         with self._database.read() as session:
             return session.scalar(sa.select(Instance.id).where(Instance.id == instance_id, _SERVED)) is not None
+
+
+def _each(several: Iterable[T], do: Callable[[T], object]) -> None:
+    """One that can't be done is no trouble for others. BrokerUnavailable after some of these in a row."""
+    refusals = 0
+    for one in several:
+        try:
+            do(one)
+            refusals = 0
+        except BrokerUnavailable as error:
+            LOG.warning("%s: %s", one, error)
+            refusals += 1
+            if refusals >= _REFUSALS:
+                raise
+        except (BadSeal, LookupError) as error:
+            LOG.warning("%s: no way to its guest: %s", one, type(error).__name__)

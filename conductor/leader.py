@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What one conductor of all does: fill the board from SQL, see to deadlines, keep the cloud's servers up, look for
-orphans, for guests that the broker has forgotten and for sources without replicas, renew certificates, purge what is
-old, delete failed backups, send notifications."""
+orphans, for guests that the broker has forgotten or has again, and for sources without replicas, renew certificates,
+purge what is old, delete failed backups, send notifications."""
 
 import datetime
 import logging
@@ -78,7 +78,7 @@ class Leader:
         self._book = OrphanBook(database, options.orphan_grace)
         self._slow: list[Duty] = [
             cloud.keep,
-            Every(options.orphan_interval, ChannelKeeper(database, census, dispatcher).keep),
+            Every(options.orphan_interval, ChannelKeeper(database, census, self._orphanage, dispatcher).keep),
             Every(options.orphan_interval, self.look_for_orphans),
             Every(_PURGE_EVERY, Purge(options.flow_retention, database).purge),
             Every(_REPLICAS_EVERY, ReplicaKeeper(database, keyring).keep),

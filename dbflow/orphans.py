@@ -12,7 +12,7 @@ import dataclasses
 import datetime
 import functools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -86,6 +86,16 @@ class Orphanage:
         unneeded = self._unneeded(self._there())
         return sorted(unneeded & self._there()) if unneeded else []
 
+    def forgotten(self) -> list[Found]:
+        """What the broker has again of instances that have a row here and do not need it, as sure as :meth:`find` is.
+        BrokerUnavailable."""
+        unneeded = self._unneeded(self._messages())
+        if not unneeded:
+            return []
+        with self._database.read() as session:
+            known = {one for batch in _batches(unneeded) for one in _known(session, batch)}
+        return sorted(one for one in unneeded & self._messages() if one.instance_id in known)
+
     def remove(self, orphan: Found) -> bool:
         """Delete it, unless an instance needs it by now; whether it was deleted. CloudError, BrokerUnavailable,
         Overdue."""
@@ -102,17 +112,30 @@ class Orphanage:
         return True
 
     def _there(self) -> set[Found]:
-        owned = self._cloud.owned() | {MESSAGES: self._broker.guests(), OBJECTS: self._objects.find()}
-        return {Found(kind, instance_id) for kind, instance_ids in owned.items() for instance_id in instance_ids}
+        owned = self._cloud.owned() | {OBJECTS: self._objects.find()}
+        found = {Found(kind, instance_id) for kind, instance_ids in owned.items() for instance_id in instance_ids}
+        return found | self._messages()
+
+    def _messages(self) -> set[Found]:
+        return {Found(MESSAGES, instance_id) for instance_id in self._broker.guests()}
 
     def _unneeded(self, found: set[Found]) -> set[Found]:
         """Those that no instance needs."""
-        instance_ids = sorted({one.instance_id for one in found})
-        needed: set[Found] = set()
         with self._database.read() as session:
-            for start in range(0, len(instance_ids), _BATCH):
-                needed |= _needed(session, instance_ids[start : start + _BATCH])
+            needed = {one for batch in _batches(found) for one in _needed(session, batch)}
         return found - needed  # which no objects are: they were looked for by rows
+
+
+def _batches(found: Iterable[Found]) -> Iterator[list[str]]:
+    """Their instances, as many at once as one query may name."""
+    instance_ids = sorted({one.instance_id for one in found})
+    for start in range(0, len(instance_ids), _BATCH):
+        yield instance_ids[start : start + _BATCH]
+
+
+def _known(session: Session, instance_ids: Sequence[str]) -> Sequence[str]:
+    """Those that have a row, deleted ones too."""
+    return session.scalars(sa.select(Instance.id).where(Instance.id.in_(instance_ids))).all()
 
 
 def _needed(session: Session, instance_ids: Sequence[str]) -> set[Found]:

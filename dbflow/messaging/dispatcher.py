@@ -223,7 +223,9 @@ class Dispatcher:
 
     @contextlib.contextmanager
     def _broker(self) -> Iterator[Any]:
-        away = (*connection(self._url).connection_errors, OSError)
+        """A queue of its own whose node is down, or that is not as it should be, is away as well."""
+        known = connection(self._url)
+        away = (*known.connection_errors, *known.channel_errors, OSError)
         try:
             with opened(self._url) as conn:
                 yield conn

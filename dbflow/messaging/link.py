@@ -28,8 +28,9 @@ TICK = 30.0
 """Seconds after which a quiet thread looks up where there are no beats."""
 PREFETCH = 500
 """Messages of a queue that RabbitMQ sends ahead of the receipt for them."""
-DECLARED_FOR = 300.0
-"""Seconds after which a queue is declared again before something is sent to it: it may have expired."""
+DECLARED_FOR = 60.0
+"""Seconds after which a queue is declared again before something is sent to it: it may have expired, or have lost what
+binds it."""
 BACK_OFF = (0.05, 3.0)
 """Seconds before the first and the last of the tries to connect again; each waits twice as long."""
 MAX_WAITING = 10_000
@@ -265,8 +266,8 @@ class Link:
     def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
         if not envelope.wanted():
             return
-        if envelope.to is not None:
-            self._declare(producer.channel, envelope.to)
+        if envelope.to is not None and not self._declare(producer.connection, envelope.to):
+            return
         producer.publish(
             envelope.body,
             exchange=envelope.exchange.name,
@@ -280,11 +281,20 @@ class Link:
             headers=envelope.headers,
         )
 
-    def _declare(self, channel: Any, to: kombu.Queue) -> None:
+    def _declare(self, conn: kombu.Connection, to: kombu.Queue) -> bool:
+        """On a channel of its own, since the broker closes one in which it refuses: a queue whose node is down must
+        not be in the way of all others. Whether it is there; what was to be sent is asked again."""
         now = time.monotonic()
-        if now - self._declared.get(to.name, -math.inf) > DECLARED_FOR:
-            to(channel).declare()
-            self._declared[to.name] = now
+        if now - self._declared.get(to.name, -math.inf) <= DECLARED_FOR:
+            return True
+        try:
+            with conn.channel() as channel:
+                to(channel).declare()
+        except conn.channel_errors as error:
+            LOG.warning("no queue %s: %s", to.name, type(error).__name__)
+            return False
+        self._declared[to.name] = now
+        return True
 
 
 def _tick(conn: kombu.Connection) -> float:

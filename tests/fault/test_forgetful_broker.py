@@ -5,6 +5,7 @@ import urllib.parse
 import uuid
 
 from tests.functional.stack import RealStack, new_password
+from tests.functional.stack.base import REMOVED
 from tests.servers import RabbitMQ
 from tests.waiting import wait_for
 
@@ -27,20 +28,26 @@ def test_a_guest_whose_deletion_the_broker_has_forgotten(real_stack: RealStack) 
     """Its user and queue are removed again; those that were never dbflow's are not."""
     client, rabbitmq = real_stack.client(), real_stack.rabbitmq
     stranger = str(uuid.uuid4())
-    with real_stack.nothing_left():
-        deleted = client.created("remembered")["id"]
-        client.deleted(deleted)
-        before = len(real_stack.mended())
+    deleted = client.created("remembered")["id"]
+    client.deleted(deleted)
+    empty = real_stack.settled_inventory()
+    try:
         for instance_id in (stranger, deleted):
             user, queue = f"guest-{instance_id}", f"dbflow.guest.{instance_id}"
             rabbitmq.create_user(user, new_password())
             rabbitmq.grant(user, "/", read=f"^{queue}$")
             rabbitmq.api("PUT", f"queues/%2F/{queue}", {"durable": True})
         wait_for(lambda: _at_the_broker(rabbitmq, deleted) == [], 60, "an end of the guest that is deleted")
-        wait_for(lambda: len(real_stack.mended()) > before, 60, "word of it in a log")
+        wait_for(lambda: f"{REMOVED} instance {deleted}" in _words(real_stack), 60, "word of it in a log")
         assert len(_at_the_broker(rabbitmq, stranger)) == 2
+    finally:
         rabbitmq.api("DELETE", f"users/guest-{stranger}")
         rabbitmq.api("DELETE", f"queues/%2F/dbflow.guest.{stranger}")
+    real_stack.wait_inventory(empty)
+
+
+def _words(stack: RealStack) -> str:
+    return "".join(conductor.text() for conductor in stack.conductors)
 
 
 def _at_the_broker(rabbitmq: RabbitMQ, instance_id: str) -> list[str]:

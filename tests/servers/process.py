@@ -93,6 +93,8 @@ class Server(abc.ABC):
     stop_timeout = 20.0
     #: How many ports it listens on; the first is the one for clients.
     port_count = 1
+    #: Whether it ever was; it may have forgotten the last that it was told.
+    killed = False
 
     def __init__(self, base: pathlib.Path) -> None:
         self._base = base
@@ -162,6 +164,7 @@ class Server(abc.ABC):
         """SIGKILL: what a crash does."""
         if self._child:
             self._child.kill()
+            self.killed = True
         self._child = None
 
     def restart(self) -> None:

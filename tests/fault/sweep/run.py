@@ -142,4 +142,4 @@ def _leave(scenarios: Iterable[Scenario], stack: Stack, empty: Inventory) -> lis
     for scenario in scenarios:
         scenario.leave()
     stack.wait_inventory(empty)
-    return stack.mended()
+    return []

@@ -9,9 +9,12 @@ import pytest
 
 from conductor.channels import ChannelKeeper
 from dbflow.crypto import BadSeal
-from dbflow.db.models import Instance
+from dbflow.db.models import Instance, Operation
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
+from dbflow.messaging.errors import BrokerUnavailable
+from dbflow.operations import State
+from dbflow.orphans import Orphanage
 from flows.tasks.base import GuestChannels
 from tests.unit.rows import with_version
 
@@ -27,6 +30,7 @@ class Broker:
         """With one of them."""
         self.made: list[str] = []
         self.removed: list[str] = []
+        self.refuses: set[str] = set()
         self.meanwhile: Any = lambda: None
 
     def guests(self) -> set[str]:
@@ -37,10 +41,16 @@ class Broker:
 
     def declare_guest(self, instance_id: str) -> None:
         self.made.append(instance_id)
+        self._refuse(instance_id)
         self.meanwhile()
 
     def delete_guest(self, instance_id: str) -> None:
         self.removed.append(instance_id)
+        self._refuse(instance_id)
+
+    def _refuse(self, instance_id: str) -> None:
+        if instance_id in self.refuses:
+            raise BrokerUnavailable("its node is down")
 
 
 @pytest.fixture
@@ -61,7 +71,9 @@ def _add(database: Database, instance_id: str, **values: Any) -> None:
 
 
 def _keep(database: Database, broker: Broker) -> None:
-    ChannelKeeper(database, cast(Census, broker), cast(GuestChannels, broker)).keep()
+    nothing: Any = None
+    orphanage = Orphanage(database, nothing, broker, nothing)
+    ChannelKeeper(database, cast(Census, broker), orphanage, cast(GuestChannels, broker)).keep()
 
 
 def test_those_that_are_missing(database: Database) -> None:
@@ -79,22 +91,64 @@ def test_those_that_are_missing(database: Database) -> None:
     assert (broker.made, broker.removed) == (["at work", "lost"], [])
 
 
+GONE: dict[str, Any] = {"deleted": True, "server_id": None, "guest_key": None}
+
+
 def test_those_of_deleted_instances(database: Database) -> None:
-    """Also when half of it is there. Not of who is alive, being deleted, or was never known."""
+    """Also when half of it is there, and after a create that was undone. Not of who is alive, being made or deleted,
+    parked, or was never known."""
     _add(database, "known")
-    _add(database, "half", deleted=True, server_id=None, guest_key=None)
-    _add(database, "whole", deleted=True, server_id=None, guest_key=None)
-    _add(database, "gone", deleted=True)
-    _add(database, "going", operation_id="o", task="DELETING")
+    _add(database, "half", **GONE)
+    _add(database, "whole", **GONE)
+    _add(database, "gone", **GONE)
+    _add(database, "undone", server_id=None, guest_key=None)
+    _add(database, "begun", operation_id="o", server_id=None, guest_key=None)
+    _add(database, "parked", server_id=None, guest_key=None)
+    who = {"target_type": "instance", "target_id": "parked", "project_id": "p", "user_id": "u"}
+    with database.write() as session:
+        session.add(Operation(kind="instance.delete", version=1, arguments="", state=State.FAILED, **who))
     broker = Broker()
-    broker.there, broker.half = {"known", "whole", "a stranger"}, {"half", "going"}
+    broker.there, broker.half = {"known", "whole", "a stranger", "undone"}, {"half", "begun", "parked"}
     _keep(database, broker)
-    assert (broker.made, broker.removed) == ([], ["half", "whole"])
+    assert (broker.made, sorted(broker.removed)) == ([], ["half", "undone", "whole"])
+
+
+def test_what_goes_meanwhile(database: Database) -> None:
+    """A delete that ends between the look at the broker and that at the row is no matter of the broker's memory."""
+    _add(database, "just deleted", **GONE)
+    broker = Broker()
+    looks = iter([{"just deleted"}, set()])
+    broker.guests = lambda: next(looks)  # type: ignore[method-assign]
+    _keep(database, broker)
+    assert broker.removed == []
+
+
+def test_a_few_that_are_refused(database: Database) -> None:
+    """They are not in the way of others, of who waits for a way to a guest least of all."""
+    for instance_id in ("a", "c"):
+        _add(database, instance_id)
+    for instance_id in ("x", "y", "z"):
+        _add(database, instance_id, **GONE)
+    broker = Broker()
+    broker.half, broker.refuses = {"x", "y", "z"}, {"a", "x", "y"}
+    _keep(database, broker)
+    assert (broker.made, sorted(broker.removed)) == (["a", "c"], ["x", "y", "z"])
+
+
+def test_a_broker_that_refuses_everything(database: Database) -> None:
+    """It is not asked again and again."""
+    for instance_id in "abcdef":
+        _add(database, instance_id)
+    broker = Broker()
+    broker.refuses = set("abcdef")
+    with pytest.raises(BrokerUnavailable):
+        _keep(database, broker)
+    assert broker.made == ["a", "b", "c"]
 
 
 def test_a_broker_that_can_not_tell(database: Database) -> None:
     _add(database, "lost")
-    _add(database, "deleted", deleted=True)
+    _add(database, "deleted", **GONE)
     broker = Broker()
     broker.lists, broker.half = False, {"deleted"}
     _keep(database, broker)

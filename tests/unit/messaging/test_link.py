@@ -79,10 +79,10 @@ def test_a_queue_that_expired_is_declared_again(broker: EmbeddedBroker, monkeypa
 
 
 def test_a_queue_is_not_declared_for_every_message(broker: EmbeddedBroker) -> None:
-    queue, sending = mock.MagicMock(), Link(broker.url, [], lambda _: None)
-    queue.name = "q"
+    queue, producer, sending = mock.MagicMock(), mock.MagicMock(), Link(broker.url, [], lambda _: None)
+    queue.name, producer.connection.channel_errors = "q", ()
     for _ in range(3):
-        sending._publish(mock.Mock(), Envelope(EXCHANGE, "q", {}, "T", to=queue))
+        sending._publish(producer, Envelope(EXCHANGE, "q", {}, "T", to=queue))
     assert queue.return_value.declare.call_count == 1
 
 
