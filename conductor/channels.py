@@ -5,7 +5,6 @@ killed may lose the last that was made or deleted, and one that was restored fro
 import logging
 import random
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -14,12 +13,11 @@ from dbflow.db.models import Instance
 from dbflow.db.session import Database
 from dbflow.messaging.census import Census
 from dbflow.messaging.errors import BrokerUnavailable
-from dbflow.orphans import Orphanage
+from dbflow.orphans import MESSAGES, Found, Orphanage
 from dbflow.status import Task
 from flows.tasks.base import GuestChannels
 
 LOG = logging.getLogger(__name__)
-T = TypeVar("T")
 _SERVED = sa.and_(
     Instance.deleted.is_(False),
     Instance.task != Task.DELETING,
@@ -45,12 +43,14 @@ class ChannelKeeper:
             return
         with self._database.read() as session:
             served = set(session.scalars(sa.select(Instance.id).where(_SERVED)))
-        _each(sorted(served - self._census.complete()), self._open)
+        closed = served - self._census.complete()
+        _each(sorted(Found(MESSAGES, instance_id) for instance_id in closed), self._open)
         # In any order, so that no few whose queues can't be deleted are in the way of all others.
         forgotten = self._orphanage.forgotten()
         _each(random.sample(forgotten, min(_CLOSED_AT_ONCE, len(forgotten))), self._orphanage.remove)
 
-    def _open(self, instance_id: str) -> None:
+    def _open(self, missing: Found) -> None:
+        instance_id = missing.instance_id
         if not self._is_served(instance_id):
             return
         self._channels.declare_guest(instance_id)
@@ -63,7 +63,7 @@ class ChannelKeeper:
             return session.scalar(sa.select(Instance.id).where(Instance.id == instance_id, _SERVED)) is not None
 
 
-def _each(several: Iterable[T], do: Callable[[T], object]) -> None:
+def _each(several: Iterable[Found], do: Callable[[Found], object]) -> None:
     """One that can't be done is no trouble for others. BrokerUnavailable after some of these in a row."""
     refusals = 0
     for one in several:

@@ -230,7 +230,7 @@ class Dispatcher:
             with opened(self._url) as conn:
                 yield conn
         except away as error:
-            raise BrokerUnavailable(f"the broker does not answer ({type(error).__name__})") from error
+            raise BrokerUnavailable(f"the broker does not answer, or refuses ({type(error).__name__})") from error
 
     # -- sending
 

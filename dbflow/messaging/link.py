@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import kombu
+from amqp import spec
 
 from dbflow.messaging.connection import opened
 
@@ -244,8 +245,9 @@ class Link:
             LOG.exception("a message was dropped")
 
     def _send(self, conn: kombu.Connection) -> None:
-        channel = conn.channel()
-        producer = kombu.Producer(channel)
+        # Queues are made on a channel of their own, since the broker closes one in which it refuses: a queue whose node
+        # is down must not be in the way of all others.
+        producer, declaring = kombu.Producer(conn.channel()), conn.channel()
         self._declared.clear()
         self._up(self._sending)
         listen_at = time.monotonic() + _tick(conn)
@@ -258,15 +260,15 @@ class Link:
             if envelope is None:
                 return
             with self._turn:
-                self._publish(producer, envelope)
+                self._publish(producer, declaring, envelope)
             if time.monotonic() > listen_at:
                 _listen(conn)
                 listen_at = time.monotonic() + _tick(conn)
 
-    def _publish(self, producer: kombu.Producer, envelope: Envelope) -> None:
+    def _publish(self, producer: kombu.Producer, declaring: Any, envelope: Envelope) -> None:
         if not envelope.wanted():
             return
-        if envelope.to is not None and not self._declare(producer.connection, envelope.to):
+        if envelope.to is not None and not self._declare(declaring, envelope.to):
             return
         producer.publish(
             envelope.body,
@@ -281,16 +283,16 @@ class Link:
             headers=envelope.headers,
         )
 
-    def _declare(self, conn: kombu.Connection, to: kombu.Queue) -> bool:
-        """On a channel of its own, since the broker closes one in which it refuses: a queue whose node is down must
-        not be in the way of all others. Whether it is there; what was to be sent is asked again."""
+    def _declare(self, channel: Any, to: kombu.Queue) -> bool:
+        """Whether the queue is there. What was to be sent to one that the broker refuses is asked again."""
         now = time.monotonic()
         if now - self._declared.get(to.name, -math.inf) <= DECLARED_FOR:
             return True
         try:
-            with conn.channel() as channel:
-                to(channel).declare()
-        except conn.channel_errors as error:
+            to(channel).declare()
+        except channel.connection.client.channel_errors as error:
+            if getattr(error, "method_sig", None) == spec.Basic.Publish:
+                raise  # of the other channel: an exchange is gone, and comes with the next connection
             LOG.warning("no queue %s: %s", to.name, type(error).__name__)
             return False
         self._declared[to.name] = now

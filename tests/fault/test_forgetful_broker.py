@@ -5,7 +5,7 @@ import urllib.parse
 import uuid
 
 from tests.functional.stack import RealStack, new_password
-from tests.functional.stack.base import REMOVED
+from tests.functional.stack.real import REMOVED
 from tests.servers import RabbitMQ
 from tests.waiting import wait_for
 
@@ -43,7 +43,7 @@ def test_a_guest_whose_deletion_the_broker_has_forgotten(real_stack: RealStack) 
     finally:
         rabbitmq.api("DELETE", f"users/guest-{stranger}")
         rabbitmq.api("DELETE", f"queues/%2F/dbflow.guest.{stranger}")
-    real_stack.wait_inventory(empty)
+    real_stack.wait_inventory(empty | {"removed from the broker": real_stack.removed()})
 
 
 def _words(stack: RealStack) -> str:

@@ -51,14 +51,16 @@ class Child:
         """Send a signal; a process that is gone is left in peace."""
         self._popen.send_signal(number)
 
-    def end(self, grace: float) -> None:
-        """SIGTERM, then SIGKILL after ``grace`` seconds; returns when the process is gone."""
+    def end(self, grace: float) -> bool:
+        """SIGTERM, then SIGKILL after ``grace`` seconds; returns when the process is gone, and whether by itself."""
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         try:
             self._popen.wait(grace)
         except subprocess.TimeoutExpired:
             self.kill()
+            return False
+        return True
 
     def kill(self) -> None:
         """SIGKILL; returns when the process is gone."""
@@ -93,7 +95,7 @@ class Server(abc.ABC):
     stop_timeout = 20.0
     #: How many ports it listens on; the first is the one for clients.
     port_count = 1
-    #: Whether it ever was; it may have forgotten the last that it was told.
+    #: Whether it ever was, by SIGKILL; it may have forgotten the last that it was told.
     killed = False
 
     def __init__(self, base: pathlib.Path) -> None:
@@ -132,6 +134,7 @@ class Server(abc.ABC):
         """Start it and return when it serves; a port that somebody took in the meantime is replaced at first start."""
         if self.running:
             return self
+        killed = self.killed
         for left in reversed(range(TRIES)):
             first = not self.directory.exists()
             try:
@@ -139,6 +142,7 @@ class Server(abc.ABC):
                 break
             except ServerError as error:
                 self.kill()
+                self.killed = killed  # it knew nothing yet
                 if not (first and left and PORT_TAKEN.search(str(error))):
                     raise
                 self._choose_place()
@@ -157,7 +161,7 @@ class Server(abc.ABC):
     def stop(self) -> None:
         """Orderly end; its data stay for the next ``start``."""
         if self._child:
-            self._child.end(self.stop_timeout)
+            self.killed = not self._child.end(self.stop_timeout) or self.killed
         self._child = None
 
     def kill(self) -> None:

@@ -32,7 +32,7 @@ def strike(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
 
 
 def _judged(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
-    before, mended = starts(stack.cloud, scenario.instance_id), len(stack.mended())
+    before = starts(stack.cloud, scenario.instance_id)
     ended = struck(point, scenario, stack)
     violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
     point = _without_what_was_not_there(point, stack)
@@ -49,7 +49,7 @@ def _judged(point: Point, scenario: Scenario, stack: Stack) -> list[str]:
         stack.wait_inventory(scenario.expected)
     except Exception as error:
         violations.append(_words(error))
-    return violations + stack.mended()[mended:]
+    return violations
 
 
 def _words(error: Exception) -> str:

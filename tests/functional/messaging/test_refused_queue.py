@@ -28,3 +28,19 @@ def test_others_are_asked_as_ever(rabbit_field: Field, caplog: pytest.LogCapture
         channel.queue_delete(name)
     refused.start()
     assert future.result(PATIENCE) == "one"
+
+
+def test_an_exchange_that_is_gone(rabbit_field: Field, caplog: pytest.LogCaptureFixture) -> None:
+    """It comes, with what it was bound to, by a new connection, whichever channel hears that it was missed."""
+    caplog.set_level(logging.WARNING)
+    one, other, asker = rabbit_field.guest(), rabbit_field.guest(), rabbit_field.dispatcher()
+    assert asker.call(one.instance_id, f"{TASKS}.Echo", {"text": "hear"}, PATIENCE) == "hear"
+    with opened(rabbit_field.url) as conn, conn.channel() as channel:
+        channel.exchange_delete(Layout(EXCHANGE).down.name)
+    asked = [
+        asker.submit(request(guest.instance_id, "Write", path=str(rabbit_field.root / word), word=word))
+        for guest, word in ((one, "known"), (other, "new"))
+    ]
+    assert [future.result(PATIENCE) for future in asked] == ["known", "new"]
+    wait_for(lambda: "no link to the broker: NotFound" in caplog.text, PATIENCE, "another connection")
+    assert "no queue" not in caplog.text

@@ -26,6 +26,8 @@ from tests.waiting import wait_for
 SESSION_TIMEOUT = 3.0
 """Seconds, unless a stack is made with others."""
 CONDUCTORS = 2
+REMOVED = "removed an orphan: messages of"
+"""What a conductor logs."""
 
 
 class RealStack(Stack):
@@ -157,12 +159,16 @@ class RealStack(Stack):
         self.rabbitmq.kill()
         self.mariadb.stop()
 
-    def mended(self) -> list[str]:
-        """See the base class."""
-        return [] if self.rabbitmq.killed else super().mended()
-
     def parts_inventory(self) -> Inventory:
-        return {"jobs": self._jobs(), "queues": self._queues(), "broker users": self._broker_users()}
+        here = {"jobs": self._jobs(), "queues": self._queues(), "broker users": self._broker_users()}
+        return here | {"removed from the broker": self.removed()}
+
+    def removed(self) -> list[str]:
+        """What conductors say that they removed from the broker. dbflow leaves nothing there; only a broker that was
+        killed may have something again."""
+        if self.rabbitmq.killed:
+            return []
+        return [line for one in self.conductors for line in one.text().splitlines() if REMOVED in line]
 
     def _jobs(self) -> list[str]:
         client = KazooClient(self.zookeeper.hosts)

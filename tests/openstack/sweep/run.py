@@ -71,7 +71,6 @@ def _strike(point: Point, scenario: InCloud, stack: CloudStack) -> list[str]:
     stack.start()
     scenario.prepare()
     stack.faults.record()
-    mended = len(stack.mended())
     ended = struck(point, scenario, stack)
     violations = [] if ended["state"] == point.ends else [f"ended {ended['state']}: {ended.get('error')}"]
     violations += [f"never reached: {name}" for name, _ in point.armed if stack.faults.waits(name)]
@@ -83,4 +82,4 @@ def _strike(point: Point, scenario: InCloud, stack: CloudStack) -> list[str]:
         stack.wait_inventory(scenario.expected)
     except Exception as error:
         violations.append(f"{type(error).__name__}: {str(error)[:2000]}")
-    return violations + stack.mended()[mended:]
+    return violations

@@ -74,15 +74,15 @@ def test_a_queue_that_expired_is_declared_again(broker: EmbeddedBroker, monkeypa
         for expires in (1.0, 60.0):
             queue = kombu.Queue("q", EXCHANGE, routing_key="q", durable=True, expires=expires)
             wait_for(lambda: not _exists(conn.channel(), "q"), 5, "the queue to expire")
-            sending._publish(producer, Envelope(EXCHANGE, "q", {"n": expires}, "T", to=queue))
+            sending._publish(producer, conn.channel(), Envelope(EXCHANGE, "q", {"n": expires}, "T", to=queue))
         assert queue(conn.channel()).get(no_ack=True).payload == {"n": 60.0}
 
 
 def test_a_queue_is_not_declared_for_every_message(broker: EmbeddedBroker) -> None:
-    queue, producer, sending = mock.MagicMock(), mock.MagicMock(), Link(broker.url, [], lambda _: None)
-    queue.name, producer.connection.channel_errors = "q", ()
+    queue, sending = mock.MagicMock(), Link(broker.url, [], lambda _: None)
+    queue.name = "q"
     for _ in range(3):
-        sending._publish(producer, Envelope(EXCHANGE, "q", {}, "T", to=queue))
+        sending._publish(mock.Mock(), mock.Mock(), Envelope(EXCHANGE, "q", {}, "T", to=queue))
     assert queue.return_value.declare.call_count == 1
 
 

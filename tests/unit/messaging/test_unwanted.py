@@ -13,10 +13,10 @@ from tests.waiting import wait_for
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_only_what_is_wanted_is_declared_and_sent(wanted: bool) -> None:
-    layout, producer, queue = Layout("x"), mock.MagicMock(), mock.MagicMock()
-    queue.name, producer.connection.channel_errors = "x.guest.i", ()
+    layout, producer, queue = Layout("x"), mock.Mock(), mock.MagicMock()
+    queue.name = "x.guest.i"
     link = Link("amqp://nowhere", [], lambda _: None)
-    link._publish(producer, Envelope(layout.down, "i", {}, "request", to=queue, wanted=lambda: wanted))
+    link._publish(producer, mock.Mock(), Envelope(layout.down, "i", {}, "request", to=queue, wanted=lambda: wanted))
     assert queue.return_value.declare.called is wanted
     assert producer.publish.called is wanted
 
