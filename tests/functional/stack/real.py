@@ -160,10 +160,14 @@ class RealStack(Stack):
         self.mariadb.stop()
 
     def parts_inventory(self) -> Inventory:
-        here = {"jobs": self._jobs(), "queues": self._queues(), "broker users": self._broker_users()}
-        return here | {"removed from the broker": self.removed()}
+        return {
+            "jobs": self._jobs(),
+            "queues": self._queues(),
+            "broker users": self._broker_users(),
+            "removed from the broker": self._removed(),
+        }
 
-    def removed(self) -> list[str]:
+    def _removed(self) -> list[str]:
         """What conductors say that they removed from the broker. dbflow leaves nothing there; only a broker that was
         killed may have something again."""
         if self.rabbitmq.killed:
